@@ -7,36 +7,36 @@
 export const aheadMicrosMax = 10_000_000;
 
 export class HybridClock {
-	readonly #wallMicros: () => number;
-	#last: number;
+  readonly #wallMicros: () => number;
+  #last: number;
 
-	/** `startAt`: the persisted high-water mark, so that a clock set back during a restart does not repeat times. */
-	constructor(wallMicros: () => number, startAt: number) {
-		this.#wallMicros = wallMicros;
-		this.#last = startAt;
-	}
+  /** `startAt`: the persisted high-water mark, so that a clock set back during a restart does not repeat times. */
+  constructor(wallMicros: () => number, startAt: number) {
+    this.#wallMicros = wallMicros;
+    this.#last = startAt;
+  }
 
-	/** The latest time given out or adopted. Persist a mark ahead of it. */
-	get last(): number {
-		return this.#last;
-	}
+  /** The latest time given out or adopted. Persist a mark ahead of it. */
+  get last(): number {
+    return this.#last;
+  }
 
-	/** A time later than all before it and than `after` (a stored version's, or a context's). */
-	tick(after: number): number {
-		// `after` may lie further ahead than we would adopt: this write must still win, the node's own clock need not follow.
-		const own = Math.max(this.#wallMicros(), this.#last + 1);
-		if (after < own) {
-			this.#last = own;
-			return own;
-		}
-		if (after - this.#wallMicros() <= aheadMicrosMax) this.#last = after + 1;
-		return after + 1;
-	}
+  /** A time later than all before it and than `after` (a stored version's, or a context's). */
+  tick(after: number): number {
+    // `after` may lie further ahead than we would adopt: this write must still win, the node's own clock need not follow.
+    const own = Math.max(this.#wallMicros(), this.#last + 1);
+    if (after < own) {
+      this.#last = own;
+      return own;
+    }
+    if (after - this.#wallMicros() <= aheadMicrosMax) this.#last = after + 1;
+    return after + 1;
+  }
 
-	/** Learns a peer's time. False when it is too far ahead, and was not adopted. */
-	observe(peerMicros: number): boolean {
-		if (peerMicros - this.#wallMicros() > aheadMicrosMax) return false;
-		if (peerMicros > this.#last) this.#last = peerMicros;
-		return true;
-	}
+  /** Learns a peer's time. False when it is too far ahead, and was not adopted. */
+  observe(peerMicros: number): boolean {
+    if (peerMicros - this.#wallMicros() > aheadMicrosMax) return false;
+    if (peerMicros > this.#last) this.#last = peerMicros;
+    return true;
+  }
 }

@@ -4,20 +4,20 @@
  * random model runs lose acknowledged writes under anything weaker).
  */
 
-import type { ReplicaId } from "../identity.ts";
-import type { Actor } from "./dot.ts";
-import { latestOf, type VectorClock } from "./vector-clock.ts";
+import type { ReplicaId } from '../identity.ts';
+import type { Actor } from './dot.ts';
+import { latestOf, type VectorClock } from './vector-clock.ts';
 
 /** This data store, as the rule needs to know it. */
 export interface OwnReplica {
-	readonly replica: ReplicaId;
-	/**
-	 * Epochs below this are not continued: after an unclean stop with buffered writes, dots may have left the process that
-	 * the disk forgot. 0: all may be.
-	 */
-	readonly epochFloor: number;
-	/** A number never given out before, from the durable lease. */
-	nextEpoch(): number;
+  readonly replica: ReplicaId;
+  /**
+   * Epochs below this are not continued: after an unclean stop with buffered writes, dots may have left the process that
+   * the disk forgot. 0: all may be.
+   */
+  readonly epochFloor: number;
+  /** A number never given out before, from the durable lease. */
+  nextEpoch(): number;
 }
 
 /**
@@ -25,33 +25,26 @@ export interface OwnReplica {
  * proof that it forgot something.
  */
 export function provesAmnesia(
-	local: VectorClock | undefined,
-	incoming: VectorClock,
-	replica: ReplicaId,
+  local: VectorClock | undefined,
+  incoming: VectorClock,
+  replica: ReplicaId,
 ): boolean {
-	const theirs = latestOf(incoming, replica);
-	if (theirs === undefined) return false;
-	const mine = local === undefined ? undefined : latestOf(local, replica);
-	if (mine === undefined) return true;
-	return (
-		theirs.epoch > mine.epoch ||
-		(theirs.epoch === mine.epoch && theirs.counter > mine.counter)
-	);
+  const theirs = latestOf(incoming, replica);
+  if (theirs === undefined) return false;
+  const mine = local === undefined ? undefined : latestOf(local, replica);
+  if (mine === undefined) return true;
+  return theirs.epoch > mine.epoch || (theirs.epoch === mine.epoch && theirs.counter > mine.counter);
 }
 
 /** The actor for a write that this replica coordinates. Opens a new epoch unless it can prove that it remembers the key. */
 export function coordinatingActor(
-	local: VectorClock | undefined,
-	context: VectorClock,
-	own: OwnReplica,
+  local: VectorClock | undefined,
+  context: VectorClock,
+  own: OwnReplica,
 ): Actor {
-	const mine = local === undefined ? undefined : latestOf(local, own.replica);
-	if (
-		mine === undefined ||
-		mine.epoch < own.epochFloor ||
-		provesAmnesia(local, context, own.replica)
-	) {
-		return { replica: own.replica, epoch: own.nextEpoch() };
-	}
-	return mine;
+  const mine = local === undefined ? undefined : latestOf(local, own.replica);
+  if (mine === undefined || mine.epoch < own.epochFloor || provesAmnesia(local, context, own.replica)) {
+    return { replica: own.replica, epoch: own.nextEpoch() };
+  }
+  return mine;
 }

@@ -6,17 +6,11 @@
  * is no signature (see SECURITY.md).
  */
 
-import {
-	ByteReader,
-	ByteWriter,
-	type Crc32,
-	MalformedError,
-	varintLength,
-} from "../binary.ts";
-import { equalBytes } from "../bytes.ts";
-import { clockLength, readClock, writeClock } from "./record-codec.ts";
-import type { VersionedRecord } from "./record.ts";
-import { emptyClock, type VectorClock } from "./vector-clock.ts";
+import { ByteReader, ByteWriter, type Crc32, MalformedError, varintLength } from '../binary.ts';
+import { equalBytes } from '../bytes.ts';
+import { clockLength, readClock, writeClock } from './record-codec.ts';
+import type { VersionedRecord } from './record.ts';
+import { emptyClock, type VectorClock } from './vector-clock.ts';
 
 const format = 1;
 const crcLength = 4;
@@ -26,87 +20,65 @@ const bindingLength = 8;
 export const contextBytesMax = 4096;
 
 export interface CausalContext {
-	readonly clock: VectorClock;
-	/** Greatest written-at among the versions seen: a last-write-wins write with this context comes after them. */
-	readonly writtenAt: number;
+  readonly clock: VectorClock;
+  /** Greatest written-at among the versions seen: a last-write-wins write with this context comes after them. */
+  readonly writtenAt: number;
 }
 
 export const emptyContext: CausalContext = { clock: emptyClock, writtenAt: 0 };
 
 /** Everything that the record has seen. Absent keys have a context too: that of nothing. */
 export function contextOf(record: VersionedRecord | undefined): CausalContext {
-	if (record === undefined) return emptyContext;
-	let writtenAt = 0;
-	for (const version of record.versions)
-		if (version.writtenAt > writtenAt) writtenAt = version.writtenAt;
-	return { clock: record.clock, writtenAt };
+  if (record === undefined) return emptyContext;
+  let writtenAt = 0;
+  for (const version of record.versions) if (version.writtenAt > writtenAt) writtenAt = version.writtenAt;
+  return { clock: record.clock, writtenAt };
 }
 
 /** Length in bytes of the token for `context`. */
 export function contextLength(context: CausalContext): number {
-	return (
-		1 +
-		bindingLength +
-		varintLength(context.writtenAt) +
-		clockLength(context.clock) +
-		crcLength
-	);
+  return 1 + bindingLength + varintLength(context.writtenAt) + clockLength(context.clock) + crcLength;
 }
 
 /** `binding`: 8 bytes of a hash over cluster, bucket and key. */
-export function encodeContext(
-	context: CausalContext,
-	binding: Uint8Array,
-	crc32: Crc32,
-): Uint8Array {
-	const writer = new ByteWriter(contextLength(context));
-	writer.u8(format);
-	writer.raw(binding);
-	writer.varint(context.writtenAt);
-	writeClock(writer, context.clock);
-	writer.u32(crc32(writer.bytes.subarray(0, writer.length)));
-	return writer.bytes;
+export function encodeContext(context: CausalContext, binding: Uint8Array, crc32: Crc32): Uint8Array {
+  const writer = new ByteWriter(contextLength(context));
+  writer.u8(format);
+  writer.raw(binding);
+  writer.varint(context.writtenAt);
+  writeClock(writer, context.clock);
+  writer.u32(crc32(writer.bytes.subarray(0, writer.length)));
+  return writer.bytes;
 }
 
 export type DecodedContext =
-	| { readonly kind: "context"; readonly context: CausalContext }
-	| { readonly kind: "invalid"; readonly problem: string };
+  | { readonly kind: 'context'; readonly context: CausalContext }
+  | { readonly kind: 'invalid'; readonly problem: string };
 
 /** Never throws: a token comes from a client, and what is wrong with it is an answer. */
-export function decodeContext(
-	token: Uint8Array,
-	binding: Uint8Array,
-	crc32: Crc32,
-): DecodedContext {
-	if (token.length > contextBytesMax)
-		return invalid(`${token.length} bytes (at most ${contextBytesMax})`);
-	if (token.length < 1 + bindingLength + 2 + crcLength)
-		return invalid("truncated");
-	if (token[0] !== format)
-		return invalid("made by another version of Kindred, or damaged");
-	const bodyLength = token.length - crcLength;
-	if (
-		crc32(token.subarray(0, bodyLength)) >>> 0 !==
-		new ByteReader(token, bodyLength).u32()
-	) {
-		return invalid("damaged: its checksum does not match");
-	}
-	if (!equalBytes(token.subarray(1, 1 + bindingLength), binding)) {
-		return invalid("it belongs to another key, bucket or cluster");
-	}
-	try {
-		const reader = new ByteReader(token, 1 + bindingLength, bodyLength);
-		const writtenAt = reader.varint();
-		const clock = readClock(reader);
-		if (reader.remaining !== 0) return invalid("damaged: bytes after its end");
-		return { kind: "context", context: { clock, writtenAt } };
-	} catch (error) {
-		if (error instanceof MalformedError)
-			return invalid(`damaged: ${error.message}`);
-		throw error;
-	}
+export function decodeContext(token: Uint8Array, binding: Uint8Array, crc32: Crc32): DecodedContext {
+  if (token.length > contextBytesMax) return invalid(`${token.length} bytes (at most ${contextBytesMax})`);
+  if (token.length < 1 + bindingLength + 2 + crcLength) return invalid('truncated');
+  if (token[0] !== format) return invalid('made by another version of Kindred, or damaged');
+  const bodyLength = token.length - crcLength;
+  if (crc32(token.subarray(0, bodyLength)) >>> 0 !== new ByteReader(token, bodyLength).u32()) {
+    return invalid('damaged: its checksum does not match');
+  }
+  if (!equalBytes(token.subarray(1, 1 + bindingLength), binding)) {
+    return invalid('it belongs to another key, bucket or cluster');
+  }
+  try {
+    const reader = new ByteReader(token, 1 + bindingLength, bodyLength);
+    const writtenAt = reader.varint();
+    const clock = readClock(reader);
+    if (reader.remaining !== 0) return invalid('damaged: bytes after its end');
+    return { kind: 'context', context: { clock, writtenAt } };
+  } catch (error) {
+    if (error instanceof MalformedError) return invalid(`damaged: ${error.message}`);
+    throw error;
+  }
 }
 
 function invalid(problem: string): DecodedContext {
-	return { kind: "invalid", problem };
+  return { kind: 'invalid', problem };
 }

@@ -9,108 +9,90 @@
  * version without its record leaves holes in the clock, and a hole silently discards a value (I3).
  */
 
-import type { ConflictPolicy } from "../bucket.ts";
-import { compareBytes, equalBytes } from "../bytes.ts";
-import { compareDots, type Dot, sameDot } from "./dot.ts";
-import { covers, joinClocks, type VectorClock, withDot } from "./vector-clock.ts";
+import type { ConflictPolicy } from '../bucket.ts';
+import { compareBytes, equalBytes } from '../bytes.ts';
+import { compareDots, type Dot, sameDot } from './dot.ts';
+import { covers, joinClocks, type VectorClock, withDot } from './vector-clock.ts';
 
 export interface Version {
-	/** This write. */
-	readonly dot: Dot;
-	/** What the writer had seen (its context) and this write: what a client compares. */
-	readonly clock: VectorClock;
-	/** The value as the shell encoded it, opaque here. `undefined`: a deletion. */
-	readonly value: Uint8Array | undefined;
-	/** Hybrid clock, microseconds since 1970. Orders nothing but last-write-wins buckets. */
-	readonly writtenAt: number;
-	/** Microseconds since 1970. Past it the version reads as a deletion with the same dot; the bytes do not change. */
-	readonly expiresAt: number | undefined;
-	/** 16 bytes chosen by the client, the same for every retry of one write. */
-	readonly requestId: Uint8Array | undefined;
+  /** This write. */
+  readonly dot: Dot;
+  /**
+   * What the writer had seen: its context, without this write. X came before Y iff Y's clock covers X's dot. The dot stays
+   * outside, because (actor, 5) inside a clock would claim to have seen (actor, 4), which may be a sibling.
+   */
+  readonly clock: VectorClock;
+  /** The value as the shell encoded it, opaque here. `undefined`: a deletion. */
+  readonly value: Uint8Array | undefined;
+  /** Hybrid clock, microseconds since 1970. Orders nothing but last-write-wins buckets. */
+  readonly writtenAt: number;
+  /** Microseconds since 1970. Past it the version reads as a deletion with the same dot; the bytes do not change. */
+  readonly expiresAt: number | undefined;
+  /** 16 bytes chosen by the client, the same for every retry of one write. */
+  readonly requestId: Uint8Array | undefined;
 }
 
 export interface VersionedRecord {
-	/** The join of all that was ever seen of this key. */
-	readonly clock: VectorClock;
-	/** Ascending by dot. */
-	readonly versions: readonly Version[];
+  /** The join of all that was ever seen of this key. */
+  readonly clock: VectorClock;
+  /** Ascending by dot. */
+  readonly versions: readonly Version[];
 }
 
 /** What both replicas hold, together. Returns one of the arguments where it is the answer already. */
 export function mergeRecords(
-	a: VersionedRecord,
-	b: VersionedRecord,
-	policy: ConflictPolicy,
+  a: VersionedRecord,
+  b: VersionedRecord,
+  policy: ConflictPolicy,
 ): VersionedRecord {
-	if (a === b) return a;
-	const clock = joinClocks(a.clock, b.clock);
-	const versions =
-		policy === "last-write-wins"
-			? lastWritten([...a.versions, ...b.versions])
-			: collapseRetries(survivors(a, b));
-	if (clock === a.clock && sameVersions(versions, a.versions)) return a;
-	if (sameClock(clock, b.clock) && sameVersions(versions, b.versions)) return b;
-	return { clock, versions };
+  if (a === b) return a;
+  const clock = joinClocks(a.clock, b.clock);
+  const versions =
+    policy === 'last-write-wins'
+      ? lastWritten([...a.versions, ...b.versions])
+      : collapseRetries(survivors(a, b));
+  if (clock === a.clock && sameVersions(versions, a.versions)) return a;
+  if (sameClock(clock, b.clock) && sameVersions(versions, b.versions)) return b;
+  return { clock, versions };
 }
 
-/** The record after a write: `version` supersedes exactly what `seen` covers, and joins the rest. */
+/** The record after a write: `version` supersedes exactly what its clock covers, and joins the rest. */
 export function addVersion(
-	local: VersionedRecord | undefined,
-	version: Version,
-	seen: VectorClock,
-	policy: ConflictPolicy,
+  local: VersionedRecord | undefined,
+  version: Version,
+  policy: ConflictPolicy,
 ): VersionedRecord {
-	const known =
-		local === undefined
-			? version.clock
-			: joinClocks(local.clock, version.clock);
-	const kept =
-		local === undefined
-			? []
-			: local.versions.filter((held) => !covers(seen, held.dot));
-	const all = [...kept, version];
-	const versions =
-		policy === "last-write-wins"
-			? lastWritten(all)
-			: collapseRetries(sortByDot(all));
-	return { clock: known, versions };
+  const known = local === undefined ? version.clock : joinClocks(local.clock, version.clock);
+  const kept = local === undefined ? [] : local.versions.filter((held) => !covers(version.clock, held.dot));
+  const all = [...kept, version];
+  const versions = policy === 'last-write-wins' ? lastWritten(all) : collapseRetries(sortByDot(all));
+  return { clock: withDot(known, version.dot), versions };
 }
 
 /** True when the version is a value at time `nowMicros`: neither a deletion nor expired. */
 export function isLive(version: Version, nowMicros: number): boolean {
-	return (
-		version.value !== undefined &&
-		(version.expiresAt === undefined || version.expiresAt > nowMicros)
-	);
+  return version.value !== undefined && (version.expiresAt === undefined || version.expiresAt > nowMicros);
 }
 
 /** Order of last-write-wins: written-at, then the dot. Total, because dots are unique. */
 export function compareWritten(a: Version, b: Version): number {
-	return a.writtenAt - b.writtenAt || compareDots(a.dot, b.dot);
+  return a.writtenAt - b.writtenAt || compareDots(a.dot, b.dot);
 }
 
 /** The version that carries this request id, if the record holds it. */
-export function versionOfRequest(
-	record: VersionedRecord,
-	requestId: Uint8Array,
-): Version | undefined {
-	return record.versions.find(
-		(version) =>
-			version.requestId !== undefined &&
-			equalBytes(version.requestId, requestId),
-	);
+export function versionOfRequest(record: VersionedRecord, requestId: Uint8Array): Version | undefined {
+  return record.versions.find(
+    (version) => version.requestId !== undefined && equalBytes(version.requestId, requestId),
+  );
 }
 
 /** Versions of each side that the other also holds or has not seen. */
 function survivors(a: VersionedRecord, b: VersionedRecord): Version[] {
-	const kept = a.versions.filter(
-		(version) => holds(b, version.dot) || !covers(b.clock, version.dot),
-	);
-	for (const version of b.versions) {
-		if (!holds(a, version.dot) && !covers(a.clock, version.dot))
-			kept.push(version);
-	}
-	return sortByDot(kept);
+  const kept = a.versions.filter((version) => holds(b, version.dot) || !covers(b.clock, version.dot));
+  for (const version of b.versions) {
+    if (!holds(a, version.dot) && !covers(a.clock, version.dot)) kept.push(version);
+  }
+  return sortByDot(kept);
 }
 
 /**
@@ -118,16 +100,16 @@ function survivors(a: VersionedRecord, b: VersionedRecord): Version[] {
  * holds any two of them then drops the same one, so no two replicas can each drop the other's copy.
  */
 function collapseRetries(sorted: Version[]): readonly Version[] {
-	if (sorted.length < 2) return sorted;
-	return sorted.filter((version, index) => {
-		const { requestId } = version;
-		if (requestId === undefined) return true;
-		for (let i = 0; i < index; i++) {
-			const earlier = (sorted[i] as Version).requestId;
-			if (earlier !== undefined && equalBytes(earlier, requestId)) return false;
-		}
-		return true;
-	});
+  if (sorted.length < 2) return sorted;
+  return sorted.filter((version, index) => {
+    const { requestId } = version;
+    if (requestId === undefined) return true;
+    for (let i = 0; i < index; i++) {
+      const earlier = (sorted[i] as Version).requestId;
+      if (earlier !== undefined && equalBytes(earlier, requestId)) return false;
+    }
+    return true;
+  });
 }
 
 /**
@@ -135,39 +117,31 @@ function collapseRetries(sorted: Version[]): readonly Version[] {
  * not be (the later write may carry the smaller time when its coordinator had not seen the other).
  */
 function lastWritten(versions: readonly Version[]): readonly Version[] {
-	let last = versions[0];
-	for (const version of versions)
-		if (compareWritten(version, last as Version) > 0) last = version;
-	return last === undefined ? [] : [last];
+  let last = versions[0];
+  for (const version of versions) if (compareWritten(version, last as Version) > 0) last = version;
+  return last === undefined ? [] : [last];
 }
 
 function holds(record: VersionedRecord, dot: Dot): boolean {
-	return record.versions.some((version) => sameDot(version.dot, dot));
+  return record.versions.some((version) => sameDot(version.dot, dot));
 }
 
 function sortByDot(versions: Version[]): Version[] {
-	return versions.sort((a, b) => compareDots(a.dot, b.dot));
+  return versions.sort((a, b) => compareDots(a.dot, b.dot));
 }
 
 function sameVersions(a: readonly Version[], b: readonly Version[]): boolean {
-	return (
-		a.length === b.length &&
-		a.every((version, index) => sameDot(version.dot, (b[index] as Version).dot))
-	);
+  return (
+    a.length === b.length && a.every((version, index) => sameDot(version.dot, (b[index] as Version).dot))
+  );
 }
 
 function sameClock(a: VectorClock, b: VectorClock): boolean {
-	return (
-		a.length === b.length &&
-		a.every((dot, index) => sameDot(dot, b[index] as Dot))
-	);
+  return a.length === b.length && a.every((dot, index) => sameDot(dot, b[index] as Dot));
 }
 
 /** True when two versions would write the same: the test that a retry is a retry and not another write under one id. */
-export function sameBody(
-	a: Uint8Array | undefined,
-	b: Uint8Array | undefined,
-): boolean {
-	if (a === undefined || b === undefined) return a === b;
-	return compareBytes(a, b) === 0;
+export function sameBody(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return compareBytes(a, b) === 0;
 }

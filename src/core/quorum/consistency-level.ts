@@ -39,12 +39,18 @@ export function requirementOf(strength: Strength, n: number, operation: 'read' |
   if (strength.kind === 'replicas') {
     const { count } = strength;
     if (Number.isInteger(count) && count >= 1 && count <= n) return required(count);
-    return { kind: 'invalid', problem: `replicas (${count}) must be from 1 to the bucket's replication (${n})` };
+    return {
+      kind: 'invalid',
+      problem: `replicas (${count}) must be from 1 to the bucket's replication (${n})`,
+    };
   }
   switch (strength.level) {
     case 'any':
       if (operation === 'write') return { kind: 'required', answers: 1, hintCounts: true };
-      return { kind: 'invalid', problem: 'level ANY is for writes only: a hint cannot be read' };
+      return {
+        kind: 'invalid',
+        problem: 'level ANY is for writes only: a hint cannot be read',
+      };
     case 'one':
     case 'local-one':
       return required(1);
@@ -68,5 +74,8 @@ function required(answers: number): Requirement {
 
 function atMost(answers: number, n: number, name: string): Requirement {
   if (answers <= n) return required(answers);
-  return { kind: 'invalid', problem: `level ${name} needs ${answers} replicas, the bucket has ${n}` };
+  return {
+    kind: 'invalid',
+    problem: `level ${name} needs ${answers} replicas, the bucket has ${n}`,
+  };
 }
