@@ -1,0 +1,264 @@
+/**
+ * Every knob of a node, as the code sees it: checked, complete, with whole words and the unit last. A configuration file
+ * writes the same names in snake_case (`timeouts.request_ms` is `timeouts.requestMs` here). `parse-config.ts` reads and
+ * checks; `docs/operating/configuration.md` tells operators the same, and a test keeps the two in step.
+ */
+
+import type { Bucket } from '../core/bucket.ts';
+import type { NodeId } from '../core/identity.ts';
+
+/** Where records are kept. `memory` forgets everything with the process: tests and caches only. */
+export type StorageEngineKind = 'lsm' | 'btree' | 'memory';
+
+/** How much is logged; each level includes those before it. */
+export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+
+/** The complete, checked configuration of one node. */
+export interface Config {
+  readonly cluster: ClusterConfig;
+  /** Id of the member that this process is. Default: the only member, where there is just one. */
+  readonly node: NodeId;
+  /** All nodes of the cluster, this one included, sorted by id. 1 to 1,000. Equal on every node. */
+  readonly members: readonly MemberConfig[];
+  /** All buckets, sorted by name; `default` is always among them. Equal on every node. */
+  readonly buckets: readonly Bucket[];
+  readonly listen: ListenConfig;
+  readonly storage: StorageConfig;
+  readonly timeouts: TimeoutConfig;
+  readonly limits: LimitConfig;
+  readonly peers: PeerConfig;
+  readonly heartbeat: HeartbeatConfig;
+  readonly hints: HintConfig;
+  readonly reads: ReadConfig;
+  readonly clock: ClockConfig;
+  readonly log: LogConfig;
+}
+
+/** What makes these nodes one cluster. Fixed when it is created. */
+export interface ClusterConfig {
+  /** Name that peers and context tokens must share: `[a-z0-9-]{1,63}`. Nodes with another id refuse each other. Default `kindred`. */
+  readonly id: string;
+  /**
+   * N: copies of each key, on distinct zones where there are enough. Default: 3, or the number of members when there are
+   * fewer. More survives more failures and costs that many times the disk; QUORUM goes on with floor((N - 1) / 2) down.
+   */
+  readonly replication: number;
+  /**
+   * Q: equal cuts of the ring, a power of two from 8 to 65,536, fixed when the cluster is created. Default 4,096. More
+   * spreads load more evenly over many nodes and costs table space: 40 or more per node is good (16,384 for 100 nodes).
+   */
+  readonly partitions: number;
+}
+
+/** One node, as every other node reaches it. */
+export interface MemberConfig {
+  /** Name of the node, for ever: `[a-z0-9-]{1,63}`. Its places on the ring are derived from it. */
+  readonly id: NodeId;
+  /** Name or address that the other nodes and the clients dial. */
+  readonly host: string;
+  /** Port of the client API (gRPC). Default 7400. */
+  readonly clientPort: number;
+  /** Port that only peers use (gRPC). Default 7500. Never offer it to clients. */
+  readonly peerPort: number;
+  /** Port of /metrics, /healthz and /readyz (HTTP). Default 7600. */
+  readonly httpPort: number;
+  /**
+   * What fails together: a host, a rack, an availability zone. Copies of a key go to distinct zones first. Default: the
+   * node's id. Nodes that share a machine must share a zone, or one machine may hold two copies.
+   */
+  readonly zone: string;
+  /** Share of the keys, relative to other members: 0.1 to 10, default 1. The node gets 160 x weight places on the ring. */
+  readonly weight: number;
+}
+
+/** Where this process binds. */
+export interface ListenConfig {
+  /** Address to bind all three ports on. Default: the host of this node's member. `0.0.0.0` or `::` inside containers. */
+  readonly host: string;
+}
+
+/** Where and how records are kept. */
+export interface StorageConfig {
+  /** `lsm` (LevelDB: fast writes, default), `btree` (LMDB: fast reads, larger files) or `memory` (forgets). Fixed per data directory. */
+  readonly engine: StorageEngineKind;
+  /** Data directory of this node alone. Default `./data/<node>`. A node that finds it empty is a new replica. */
+  readonly path: string;
+}
+
+/** How long things may take, in milliseconds. */
+export interface TimeoutConfig {
+  /** For a request without a deadline. Default 5,000. Longer hides slow replicas; shorter turns hiccups into UNKNOWN outcomes. */
+  readonly requestMs: number;
+  /** The most that a client may ask for; longer deadlines are cut. Default 10,000; at least `requestMs`. Bounds what one client can hold. */
+  readonly requestMsMax: number;
+  /**
+   * How much before the client's deadline the server gives up, so that its ErrorDetail still arrives. Default 50; less than
+   * half of `requestMs`. At least one network round trip to the farthest client.
+   */
+  readonly deadlineMarginMs: number;
+  /** How long a stop (SIGTERM) waits for requests in flight before it closes the stores. Default 10,000. Give the process manager more than this. */
+  readonly drainMs: number;
+}
+
+/** What one request, one connection and one node may ask of this node. Nodes of one cluster should agree on the first five. */
+export interface LimitConfig {
+  /** Longest key, in bytes. Default (and most) 1,024: the B-tree engine bounds it. */
+  readonly keyBytesMax: number;
+  /** Content type, metadata names and values of one value together, in bytes. Default 4 KiB. */
+  readonly metadataBytesMax: number;
+  /**
+   * Largest record (all siblings of a key, encoded), in bytes. Default 8 MiB. At least twice the
+   * largest `value_bytes_max` of a bucket, because two writers may race.
+   */
+  readonly recordBytesMax: number;
+  /** Items of one batch. Default 1,000. */
+  readonly batchItemsMax: number;
+  /** Encoded size of one batch, in bytes. Default 4 MiB. */
+  readonly batchBytesMax: number;
+  /**
+   * Largest gRPC message a client may send, in bytes. Default 5 MiB. At least `batchBytesMax`, and the largest
+   * value of a bucket, each with 64 KiB for what surrounds them. Memory of the door: up to connections x streams x this.
+   */
+  readonly messageBytesMax: number;
+  /** Request headers of one call, in bytes. Default 8 KiB. */
+  readonly headerBytesMax: number;
+  /** Calls open at once on one client connection. Default 256. */
+  readonly streamsPerConnectionMax: number;
+  /** Client connections. Default 1,000. More are closed when they open. */
+  readonly connectionsMax: number;
+  /** A connection without calls is closed after this, in milliseconds. Default 300,000. */
+  readonly connectionIdleMs: number;
+  /** A connection is closed politely after this, in milliseconds, so that balancers spread clients again. Default 3,600,000. */
+  readonly connectionAgeMs: number;
+  /** Requests being worked on at once; more are refused with RESOURCE_EXHAUSTED. Default 4,096. Rule: throughput x slowest usual latency. */
+  readonly requestsInFlightMax: number;
+  /** Bytes of those requests together. Default 256 MiB; at least `messageBytesMax`. Rule: a quarter of the memory of the process. */
+  readonly bytesInFlightMax: number;
+  /** Operations in flight on one Pipeline stream; beyond it the server reads no further. Default 1,024. */
+  readonly pipelineOperationsMax: number;
+}
+
+/** The links to the other nodes. */
+export interface PeerConfig {
+  /** Bytes waiting for one peer's data channel; beyond it a send fails at once. Default 64 MiB; at least `frameBytesMax`. */
+  readonly queueBytesMax: number;
+  /** Largest frame between peers, in bytes. Default 16 MiB; at least `limits.recordBytesMax` and 64 KiB. */
+  readonly frameBytesMax: number;
+  /** First pause before a broken link is dialled again, in milliseconds; doubles, with jitter, up to `reconnectMsMax`. Default 100. */
+  readonly reconnectMs: number;
+  /** Longest pause between dials, in milliseconds. Default 5,000. Longer spares dead peers; a healed one waits up to this. */
+  readonly reconnectMsMax: number;
+}
+
+/** How a silent peer is noticed. */
+export interface HeartbeatConfig {
+  /** Pause between heartbeats to each peer, in milliseconds. Default 500. */
+  readonly intervalMs: number;
+  /** Silence after which a peer counts as suspect: reads prefer others. Default 1,500; at least 2 x `intervalMs`. */
+  readonly suspectAfterMs: number;
+  /**
+   * Silence after which a peer counts as failed: writes leave hints, and requests that need it are refused at once. Default
+   * 3,000; more than `suspectAfterMs`. Shorter reacts faster and takes a pause of the peer's process for its death.
+   */
+  readonly failedAfterMs: number;
+}
+
+/** What is kept for replicas that did not answer. */
+export interface HintConfig {
+  /** Hints kept for one absent replica, in bytes. Default 1 GiB. Beyond it hints are dropped and counted; repair catches up. */
+  readonly bytesMaxPerTarget: number;
+  /** Age at which a hint is dropped, in milliseconds. Default 10,800,000 (3 h). Must stay below the tombstone grace of 24 h. */
+  readonly ageMsMax: number;
+  /** Rate of the replay to a replica that came back, in bytes per second. Default 16 MiB. Faster heals sooner and slows its clients. */
+  readonly replayBytesPerSecond: number;
+}
+
+/** How reads trade extra work for latency. */
+export interface ReadConfig {
+  /**
+   * A read asks one more replica when the slowest has not answered within this many times its usual latency. Default 3;
+   * 0 never hedges. Lower cuts the tail and costs replicas more reads.
+   */
+  readonly hedgeFactor: number;
+  /** A read is never hedged earlier than this, in milliseconds. Default 5. */
+  readonly hedgeMsMin: number;
+}
+
+/** How much clocks of other machines are believed. */
+export interface ClockConfig {
+  /** A peer's clock further ahead than this is not adopted, and shown, in milliseconds. Default 10,000. */
+  readonly aheadMsMax: number;
+}
+
+/** What is written to the log. */
+export interface LogConfig {
+  /** Default `info`. `debug` names every connection; `trace` is for developers. */
+  readonly level: LogLevel;
+  /** `pretty` for people, `json` for machines. Default: `pretty` on a terminal, else `json`. */
+  readonly format: 'pretty' | 'json';
+}
+
+/** The member that this node is. */
+export function ownMember(config: Config): MemberConfig {
+  const own = config.members.find((member) => member.id === config.node);
+  if (own === undefined) throw new Error(`assertion failed: node ${config.node} is no member`);
+  return own;
+}
+
+/**
+ * What all nodes of a cluster must agree on, as canonical JSON: sorted, no spaces, equal text exactly when equal. Peers
+ * compare it when a link opens; {@link configurationDifferences} then says what differs.
+ */
+export function canonicalConfiguration(config: Config): string {
+  return canonicalJson({
+    buckets: config.buckets,
+    cluster: config.cluster,
+    members: config.members,
+  });
+}
+
+/**
+ * The fields in which two canonical configurations differ, one line each: `members.n2.zone: "a" here, "b" there`. Empty
+ * when they are equal. At most 20 lines, the rest counted in a last one. Throws SyntaxError when one is not JSON.
+ */
+export function configurationDifferences(here: string, there: string): string[] {
+  const ours = flatten(JSON.parse(here));
+  const theirs = flatten(JSON.parse(there));
+  const lines: string[] = [];
+  for (const path of [...new Set([...ours.keys(), ...theirs.keys()])].sort()) {
+    const left = ours.get(path);
+    const right = theirs.get(path);
+    if (left !== right) lines.push(`${path}: ${left ?? 'absent'} here, ${right ?? 'absent'} there`);
+  }
+  const shown = lines.slice(0, DIFFERENCES_SHOWN_MAX);
+  if (lines.length > shown.length) shown.push(`and ${lines.length - shown.length} more`);
+  return shown;
+}
+
+const DIFFERENCES_SHOWN_MAX = 20;
+
+/** JSON with sorted member names. `undefined` members are left out, as JSON.stringify does. */
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value)
+      .filter(([, member]) => member !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+      .map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`);
+    return `{${members.join(',')}}`;
+  }
+  return JSON.stringify(value);
+}
+
+/** Leaves by path. Items of a list go by their id or name, so that a missing member does not shift all that follow. */
+function flatten(value: unknown, path = '', into: Map<string, string> = new Map()): Map<string, string> {
+  if (typeof value !== 'object' || value === null) {
+    into.set(path, JSON.stringify(value));
+    return into;
+  }
+  for (const [index, member] of Object.entries(value)) {
+    const name = Array.isArray(value) ? String(member?.id ?? member?.name ?? index) : index;
+    flatten(member, path === '' ? name : `${path}.${name}`, into);
+  }
+  return into;
+}
