@@ -1,0 +1,249 @@
+/**
+ * The decision half of a quorum read: told each replica's answer, it says whom to ask next, what to fetch, whom to repair
+ * and what to answer. Compare riak_kv_get_core, and Cassandra's blocking read repair.
+ *
+ * One replica is asked for the record and the others for a digest of it. From a quorum upwards the replicas that were
+ * behind are repaired before the answer, until as many as the level needs hold it: two quorum reads in order never go back.
+ */
+
+import type { ConflictPolicy } from '../bucket.ts';
+import { mergeRecords, type VersionedRecord } from '../causality/record.ts';
+import { descends, emptyClock, type VectorClock } from '../causality/vector-clock.ts';
+import type { NodeId } from '../identity.ts';
+import type { ReplicaFailure, ReplicaFailureReason } from './failure.ts';
+
+/** A comparable name of a record's bytes. Equal digests: equal records. `absentDigest`: the replica holds nothing. */
+export type Digest = string;
+export const absentDigest: Digest = '';
+
+export type ReadStep =
+  | { readonly kind: 'wait' }
+  /** Ask these replicas: some for the record, the others for a digest of it. */
+  | { readonly kind: 'ask'; readonly records: readonly NodeId[]; readonly digests: readonly NodeId[] }
+  /** Write the merge to these replicas, and report back with `repaired` or `failed`. */
+  | { readonly kind: 'repair'; readonly record: VersionedRecord; readonly nodes: readonly NodeId[] }
+  | { readonly kind: 'answer'; readonly record: VersionedRecord | undefined }
+  | { readonly kind: 'unmet' }
+  | { readonly kind: 'context-not-reached' };
+
+export interface ReadCoreOptions {
+  /** Home replicas that are up, the best first. Nobody else is ever asked. */
+  readonly candidates: readonly NodeId[];
+  /** Answers needed. Absence is an answer like any other. */
+  readonly required: number;
+  /** Repair before answering: true from a quorum upwards. */
+  readonly blockingRepair: boolean;
+  /** The answer must include this. */
+  readonly minClock: VectorClock | undefined;
+  readonly policy: ConflictPolicy;
+  readonly digestOf: (record: VersionedRecord) => Digest;
+}
+
+interface Answer {
+  readonly digest: Digest;
+  /** False while only the digest is known. */
+  readonly full: boolean;
+  readonly record: VersionedRecord | undefined;
+}
+
+export class ReadCore {
+  readonly #options: ReadCoreOptions;
+  readonly #asked = new Set<NodeId>();
+  readonly #fetching = new Set<NodeId>();
+  readonly #answers = new Map<NodeId, Answer>();
+  readonly #failures: ReplicaFailure[] = [];
+  readonly #repairing = new Set<NodeId>();
+  readonly #repaired = new Set<NodeId>();
+  #required: number;
+  #blockingRepair: boolean;
+  #merged: { readonly record: VersionedRecord | undefined; readonly digest: Digest } | undefined;
+
+  constructor(options: ReadCoreOptions) {
+    this.#options = options;
+    this.#required = options.required;
+    this.#blockingRepair = options.blockingRepair;
+  }
+
+  /** A replica sent its record (`undefined`: it holds nothing). */
+  answeredRecord(from: NodeId, record: VersionedRecord | undefined, digest: Digest): void {
+    this.#fetching.delete(from);
+    this.#answers.set(from, { digest, full: true, record });
+    this.#merged = undefined;
+  }
+
+  /** A replica sent only its digest. */
+  answeredDigest(from: NodeId, digest: Digest): void {
+    if (this.#answers.get(from)?.full) return;
+    this.#answers.set(from, { digest, full: digest === absentDigest, record: undefined });
+    this.#merged = undefined;
+  }
+
+  failed(from: NodeId, reason: ReplicaFailureReason): void {
+    if (this.#repairing.delete(from) || this.#fetching.delete(from)) this.#answers.delete(from);
+    if (this.#answers.get(from) !== undefined) return;
+    this.#failures.push({ node: from, reason });
+    this.#merged = undefined;
+  }
+
+  /** A replica confirmed that it holds the merge it was sent. */
+  repaired(from: NodeId): void {
+    this.#repairing.delete(from);
+    this.#repaired.add(from);
+  }
+
+  /** Settle for a weaker level (the request listed it). Answers so far count. */
+  weaken(required: number, blockingRepair: boolean): void {
+    this.#required = required;
+    this.#blockingRepair = blockingRepair;
+  }
+
+  /** One more replica than the level needs, when an answer is slow in coming. */
+  hedge(): ReadStep {
+    const next = this.#unasked(1);
+    return next.length === 0 ? { kind: 'wait' } : this.#ask(next);
+  }
+
+  step(): ReadStep {
+    if (this.#asked.size === 0) return this.#start();
+    const promised = this.#asked.size - this.#failures.length;
+    if (promised < this.#required) {
+      const more = this.#unasked(this.#required - promised);
+      if (promised + more.length < this.#required) return { kind: 'unmet' };
+      return this.#ask(more);
+    }
+    if (this.#answers.size < this.#required) return { kind: 'wait' };
+
+    const fetch = this.#toFetch();
+    if (fetch.length > 0) {
+      for (const node of fetch) this.#fetching.add(node);
+      return { kind: 'ask', records: fetch, digests: [] };
+    }
+    if (this.#fetching.size > 0) return { kind: 'wait' };
+
+    const merged = this.#merge();
+    const { minClock } = this.#options;
+    if (minClock !== undefined && !descends(merged.record?.clock ?? emptyClock, minClock))
+      return this.#reach();
+    return this.#blockingRepair ? this.#repair(merged) : { kind: 'answer', record: merged.record };
+  }
+
+  /** Replicas known to hold less than the merge, or something else: what background repair still owes. */
+  behind(): readonly NodeId[] {
+    const { digest } = this.#merge();
+    const nodes: NodeId[] = [];
+    for (const [node, answer] of this.#answers) {
+      if (answer.digest !== digest && !this.#repaired.has(node)) nodes.push(node);
+    }
+    return nodes;
+  }
+
+  /** Replicas that held the answer when they were asked. */
+  get agreed(): number {
+    const { digest } = this.#merge();
+    let count = 0;
+    for (const answer of this.#answers.values()) if (answer.digest === digest) count++;
+    return count;
+  }
+
+  get merged(): VersionedRecord | undefined {
+    return this.#merge().record;
+  }
+
+  get asked(): number {
+    return this.#asked.size;
+  }
+
+  get answered(): number {
+    return this.#answers.size;
+  }
+
+  get required(): number {
+    return this.#required;
+  }
+
+  get failures(): readonly ReplicaFailure[] {
+    return this.#failures;
+  }
+
+  #start(): ReadStep {
+    const first = this.#unasked(this.#required);
+    if (first.length < this.#required) return { kind: 'unmet' };
+    for (const node of first) this.#asked.add(node);
+    return { kind: 'ask', records: first.slice(0, 1), digests: first.slice(1) };
+  }
+
+  /** Nobody has the context yet: ask everybody else, and give up only when all have spoken. */
+  #reach(): ReadStep {
+    const rest = this.#unasked(this.#options.candidates.length);
+    if (rest.length > 0) return this.#ask(rest);
+    return this.#answers.size + this.#failures.length < this.#asked.size
+      ? { kind: 'wait' }
+      : { kind: 'context-not-reached' };
+  }
+
+  #repair(merged: { readonly record: VersionedRecord | undefined; readonly digest: Digest }): ReadStep {
+    const { record, digest } = merged;
+    if (record === undefined) return { kind: 'answer', record };
+    let holders = 0;
+    const behind: NodeId[] = [];
+    for (const [node, answer] of this.#answers) {
+      if (answer.digest === digest || this.#repaired.has(node)) holders++;
+      else if (!this.#repairing.has(node)) behind.push(node);
+    }
+    if (behind.length > 0) {
+      for (const node of behind) this.#repairing.add(node);
+      return { kind: 'repair', record, nodes: behind };
+    }
+    if (holders >= this.#required) return { kind: 'answer', record };
+    if (this.#repairing.size > 0) return { kind: 'wait' };
+    return { kind: 'unmet' };
+  }
+
+  /** Digest-only answers whose record is needed: those that differ, or one of them when no record came at all. */
+  #toFetch(): NodeId[] {
+    const known = new Set<Digest>();
+    for (const answer of this.#answers.values()) if (answer.full) known.add(answer.digest);
+    const nodes: NodeId[] = [];
+    for (const [node, answer] of this.#answers) {
+      if (answer.full || known.has(answer.digest) || this.#fetching.has(node)) continue;
+      known.add(answer.digest);
+      nodes.push(node);
+    }
+    return nodes;
+  }
+
+  #merge(): { readonly record: VersionedRecord | undefined; readonly digest: Digest } {
+    if (this.#merged !== undefined) return this.#merged;
+    let record: VersionedRecord | undefined;
+    let digest = absentDigest;
+    for (const answer of this.#answers.values()) {
+      if (answer.record === undefined) continue;
+      if (record === undefined) {
+        record = answer.record;
+        digest = answer.digest;
+        continue;
+      }
+      const merged = mergeRecords(record, answer.record, this.#options.policy);
+      if (merged === record) continue;
+      digest = merged === answer.record ? answer.digest : this.#options.digestOf(merged);
+      record = merged;
+    }
+    this.#merged = { record, digest };
+    return this.#merged;
+  }
+
+  #unasked(count: number): NodeId[] {
+    const nodes: NodeId[] = [];
+    for (const node of this.#options.candidates) {
+      if (nodes.length === count) break;
+      if (!this.#asked.has(node)) nodes.push(node);
+    }
+    return nodes;
+  }
+
+  /** Whoever is asked late is asked for the record: the digest would only be another round. */
+  #ask(nodes: readonly NodeId[]): ReadStep {
+    for (const node of nodes) this.#asked.add(node);
+    return { kind: 'ask', records: nodes, digests: [] };
+  }
+}
