@@ -3,7 +3,7 @@
  * relations between fields. A problem names where the value came from, the field, both sides, and what to do.
  */
 
-import { LineCounter, type Node as YamlNode, parse, parseDocument } from 'yaml';
+import { LineCounter, parse, parseDocument, type Node as YamlNode } from 'yaml';
 import type { Bucket } from '../core/bucket.ts';
 import { nodeId } from '../core/identity.ts';
 import type { Config, MemberConfig } from './config.ts';
