@@ -33,10 +33,10 @@ abstract class Family<Series> {
   readonly name: string;
   readonly help: string;
   abstract readonly type: 'counter' | 'histogram' | 'gauge';
-  readonly aggregator: 'sum' = 'sum';
+  readonly aggregator: string = 'sum';
   private readonly labelNames: readonly string[];
   private readonly seriesMax: number;
-  protected readonly children = new Map<string, { readonly labels: Labels; readonly series: Series }>();
+  protected readonly children: Map<string, { readonly labels: Labels; readonly series: Series }> = new Map();
 
   constructor(name: string, help: string, labelNames: readonly string[], seriesMax: number) {
     this.name = name;
@@ -146,7 +146,7 @@ export class GaugeReading {
   readonly name: string;
   readonly help: string;
   readonly type = 'gauge';
-  readonly aggregator = 'sum';
+  readonly aggregator: string = 'sum';
   private readonly labelName: string | undefined;
   private reader: GaugeReader | undefined;
   constructor(name: string, help: string, labelName?: string) {
