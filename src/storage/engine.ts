@@ -20,23 +20,42 @@ export interface KeyRange {
 
 export interface StorageEngine {
   readonly kind: EngineKind;
+  /**
+   * True when the log ended in a half-written batch that was dropped at opening. That is what a power failure leaves of
+   * writes that nobody acknowledged; it is also what rotted bits at the very end look like, and then acknowledged writes
+   * are missing. Whoever counts on the store's memory must assume the second (see identity-store: a new epoch floor).
+   */
+  readonly tailDropped: boolean;
   /** The value as it was last written by this process, or `undefined`. Synchronous. The bytes belong to the caller. Throws EngineError. */
   get(key: Uint8Array): Uint8Array | undefined;
   /**
    * Applies all operations or none, in order. With `sync`, resolves only after they are on stable storage (fsync);
-   * without, once they survive the death of this process. Rejects with EngineError; then it is not known whether they
-   * were applied, and the engine accepts nothing more.
+   * without, once they survive the death of this process. Two writes that overlap in time may be applied in either
+   * order. The bytes must not change until it resolves. Rejects with EngineError; then it is not known whether they were
+   * applied, and the engine accepts nothing more, reads neither.
    */
   write(operations: readonly EngineOperation[], options: { readonly sync: boolean }): Promise<void>;
-  /** Keys and values in ascending order of bytes, as of one moment. */
+  /** Keys and values in ascending order of bytes, as of one moment: that of the first `next()`. The bytes belong to the caller. */
   entries(range: KeyRange): AsyncIterable<readonly [Uint8Array, Uint8Array]>;
   /** Rough number of bytes on disk (or in memory). */
   sizeBytes(): Promise<number>;
   close(): Promise<void>;
 }
 
-/** Opens (or creates) the engine's files under `path`, and locks them against any other process. */
-export type OpenEngine = (options: { readonly kind: EngineKind; readonly path: string }) => Promise<StorageEngine>;
+export interface EngineOptions {
+  readonly kind: EngineKind;
+  /** The store's directory, made if it does not exist. The memory engine ignores it. */
+  readonly path: string;
+  /**
+   * What is read before the store is served. `full` (the default) reads and checks every file, about 300 MB a second:
+   * damage then shows as a refusal to start. `quick` checks only the logs, for stores so large that a start would take
+   * too long: damage elsewhere then shows as missing or damaged records, and with the B-tree it may end the process.
+   */
+  readonly integrityCheck?: 'full' | 'quick';
+}
+
+/** Opens (or creates) the engine's files under `path`, and locks them against any other process. Throws EngineError. */
+export type OpenEngine = (options: EngineOptions) => Promise<StorageEngine>;
 
 /** What went wrong with the disk, in a form that a person can act on. */
 export type EngineErrorCode =
@@ -44,6 +63,7 @@ export type EngineErrorCode =
   | 'disk-full'
   | 'io-error' // read, write or fsync failed
   | 'damaged' // the engine's own files do not parse
+  | 'other-engine' // the directory holds the files of another kind of engine
   | 'closed';
 
 export class EngineError extends Error {

@@ -1,0 +1,91 @@
+/**
+ * What every engine does about errors: names them in terms a person can act on, and stops for good at the first failed
+ * write. After a failed fsync the kernel may have dropped the dirty pages and answer the next fsync with "ok" (fsyncgate,
+ * Rebello et al., USENIX ATC 2020), so nothing that follows could be believed.
+ */
+
+import { EngineError, type EngineErrorCode } from './engine.ts';
+
+/** Turns whatever an engine's library threw into an EngineError that says where it happened and what to do. */
+export function engineError(cause: unknown, doing: string, path: string): EngineError {
+  if (cause instanceof EngineError) return cause;
+  const text = describe(cause);
+  const code = codeOf(text);
+  return new EngineError(code, `${doing} ${path} failed: ${text}. ${adviceFor(code)}`, { cause });
+}
+
+/** The message for files that do not parse; `detail` says which and how. */
+export function damagedError(path: string, detail: string): EngineError {
+  return new EngineError('damaged', `the store in ${path} is damaged: ${detail}. ${adviceFor('damaged')}`);
+}
+
+/** Whether an engine may still be used, and if not, why. One per engine. */
+export class FailStop {
+  readonly #path: string;
+  #error: EngineError | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Throws when the engine failed before or is closed. */
+  check(): void {
+    if (this.#error !== undefined) throw this.#error;
+  }
+
+  /** Records the first failure and returns it; later ones return the first, which is the one that explains the rest. */
+  fail(cause: unknown, doing: string): EngineError {
+    this.#error ??= engineError(cause, doing, this.#path);
+    return this.#error;
+  }
+
+  /** From now on everything is refused. False when it already was closed. */
+  close(): boolean {
+    if (this.#error?.code === 'closed') return false;
+    this.#error = new EngineError('closed', `the store in ${this.#path} is closed`);
+    return true;
+  }
+}
+
+function describe(cause: unknown): string {
+  const parts: string[] = [];
+  for (let error = cause; error !== undefined && parts.length < 5; ) {
+    if (!(error instanceof Error)) {
+      parts.push(String(error));
+      break;
+    }
+    const code = (error as { code?: unknown }).code;
+    parts.push(typeof code === 'string' ? `${error.message} (${code})` : error.message);
+    error = error.cause;
+  }
+  return parts.join(': ');
+}
+
+function codeOf(text: string): EngineErrorCode {
+  if (/no space left|ENOSPC|MDB_MAP_FULL|disk quota exceeded|EDQUOT/i.test(text)) return 'disk-full';
+  if (/LEVEL_LOCKED/.test(text)) return 'locked';
+  if (
+    /LEVEL_CORRUPTION|corruption|MDB_CORRUPTED|MDB_INVALID|MDB_PAGE_NOTFOUND|MDB_VERSION_MISMATCH/i.test(text)
+  )
+    return 'damaged';
+  if (/NOT_OPEN|closed database/.test(text)) return 'closed';
+  return 'io-error';
+}
+
+function adviceFor(code: EngineErrorCode): string {
+  switch (code) {
+    case 'disk-full':
+      return 'Make room on the disk, then start the node again: what it acknowledged is stored';
+    case 'damaged':
+      return (
+        'Empty the data directory (or give the node another one) and start it: it returns as a new replica and is rebuilt ' +
+        'from its peers. Keep a copy of the directory if this was the only replica'
+      );
+    case 'io-error':
+      return 'Look at the disk (dmesg, smartctl), then start the node again';
+    case 'locked':
+    case 'other-engine':
+    case 'closed':
+      return '';
+  }
+}

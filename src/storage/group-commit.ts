@@ -1,0 +1,150 @@
+/**
+ * Many small writes, few fsyncs: what is queued while one batch is being written becomes the next (group commit, DeWitt et
+ * al., SIGMOD 1984). One per engine, shared by everything that writes to it, so that records, hints and the identity wait
+ * for the same fsync.
+ *
+ * Batches are written one after another in the order of `write` calls, so the order per key is the callers' order. The queue
+ * needs no bound of its own: each entry is held by a request, and requests are bounded where they enter the node.
+ */
+
+import type { Env } from '../env/env.ts';
+import type { EngineError, EngineOperation, StorageEngine } from './engine.ts';
+import { engineError } from './engine-failure.ts';
+
+/** What one batch was, for the metrics. */
+export interface CommittedBatch {
+  readonly operations: number;
+  readonly bytes: number;
+  readonly sync: boolean;
+  /** From the call of the engine until it answered; with `sync` this is what the fsync costs. */
+  readonly seconds: number;
+}
+
+export interface GroupCommitOptions {
+  /** Most operations in one batch. More: fewer fsyncs under load, a longer wait for the first of them. */
+  readonly batchOperationsMax: number;
+  /** A batch is closed by the operation that reaches this many bytes; one larger operation still is a batch. */
+  readonly batchBytesMax: number;
+}
+
+const defaults: GroupCommitOptions = { batchOperationsMax: 1024, batchBytesMax: 8 * 2 ** 20 };
+
+interface QueuedWrite {
+  readonly operation: EngineOperation;
+  readonly sync: boolean;
+  readonly resolve: () => void;
+  readonly reject: (error: EngineError) => void;
+}
+
+export class GroupCommit {
+  readonly #engine: StorageEngine;
+  readonly #env: Env;
+  readonly #observe: ((batch: CommittedBatch) => void) | undefined;
+  readonly #options: GroupCommitOptions;
+  readonly #failureListeners: ((error: EngineError) => void)[] = [];
+  #queue: QueuedWrite[] = [];
+  #queuedBytes = 0;
+  #busy = false;
+  #failure: EngineError | undefined;
+
+  constructor(
+    deps: {
+      readonly engine: StorageEngine;
+      readonly env: Env;
+      readonly observe?: (batch: CommittedBatch) => void;
+    },
+    options: Partial<GroupCommitOptions> = {},
+  ) {
+    this.#engine = deps.engine;
+    this.#env = deps.env;
+    this.#observe = deps.observe;
+    this.#options = { ...defaults, ...options };
+  }
+
+  /** The first failed write. From then on every write is refused with it; the node should exit. */
+  get failure(): EngineError | undefined {
+    return this.#failure;
+  }
+
+  /** Bytes of keys and values that wait for a batch. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Calls `listener` once, when the first write fails (at once if it already has). */
+  onFailure(listener: (error: EngineError) => void): void {
+    if (this.#failure === undefined) this.#failureListeners.push(listener);
+    else listener(this.#failure);
+  }
+
+  /**
+   * Resolves when the operation is stored: with `sync` on stable storage, without when it survives this process. Rejects with
+   * EngineError; then it is unknown whether it was stored, and every later write is refused with the same error.
+   */
+  write(operation: EngineOperation, options: { readonly sync: boolean }): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ operation, sync: options.sync, resolve, reject });
+      this.#queuedBytes += bytesOf(operation);
+      if (this.#busy) return;
+      this.#busy = true;
+      // Not at once: everything of this tick shares the batch.
+      this.#env.timers.endOfTick(() => void this.#writeBatches());
+    });
+  }
+
+  /** Resolves when nothing waits any more, whether it was stored or refused. */
+  async idle(): Promise<void> {
+    while (this.#busy) await new Promise<void>((resolve) => this.#env.timers.endOfTick(resolve));
+  }
+
+  async #writeBatches(): Promise<void> {
+    while (this.#queue.length > 0 && this.#failure === undefined) {
+      const { batch, bytes } = this.#nextBatch();
+      const sync = batch.some((write) => write.sync);
+      const start = this.#env.clock.monotonicMs();
+      try {
+        await this.#engine.write(
+          batch.map((write) => write.operation),
+          { sync },
+        );
+      } catch (cause) {
+        this.#fail(engineError(cause, 'writing to', 'the store'), batch);
+        break;
+      }
+      const seconds = (this.#env.clock.monotonicMs() - start) / 1000;
+      for (const write of batch) write.resolve();
+      this.#observe?.({ operations: batch.length, bytes, sync, seconds });
+    }
+    this.#busy = false;
+  }
+
+  #nextBatch(): { batch: QueuedWrite[]; bytes: number } {
+    let count = 0;
+    let bytes = 0;
+    while (
+      count < this.#queue.length &&
+      count < this.#options.batchOperationsMax &&
+      bytes < this.#options.batchBytesMax
+    ) {
+      bytes += bytesOf((this.#queue[count] as QueuedWrite).operation);
+      count++;
+    }
+    const batch = this.#queue.splice(0, count);
+    this.#queuedBytes -= bytes;
+    return { batch, bytes };
+  }
+
+  #fail(error: EngineError, batch: readonly QueuedWrite[]): void {
+    this.#failure = error;
+    const refused = [...batch, ...this.#queue];
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    for (const write of refused) write.reject(error);
+    for (const listener of this.#failureListeners) listener(error);
+  }
+}
+
+function bytesOf(operation: EngineOperation): number {
+  return operation.key.length + (operation.kind === 'put' ? operation.value.length : 0);
+}

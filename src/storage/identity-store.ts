@@ -1,0 +1,343 @@
+/**
+ * Who this store is, kept inside it, so that a copied, emptied or restored directory cannot pretend: format version, cluster,
+ * node, number of partitions, replica id, the epochs handed out, the hybrid clock's high-water mark, and how the last run
+ * ended. Engine keys: 0x00 and a name. Names, layouts and the format number may not change.
+ *
+ * A damaged or missing value is fatal: the only wrong answer is a fresh identity over old data, because a replica that
+ * forgets which dots it gave out will give them out again (semantics.md, "Which actor").
+ */
+
+import { equalBytes } from '../core/bytes.ts';
+import type { NodeId, ReplicaId } from '../core/identity.ts';
+import type { Env } from '../env/env.ts';
+import type { EngineOperation, StorageEngine } from './engine.ts';
+import { GroupCommit } from './group-commit.ts';
+import { type Crc32, openValue, sealValue } from './value-envelope.ts';
+
+/** The layout of everything under the engine. A store with a greater number was written by a newer Kindred. */
+export const storageFormat = 1;
+
+/** Why a data directory may not be served as it is. */
+export type IdentityErrorCode =
+  | 'newer-format'
+  | 'other-cluster'
+  | 'other-node'
+  | 'other-partition-count'
+  | 'records-without-identity'
+  | 'damaged'
+  | 'epochs-used-up';
+
+export class IdentityError extends Error {
+  override readonly name = 'IdentityError';
+  readonly code: IdentityErrorCode;
+  constructor(code: IdentityErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface IdentityDependencies {
+  readonly engine: StorageEngine;
+  readonly crc32: Crc32;
+  readonly env: Env;
+  /** The group commit shared with the other stores of the engine; without it this store makes its own. */
+  readonly commit?: GroupCommit;
+}
+
+/** Who the store has to belong to, and its directory for the messages. */
+export interface IdentityOptions {
+  readonly clusterId: string;
+  readonly nodeId: NodeId;
+  readonly partitionCount: number;
+  readonly path: string;
+}
+
+/** Epochs leased at once: one fsync for so many keys first written here. A start gives up what is left of the block. */
+const epochBlock = 10_000;
+/** When so few are left, the next block is leased while the rest is used. */
+const epochRefillAt = epochBlock / 5;
+/** Epochs are unsigned 32-bit numbers on the wire. */
+const epochMax = 0xffff_ffff;
+
+const prefix = 0x00;
+const recordsAndHints = { from: Uint8Array.of(0x01), to: Uint8Array.of(0xff) };
+
+const names = [
+  'format',
+  'cluster',
+  'node',
+  'partitions',
+  'replica',
+  'epoch-lease',
+  'epoch-floor',
+  'high-water',
+  'ended-clean',
+  'buffered-dots',
+] as const;
+type Name = (typeof names)[number];
+
+interface StoredIdentity {
+  readonly replicaId: number;
+  /** First epoch that no run has leased. */
+  readonly epochLease: number;
+  readonly epochFloor: number;
+  readonly highWaterMicros: number;
+  readonly endedClean: boolean;
+  readonly bufferedDots: boolean;
+}
+
+/** Opens the identity of a store, or makes one in an empty store. Throws IdentityError, or EngineError. */
+export async function openIdentityStore(
+  deps: IdentityDependencies,
+  options: IdentityOptions,
+): Promise<IdentityStore> {
+  const stored = await readIdentity(deps, options);
+  const previous = stored ?? {
+    replicaId: deps.env.random.id53(),
+    epochLease: 1,
+    epochFloor: 0,
+    highWaterMicros: 0,
+    endedClean: true,
+    bufferedDots: false,
+  };
+  // Dots may have left the last run that are not on disk any more: then no actor of before may be continued, in this run
+  // nor in any later one, so the floor is stored. It is the first epoch of a new block: greater than all that were used.
+  const forgotten = deps.engine.tailDropped || (!previous.endedClean && previous.bufferedDots);
+  const epochFloor = forgotten ? previous.epochLease : previous.epochFloor;
+  const epochLease = nextLease(previous.epochLease, options.path);
+  const operations: EngineOperation[] = [
+    put(deps.crc32, 'epoch-lease', number64(epochLease)),
+    put(deps.crc32, 'epoch-floor', number64(epochFloor)),
+    put(deps.crc32, 'ended-clean', Uint8Array.of(0)),
+    put(deps.crc32, 'buffered-dots', Uint8Array.of(0)),
+  ];
+  if (stored === undefined) {
+    operations.push(
+      put(deps.crc32, 'format', number64(storageFormat)),
+      put(deps.crc32, 'cluster', new TextEncoder().encode(options.clusterId)),
+      put(deps.crc32, 'node', new TextEncoder().encode(options.nodeId)),
+      put(deps.crc32, 'partitions', number64(options.partitionCount)),
+      put(deps.crc32, 'replica', number64(previous.replicaId)),
+      put(deps.crc32, 'high-water', number64(previous.highWaterMicros)),
+    );
+  }
+  await deps.engine.write(operations, { sync: true });
+  return new IdentityStore(deps, options, { ...previous, epochLease, epochFloor }, previous.epochLease);
+}
+
+export class IdentityStore {
+  readonly replicaId: ReplicaId;
+  /** Actors with a smaller epoch must not be continued: this replica may have forgotten dots that it gave out. */
+  readonly epochFloor: number;
+  readonly #crc32: Crc32;
+  readonly #commit: GroupCommit;
+  readonly #path: string;
+  #nextEpoch: number;
+  #epochLease: number;
+  #refill: Promise<void> | undefined;
+  #highWaterMicros: number;
+  #bufferedDots: Promise<void> | undefined;
+
+  /** Use `openIdentityStore`. */
+  constructor(
+    deps: IdentityDependencies,
+    options: IdentityOptions,
+    stored: StoredIdentity,
+    nextEpoch: number,
+  ) {
+    this.#crc32 = deps.crc32;
+    this.#commit = deps.commit ?? new GroupCommit({ engine: deps.engine, env: deps.env });
+    this.#path = options.path;
+    this.replicaId = stored.replicaId as ReplicaId;
+    this.epochFloor = stored.epochFloor;
+    this.#nextEpoch = nextEpoch;
+    this.#epochLease = stored.epochLease;
+    this.#highWaterMicros = stored.highWaterMicros;
+  }
+
+  /** Epochs that `nextEpoch` can still hand out before the next lease is stored. */
+  get epochsLeft(): number {
+    return this.#epochLease - this.#nextEpoch;
+  }
+
+  /** The greatest hybrid time that was stored, in microseconds; 0 in a new store. */
+  get highWaterMicros(): number {
+    return this.#highWaterMicros;
+  }
+
+  /**
+   * An epoch that no run of this store has used. Synchronous, because it is called under a key's lock; call `ensureEpochs`
+   * before taking the lock. Throws IdentityError `epochs-used-up` when there is none, and then nothing was handed out.
+   */
+  nextEpoch(): number {
+    if (this.epochsLeft <= epochRefillAt) this.#startRefill();
+    if (this.epochsLeft <= 0) {
+      throw new IdentityError(
+        'epochs-used-up',
+        'no epoch is leased: wait for ensureEpochs() before taking one',
+      );
+    }
+    return this.#nextEpoch++;
+  }
+
+  /** Resolves when `nextEpoch` can hand out at least one epoch: at once, but for bursts. Rejects when the store failed. */
+  async ensureEpochs(): Promise<void> {
+    if (this.epochsLeft > 0) return;
+    this.#startRefill();
+    await this.#refill;
+  }
+
+  /** Stores the hybrid clock's mark on stable storage. A smaller mark than the stored one is left out. */
+  async saveHighWater(micros: number): Promise<void> {
+    if (micros <= this.#highWaterMicros) return;
+    this.#highWaterMicros = micros;
+    await this.#commit.write(put(this.#crc32, 'high-water', number64(micros)), { sync: true });
+  }
+
+  /** Must resolve before this replica lets out a dot that is not fsynced. One fsync per run. */
+  markBufferedDots(): Promise<void> {
+    this.#bufferedDots ??= this.#commit.write(put(this.#crc32, 'buffered-dots', Uint8Array.of(1)), {
+      sync: true,
+    });
+    return this.#bufferedDots;
+  }
+
+  /** The last write before the engine is closed: this run left nothing unsynced. */
+  async markCleanShutdown(): Promise<void> {
+    await this.#commit.write(put(this.#crc32, 'ended-clean', Uint8Array.of(1)), { sync: true });
+  }
+
+  #startRefill(): void {
+    if (this.#refill !== undefined) return;
+    const lease = nextLease(this.#epochLease, this.#path);
+    this.#refill = this.#commit
+      .write(put(this.#crc32, 'epoch-lease', number64(lease)), { sync: true })
+      .then(() => {
+        this.#epochLease = lease;
+        this.#refill = undefined;
+      });
+    // A failed lease has failed the group commit, whose listeners stop the node; ensureEpochs() rejects with the reason.
+    this.#refill.catch(() => undefined);
+  }
+}
+
+async function readIdentity(
+  deps: IdentityDependencies,
+  options: IdentityOptions,
+): Promise<StoredIdentity | undefined> {
+  const values = new Map<Name, Uint8Array>();
+  let entries = 0;
+  for await (const [key, value] of deps.engine.entries({
+    from: Uint8Array.of(prefix),
+    to: Uint8Array.of(prefix + 1),
+  })) {
+    entries++;
+    const name = names.find((candidate) => equalBytes(engineKeyOf(candidate), key));
+    const payload = openValue(deps.crc32, key, value);
+    // The format is judged first: a newer one may well have names that are unknown here.
+    if (name !== undefined && payload !== undefined) values.set(name, payload);
+  }
+  if (entries === 0) {
+    if (!(await hasRecordsOrHints(deps.engine))) return undefined;
+    throw new IdentityError(
+      'records-without-identity',
+      `the data directory ${options.path} holds records but not whose they are, so it is damaged or was not made by ` +
+        'Kindred. Give the node an empty data directory: it returns as a new replica and is rebuilt from its peers',
+    );
+  }
+  const text = (name: Name): string => new TextDecoder().decode(required(values, name, options));
+  const integer = (name: Name): number => integerOf(required(values, name, options), name, options);
+  const flag = (name: Name): boolean => required(values, name, options)[0] === 1;
+
+  const format = integer('format');
+  if (format > storageFormat) {
+    throw new IdentityError(
+      'newer-format',
+      `the data directory ${options.path} has storage format ${format}, and this version of Kindred reads up to ` +
+        `${storageFormat}. Start the version that wrote it, or a newer one`,
+    );
+  }
+  requireSame('other-cluster', 'cluster', text('cluster'), options.clusterId, options);
+  requireSame('other-node', 'node', text('node'), options.nodeId, options);
+  requireSame(
+    'other-partition-count',
+    'partition count',
+    integer('partitions'),
+    options.partitionCount,
+    options,
+  );
+  return {
+    replicaId: integer('replica'),
+    epochLease: integer('epoch-lease'),
+    epochFloor: integer('epoch-floor'),
+    highWaterMicros: integer('high-water'),
+    endedClean: flag('ended-clean'),
+    bufferedDots: flag('buffered-dots'),
+  };
+}
+
+function requireSame(
+  code: IdentityErrorCode,
+  what: string,
+  stored: string | number,
+  configured: string | number,
+  options: IdentityOptions,
+): void {
+  if (stored === configured) return;
+  throw new IdentityError(
+    code,
+    `the data directory ${options.path} belongs to ${what} ${stored}, and this node is configured for ${what} ${configured}. ` +
+      'Correct the configuration or the path; the data was not touched',
+  );
+}
+
+function required(values: ReadonlyMap<Name, Uint8Array>, name: Name, options: IdentityOptions): Uint8Array {
+  const value = values.get(name);
+  if (value !== undefined) return value;
+  throw damagedIdentity(name, options);
+}
+
+function damagedIdentity(name: Name, options: IdentityOptions): IdentityError {
+  return new IdentityError(
+    'damaged',
+    `the identity of the store in ${options.path} is damaged (${name} is missing or fails its checksum). Empty the data ` +
+      'directory and start the node: it returns as a new replica and is rebuilt from its peers',
+  );
+}
+
+async function hasRecordsOrHints(engine: StorageEngine): Promise<boolean> {
+  for await (const _ of engine.entries({ ...recordsAndHints, limit: 1 })) return true;
+  return false;
+}
+
+function nextLease(lease: number, path: string): number {
+  if (lease + epochBlock <= epochMax) return lease + epochBlock;
+  throw new IdentityError(
+    'epochs-used-up',
+    `the replica in ${path} has used up its ${epochMax} epochs. Empty its data directory: it returns as a new replica`,
+  );
+}
+
+function engineKeyOf(name: Name): Uint8Array {
+  return Uint8Array.of(prefix, ...new TextEncoder().encode(name));
+}
+
+function put(crc32: Crc32, name: Name, payload: Uint8Array): EngineOperation {
+  const key = engineKeyOf(name);
+  return { kind: 'put', key, value: sealValue(crc32, key, payload) };
+}
+
+/** An integer below 2^53 as eight bytes, big-endian. */
+function number64(value: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, Math.floor(value / 0x1_0000_0000));
+  view.setUint32(4, value % 0x1_0000_0000);
+  return bytes;
+}
+
+function integerOf(bytes: Uint8Array, name: Name, options: IdentityOptions): number {
+  if (bytes.length !== 8) throw damagedIdentity(name, options);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
+  return view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4);
+}
