@@ -2,12 +2,12 @@
  * Every kind of test is a project, with the time-outs its kind needs. `npm test` runs them all;
  * `npx vitest run --project property` runs one, and a path after it one file.
  */
-import { defineConfig } from 'vitest/config';
+import type { ViteUserConfig } from 'vitest/config';
 
 /** In CI a test that was left focused, or a snapshot that was never committed, is a failure. */
 const isContinuousIntegration = Boolean(process.env['CI']);
 
-export default defineConfig({
+const config: ViteUserConfig = {
   test: {
     // Each file in a process of its own: native stores and gRPC servers are not shared between worker threads, and a
     // crash of one file is reported as the failure of that file.
@@ -15,7 +15,7 @@ export default defineConfig({
     // A test that waits for what never comes ends here, and its process with it.
     testTimeout: 10_000,
     hookTimeout: 10_000,
-    teardownTimeout: 10_000,
+    teardownTimeout: 30_000,
     allowOnly: !isContinuousIntegration,
     passWithNoTests: false,
     reporters: ['default'],
@@ -58,9 +58,10 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          teardownTimeout: 30_000,
         },
       },
     ],
   },
-});
+};
+
+export default config;
