@@ -65,12 +65,6 @@ const plantings: readonly Planting[] = [
     imports: './p25.ts',
     reported: /^src\/handoff\/p25[.]ts$/,
   },
-  {
-    rule: 'no-cycles',
-    file: 'src/handoff/p25.ts',
-    imports: './p24.ts',
-    reported: /^src\/handoff\/p24[.]ts$/,
-  },
   { rule: 'imports-resolve', file: 'src/replica/p26.ts', imports: './missing.ts', reported: /missing[.]ts$/ },
 ];
 
@@ -80,13 +74,13 @@ function shell(rule: string, file: string, target: string): Planting {
   return { rule, file, imports: up + target, reported: new RegExp(`^src/${target}$`) };
 }
 
-/** One import in value form and one as a type only: both count. */
+/** All plantings, as imports of values or of types only: both count. */
 function planted(form: 'value' | 'type'): Sources {
   const text = form === 'value' ? 'import * as planted' : 'import type * as planted';
   const use = form === 'value' ? 'export const use: unknown = planted;' : 'export type Use = typeof planted;';
-  return Object.fromEntries(
-    plantings.map(({ file, imports }) => [file, `${text} from '${imports}';\n\n${use}\n`]),
-  );
+  const sources = plantings.map(({ file, imports }) => [file, `${text} from '${imports}';\n\n${use}\n`]);
+  // The way back of the cycle, which is reported once.
+  return { ...Object.fromEntries(sources), 'src/handoff/p25.ts': `${text} from './p24.ts';\n\n${use}\n` };
 }
 
 test('the lawful tree passes, with every file seen', async () => {
