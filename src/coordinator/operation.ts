@@ -16,7 +16,7 @@ export interface ReadOperation {
   /** Weaker levels that the caller accepts, in order, when `strength` cannot be met in time. */
   readonly fallback: readonly ConsistencyLevel[];
   readonly minContext: CausalContext | undefined;
-  /** Monotonic milliseconds at which the client stops waiting. The coordinator gives up a little before. */
+  /** Monotonic milliseconds at which the coordinator gives up: the client's deadline less the margin for the way back. */
   readonly deadlineMs: number;
 }
 

@@ -52,8 +52,11 @@ export class ReadCore {
   readonly #fetching = new Set<NodeId>();
   readonly #answers = new Map<NodeId, Answer>();
   readonly #failures: ReplicaFailure[] = [];
+  /** Replicas whose record failed its checksum: no answer, but the merge is sent to them with every repair. */
+  readonly #damaged = new Set<NodeId>();
   readonly #repairing = new Set<NodeId>();
   readonly #repaired = new Set<NodeId>();
+  readonly #repairTried = new Set<NodeId>();
   #required: number;
   #blockingRepair: boolean;
   #merged: { readonly record: VersionedRecord | undefined; readonly digest: Digest } | undefined;
@@ -80,7 +83,8 @@ export class ReadCore {
 
   failed(from: NodeId, reason: ReplicaFailureReason): void {
     if (this.#repairing.delete(from) || this.#fetching.delete(from)) this.#answers.delete(from);
-    if (this.#answers.get(from) !== undefined) return;
+    if (this.#answers.get(from) !== undefined || this.#damaged.has(from)) return;
+    if (reason === 'record-damaged') this.#damaged.add(from);
     this.#failures.push({ node: from, reason });
     this.#merged = undefined;
   }
@@ -134,6 +138,7 @@ export class ReadCore {
     for (const [node, answer] of this.#answers) {
       if (answer.digest !== digest && !this.#repaired.has(node)) nodes.push(node);
     }
+    for (const node of this.#damaged) if (!this.#repaired.has(node)) nodes.push(node);
     return nodes;
   }
 
@@ -189,6 +194,11 @@ export class ReadCore {
     for (const [node, answer] of this.#answers) {
       if (answer.digest === digest || this.#repaired.has(node)) holders++;
       else if (!this.#repairing.has(node)) behind.push(node);
+    }
+    for (const node of this.#damaged) {
+      if (this.#repaired.has(node)) holders++;
+      else if (!this.#repairing.has(node) && !this.#repairTried.has(node)) behind.push(node);
+      this.#repairTried.add(node);
     }
     if (behind.length > 0) {
       for (const node of behind) this.#repairing.add(node);

@@ -1,0 +1,194 @@
+/**
+ * One read in progress: carries what the read core decides to the replicas, and their answers back to it. Nothing is
+ * decided here but how long to wait.
+ */
+
+import { crc32 } from 'node:zlib';
+import type { Bucket } from '../core/bucket.ts';
+import { MalformedError } from '../core/binary.ts';
+import type { VersionedRecord } from '../core/causality/record.ts';
+import { decodeRecord, encodeRecord } from '../core/causality/record-codec.ts';
+import type { VectorClock } from '../core/causality/vector-clock.ts';
+import { ReadCore, type ReadStep } from '../core/coordinator/read-core.ts';
+import type { NodeId } from '../core/identity.ts';
+import type { Env, Timer } from '../env/env.ts';
+import { digestOfBytes, type ReadAnswer, type ReplicaClient } from './replica-client.ts';
+
+export interface ReadRunDependencies {
+  readonly env: Env;
+  readonly clientOf: (node: NodeId) => ReplicaClient;
+}
+
+/** A level to try: the one asked for, then the weaker ones that the caller accepts. */
+export interface ReadAttempt {
+  readonly required: number;
+  readonly blockingRepair: boolean;
+}
+
+export interface ReadRunOptions {
+  readonly recordKey: Uint8Array;
+  readonly bucket: Bucket;
+  readonly candidates: readonly NodeId[];
+  /** In order. The first that the answers meet is used. */
+  readonly attempts: readonly ReadAttempt[];
+  readonly minClock: VectorClock | undefined;
+  readonly deadlineMs: number;
+  /** Asks one replica more when the answers take longer than this. `undefined`: never. */
+  readonly hedgeAfterMs: number | undefined;
+}
+
+export type ReadRunResult =
+  | {
+      readonly kind: 'answer';
+      readonly record: VersionedRecord | undefined;
+      /** Index of the attempt whose level was met. */
+      readonly attempt: number;
+      readonly core: ReadCore;
+      readonly repairStarted: boolean;
+    }
+  | { readonly kind: 'unmet' | 'context-not-reached'; readonly core: ReadCore };
+
+export class ReadRun {
+  readonly #deps: ReadRunDependencies;
+  readonly #options: ReadRunOptions;
+  readonly #core: ReadCore;
+  readonly #done: (result: ReadRunResult) => void;
+  #attempt = 0;
+  #finished = false;
+  #advancing = false;
+  #again = false;
+  #repairStarted = false;
+  #hedge: Timer | undefined;
+
+  /** `done` is called exactly once, possibly before `start` returns. */
+  constructor(deps: ReadRunDependencies, options: ReadRunOptions, done: (result: ReadRunResult) => void) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#done = done;
+    const first = options.attempts[0] as ReadAttempt;
+    this.#core = new ReadCore({
+      candidates: options.candidates,
+      required: first.required,
+      blockingRepair: first.blockingRepair,
+      minClock: options.minClock,
+      policy: options.bucket.conflictPolicy,
+      digestOf: (record) => digestOfBytes(encodeRecord(record, crc32)),
+    });
+  }
+
+  start(): void {
+    this.#advance();
+    const { hedgeAfterMs } = this.#options;
+    if (!this.#finished && hedgeAfterMs !== undefined) {
+      this.#hedge = this.#deps.env.timers.after(hedgeAfterMs, () => this.#carryOut(this.#core.hedge()));
+    }
+  }
+
+  /** Answers may come while a step is being carried out (the local replica answers at once): one loop, never nested. */
+  #advance(): void {
+    if (this.#advancing) {
+      this.#again = true;
+      return;
+    }
+    this.#advancing = true;
+    do {
+      this.#again = false;
+      if (!this.#finished) this.#carryOut(this.#core.step());
+    } while (this.#again);
+    this.#advancing = false;
+  }
+
+  #carryOut(step: ReadStep): void {
+    switch (step.kind) {
+      case 'wait':
+        return;
+      case 'ask':
+        for (const node of step.records) this.#read(node, false);
+        for (const node of step.digests) this.#read(node, true);
+        return;
+      case 'repair':
+        this.#repair(step.record, step.nodes);
+        return;
+      case 'answer':
+        this.#finish({
+          kind: 'answer',
+          record: step.record,
+          attempt: this.#attempt,
+          core: this.#core,
+          repairStarted: this.#repairStarted,
+        });
+        return;
+      case 'unmet':
+      case 'context-not-reached': {
+        const weaker = step.kind === 'unmet' ? this.#options.attempts[this.#attempt + 1] : undefined;
+        if (weaker === undefined) {
+          this.#finish({ kind: step.kind, core: this.#core });
+          return;
+        }
+        this.#attempt++;
+        this.#core.weaken(weaker.required, weaker.blockingRepair);
+        this.#again = true;
+        return;
+      }
+    }
+  }
+
+  #read(node: NodeId, digestOnly: boolean): void {
+    this.#deps
+      .clientOf(node)
+      .read(this.#options.recordKey, digestOnly, this.#remainingMs(), (answer) =>
+        this.#answered(node, answer),
+      );
+  }
+
+  #answered(node: NodeId, answer: ReadAnswer): void {
+    switch (answer.kind) {
+      case 'record':
+        this.#record(node, answer.bytes);
+        break;
+      case 'digest':
+        this.#core.answeredDigest(node, answer.digest);
+        break;
+      case 'failed':
+        this.#core.failed(node, answer.reason);
+        break;
+    }
+    this.#advance();
+  }
+
+  #record(node: NodeId, bytes: Uint8Array | undefined): void {
+    try {
+      const record = bytes === undefined ? undefined : decodeRecord(bytes, crc32);
+      this.#core.answeredRecord(node, record, digestOfBytes(bytes));
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error;
+      this.#core.failed(node, 'record-damaged');
+    }
+  }
+
+  #repair(record: VersionedRecord, nodes: readonly NodeId[]): void {
+    this.#repairStarted = true;
+    const bytes = encodeRecord(record, crc32);
+    // What a repair promises must hold as the writes of this bucket do: on the disk, unless the bucket is buffered.
+    const options = { origin: 'read-repair', sync: this.#options.bucket.durability !== 'buffered' } as const;
+    for (const node of nodes) {
+      this.#deps
+        .clientOf(node)
+        .merge(this.#options.recordKey, bytes, options, this.#remainingMs(), (answer) => {
+          if (answer.kind === 'merged') this.#core.repaired(node);
+          else this.#core.failed(node, answer.reason);
+          this.#advance();
+        });
+    }
+  }
+
+  #remainingMs(): number {
+    return Math.max(1, this.#options.deadlineMs - this.#deps.env.clock.monotonicMs());
+  }
+
+  #finish(result: ReadRunResult): void {
+    this.#finished = true;
+    this.#hedge?.cancel();
+    this.#done(result);
+  }
+}

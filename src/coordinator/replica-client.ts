@@ -1,0 +1,70 @@
+/**
+ * One replica of a key as the coordinator sees it, this node's own and those of its peers behind one type. Calls take a
+ * callback instead of returning a promise: three of them are made for every operation.
+ */
+
+import type { ReplicaFailureReason } from '../core/coordinator/failure.ts';
+import { absentDigest, type Digest } from '../core/coordinator/read-core.ts';
+import type { Dot } from '../core/causality/dot.ts';
+import type { NodeId } from '../core/identity.ts';
+import { digest64 } from '../env/xxhash.ts';
+
+export type MergeOrigin = 'write' | 'hint' | 'read-repair';
+
+export interface FailedCall {
+  readonly kind: 'failed';
+  /** Only `not-sent` proves that the replica did nothing. */
+  readonly reason: ReplicaFailureReason;
+}
+
+export type ReadAnswer =
+  | { readonly kind: 'record'; readonly bytes: Uint8Array | undefined }
+  | { readonly kind: 'digest'; readonly digest: Digest }
+  | FailedCall;
+
+export type MergeAnswer =
+  | { readonly kind: 'merged'; readonly changed: boolean; readonly synced: boolean }
+  | FailedCall;
+
+export type FindAnswer =
+  | { readonly kind: 'found'; readonly dot: Dot }
+  | { readonly kind: 'unseen' }
+  | FailedCall;
+
+export type ForwardAnswer = { readonly kind: 'result'; readonly bytes: Uint8Array } | FailedCall;
+
+export interface ReplicaClient {
+  readonly node: NodeId;
+  read(
+    recordKey: Uint8Array,
+    digestOnly: boolean,
+    timeoutMs: number,
+    done: (answer: ReadAnswer) => void,
+  ): void;
+  merge(
+    recordKey: Uint8Array,
+    record: Uint8Array,
+    options: { readonly origin: MergeOrigin; readonly sync: boolean },
+    timeoutMs: number,
+    done: (answer: MergeAnswer) => void,
+  ): void;
+  find(
+    recordKey: Uint8Array,
+    requestId: Uint8Array,
+    timeoutMs: number,
+    done: (answer: FindAnswer) => void,
+  ): void;
+  /** Hands the whole operation to this node, which coordinates it: `kindred.v1.Operation` in, `OperationResult` out. */
+  forward(operation: Uint8Array, timeoutMs: number, done: (answer: ForwardAnswer) => void): void;
+}
+
+/** The name under which records are compared: xxh64 of their canonical bytes. */
+export function digestOfBytes(record: Uint8Array | undefined): Digest {
+  if (record === undefined) return absentDigest;
+  return digestName(digest64(record));
+}
+
+/** Eight digest bytes as a comparable string. */
+export function digestName(digest: Uint8Array): Digest {
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1');
+}

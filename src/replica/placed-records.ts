@@ -1,0 +1,53 @@
+/**
+ * The replica by record key alone: finds the bucket and the partition, for those who hold only bytes (this node's
+ * coordinator, and the peers).
+ */
+
+import { MalformedError } from '../core/binary.ts';
+import type { Bucket } from '../core/bucket.ts';
+import type { Dot } from '../core/causality/dot.ts';
+import { readRecordKey } from '../core/ring/record-key.ts';
+import { type Hash64, partitionOf, tokenOf } from '../core/ring/token.ts';
+import type { StoredRead } from '../storage/record-store.ts';
+import type { MergedRecord, PlacedKey, Replica } from './replica.ts';
+
+export interface PlacedRecordsDependencies {
+  readonly replica: Replica;
+  readonly buckets: ReadonlyMap<string, Bucket>;
+  readonly hash64: Hash64;
+  readonly partitions: number;
+}
+
+export class PlacedRecords {
+  readonly #deps: PlacedRecordsDependencies;
+
+  constructor(dependencies: PlacedRecordsDependencies) {
+    this.#deps = dependencies;
+  }
+
+  /** Throws MalformedError for bytes that are no record key or name no bucket of this cluster. */
+  place(recordKey: Uint8Array): PlacedKey {
+    const name = readRecordKey(recordKey);
+    if (name === undefined) throw new MalformedError('not a record key');
+    const bucket = this.#deps.buckets.get(name.bucket);
+    if (bucket === undefined) throw new MalformedError(`no bucket ${JSON.stringify(name.bucket)}`);
+    const partition = partitionOf(tokenOf(this.#deps.hash64, recordKey), this.#deps.partitions);
+    return { recordKey, partition, bucket };
+  }
+
+  read(recordKey: Uint8Array): StoredRead {
+    return this.#deps.replica.read(this.place(recordKey));
+  }
+
+  async merge(
+    recordKey: Uint8Array,
+    record: Uint8Array,
+    options: { readonly sync: boolean },
+  ): Promise<MergedRecord> {
+    return await this.#deps.replica.merge(this.place(recordKey), record, options);
+  }
+
+  findWrite(recordKey: Uint8Array, requestId: Uint8Array): Dot | undefined {
+    return this.#deps.replica.findWrite(this.place(recordKey), requestId);
+  }
+}
