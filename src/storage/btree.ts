@@ -12,6 +12,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { assert } from '../core/assert.ts';
+import { checkBtreeFile } from './btree-check.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { directorySizeBytes } from './directory-size.ts';
 import type { EngineOperation, EngineOptions, KeyRange, StorageEngine } from './engine.ts';
@@ -22,7 +23,7 @@ const mapBytes = 2 ** 40;
 /** LMDB's bound with 4-KiB pages. Ours are at most 3 + 64 + 1 + 1,024 bytes. */
 const keyLengthMax = 1978;
 
-/** Opens the LMDB in `path`/btree. Throws EngineError. */
+/** Opens the LMDB in `path`/btree, after checking its tree. Throws EngineError. */
 export async function openBtreeEngine(
   options: Pick<EngineOptions, 'path' | 'integrityCheck'>,
 ): Promise<StorageEngine> {
@@ -31,6 +32,7 @@ export async function openBtreeEngine(
   try {
     const folder = join(path, 'btree');
     await mkdir(folder, { recursive: true });
+    await checkBtreeFile(join(folder, 'data.mdb'), { pages: options.integrityCheck !== 'quick' });
     const lmdb = open<Buffer, Uint8Array>({
       path: folder,
       noSubdir: false,

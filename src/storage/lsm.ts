@@ -10,6 +10,7 @@ import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { directorySizeBytes } from './directory-size.ts';
 import type { EngineOperation, EngineOptions, KeyRange, StorageEngine } from './engine.ts';
 import { engineError, FailStop } from './engine-failure.ts';
+import { checkLsmFiles } from './lsm-check.ts';
 
 /** A larger log means fewer and larger tables; it also bounds what a start replays (16 MiB: about 100 ms). */
 const writeBufferBytes = 16 * 2 ** 20;
@@ -20,7 +21,7 @@ const tableFileBytes = 8 * 2 ** 20;
 
 const binary = { keyEncoding: 'view', valueEncoding: 'view' } as const;
 
-/** Opens the LevelDB in `path`/lsm. Throws EngineError. */
+/** Opens the LevelDB in `path`/lsm, after checking its files. Throws EngineError. */
 export async function openLsmEngine(
   options: Pick<EngineOptions, 'path' | 'integrityCheck'>,
 ): Promise<StorageEngine> {
@@ -28,6 +29,7 @@ export async function openLsmEngine(
   const lock = await lockDirectory(path);
   try {
     const folder = join(path, 'lsm');
+    const { tailDropped } = await checkLsmFiles(folder, { tables: options.integrityCheck !== 'quick' });
     // LevelDB's own text log: it is renamed at every open, and may grow for ever in between.
     await rm(join(folder, 'LOG.old'), { force: true });
     const level = new ClassicLevel<Uint8Array, Uint8Array>(folder, {
@@ -37,7 +39,7 @@ export async function openLsmEngine(
       maxFileSize: tableFileBytes,
     });
     await level.open();
-    return new LsmEngine(level, lock, path, false);
+    return new LsmEngine(level, lock, path, tailDropped);
   } catch (cause) {
     await lock.release();
     throw engineError(cause, 'opening the store in', path);
