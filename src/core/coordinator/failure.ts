@@ -68,6 +68,8 @@ export type Failure =
       readonly outcome: WriteOutcome;
       readonly problem: string;
     }
+  /** A gRPC library sent a write without a request id again by itself. This attempt did nothing; the first may have. */
+  | { readonly kind: 'retried-without-id' }
   /** The client cancelled or its deadline passed before the operation began. */
   | { readonly kind: 'expired'; readonly outcome: WriteOutcome };
 

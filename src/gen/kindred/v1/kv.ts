@@ -42,7 +42,10 @@ export interface GetRequest {
 export interface GetResponse {
   /** Whether there is one version, several, or none. */
   state: GetResponse_State;
-  /** The live versions, sorted by dot; empty if ABSENT. Deletions and expired versions are left out. */
+  /**
+   * The versions, sorted by dot. FOUND: the one. CONFLICT: all that raced, with at least one value;
+   * a deletion that raced (or a value that has expired) is shown as `deleted`. ABSENT: none.
+   */
   versions: Version[];
   /**
    * Covers all that is stored, deletions included. Opaque, at most 4 KiB, always set, valid only for
@@ -57,7 +60,7 @@ export interface GetResponse {
 export const GetResponse_State = {
   /** STATE_UNSPECIFIED - Never sent. */
   STATE_UNSPECIFIED: 0,
-  /** STATE_FOUND - Exactly one version is answered: the only live one, or the one that PICK_LATEST chose. */
+  /** STATE_FOUND - Exactly one version is answered: the only one, or the one that PICK_LATEST chose. */
   STATE_FOUND: 1,
   /** STATE_CONFLICT - Several versions raced. Merge them, and Put the result with `context`. */
   STATE_CONFLICT: 2,
@@ -146,7 +149,7 @@ export interface PutRequest {
     | //
     /**
      * When the stored value expires that this write supersedes; of several, the latest; never, if one
-     * of them never does. Nothing superseded: as if unset. Must be true when set.
+     * of them never does or nothing is superseded. Must be true when set.
      */
     { $case: "keepExpiry"; value: boolean }
     | undefined;

@@ -384,6 +384,12 @@ export const ErrorReason = {
    * damaged.
    */
   ERROR_REASON_STORAGE_FAILED: 24,
+  /**
+   * ERROR_REASON_RETRY_UNSAFE - ABORTED. The header `grpc-previous-rpc-attempts` says that the client's gRPC library sent this
+   * write again by itself, and it has no request_id. This attempt was not carried out; the one before
+   * it may have been.
+   */
+  ERROR_REASON_RETRY_UNSAFE: 25,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -407,6 +413,7 @@ export namespace ErrorReason {
   export type ERROR_REASON_BUCKET_UNKNOWN = typeof ErrorReason.ERROR_REASON_BUCKET_UNKNOWN;
   export type ERROR_REASON_NODE_DRAINING = typeof ErrorReason.ERROR_REASON_NODE_DRAINING;
   export type ERROR_REASON_STORAGE_FAILED = typeof ErrorReason.ERROR_REASON_STORAGE_FAILED;
+  export type ERROR_REASON_RETRY_UNSAFE = typeof ErrorReason.ERROR_REASON_RETRY_UNSAFE;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -463,6 +470,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 24:
     case "ERROR_REASON_STORAGE_FAILED":
       return ErrorReason.ERROR_REASON_STORAGE_FAILED;
+    case 25:
+    case "ERROR_REASON_RETRY_UNSAFE":
+      return ErrorReason.ERROR_REASON_RETRY_UNSAFE;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -506,6 +516,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_NODE_DRAINING";
     case ErrorReason.ERROR_REASON_STORAGE_FAILED:
       return "ERROR_REASON_STORAGE_FAILED";
+    case ErrorReason.ERROR_REASON_RETRY_UNSAFE:
+      return "ERROR_REASON_RETRY_UNSAFE";
     case ErrorReason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -639,8 +651,8 @@ export interface Version {
     { $case: "value"; value: Value }
     | //
     /**
-     * The key was deleted. A delete that raced a put is a sibling like any other; it is not dropped
-     * in silence. Shown by DiagnosticService.InspectKey; answers of Get hold values only.
+     * The key was deleted, or the value has expired. A delete that raced a put is a sibling like any
+     * other; it is not dropped in silence: Get shows it beside the values that survived it.
      */
     { $case: "deleted"; value: Deletion }
     | undefined;
@@ -648,7 +660,10 @@ export interface Version {
   dot:
     | Dot
     | undefined;
-  /** What the writer had seen, and this write itself: compare clocks to order versions. */
+  /**
+   * What the writer had seen: its context, without this write. Version x came before y if and only if
+   * y's clock covers the dot of x.
+   */
   clock:
     | VectorClock
     | undefined;
