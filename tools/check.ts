@@ -34,15 +34,17 @@ const steps: readonly Step[] = [
   { name: 'lint and format', run: command('biome', 'check', '--error-on-warnings') },
   { name: 'imports', run: () => checkImports(root) },
   { name: 'unused code', run: command('knip', '--treat-config-hints-as-errors') },
-  { name: 'tests', run: command('vitest', 'run') },
+  { name: 'tests', run: () => runTool('vitest', ['run'], 600_000) },
 ];
 
 function command(program: string, ...args: readonly string[]): () => Promise<Outcome> {
-  return async () => {
-    const { exitCode, output } = await runCommand(program, args);
-    if (exitCode === 0) return { kind: 'passed' };
-    return { kind: 'failed', output: `${output}\n${[program, ...args].join(' ')}: exit code ${exitCode}\n` };
-  };
+  return () => runTool(program, args, 120_000);
+}
+
+async function runTool(program: string, args: readonly string[], timeoutMs: number): Promise<Outcome> {
+  const { exitCode, output } = await runCommand(program, args, { timeoutMs });
+  if (exitCode === 0) return { kind: 'passed' };
+  return { kind: 'failed', output: `${output}\n${[program, ...args].join(' ')}: exit code ${exitCode}\n` };
 }
 
 async function check(chosen: readonly Step[]): Promise<boolean> {
