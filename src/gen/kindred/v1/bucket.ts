@@ -83,7 +83,10 @@ export function conflictPolicyToJSON(object: ConflictPolicy): string {
 export interface Bucket {
   /** 1 to 64 of `a`-`z`, `0`-`9`, `_`, `.`, `-`. */
   name: string;
-  /** N: how many replicas each key has; at least 1, at most the number of nodes. Default: 3. */
+  /**
+   * N: how many replicas each key has; at least 1, at most the number of nodes. Default: 3, or the
+   * number of nodes if there are fewer.
+   */
   replication: number;
   /** The level of reads that name none. Default: QUORUM. */
   defaultRead: ConsistencyLevel;

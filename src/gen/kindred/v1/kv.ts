@@ -141,10 +141,13 @@ export interface PutRequest {
   /** When the new version expires. Unset: after Bucket.default_ttl, or never if the bucket has none. */
   expiry:
     | //
-    /** This long after the write, by the coordinating replica's clock; more than zero. */
+    /** This long after the write, by the coordinating node's clock; more than zero, at most 100 years. */
     { $case: "ttl"; value: Duration }
     | //
-    /** At this time. A time already past makes the key read as absent at once. */
+    /**
+     * At this time: from 1970 to 100 years ahead. A time already past makes the key read as absent at
+     * once.
+     */
     { $case: "expireTime"; value: Timestamp }
     | //
     /**
@@ -222,10 +225,13 @@ export interface TouchRequest {
   /** When the key expires. Required. */
   expiry:
     | //
-    /** This long after the write, by the coordinating replica's clock; more than zero. */
+    /** This long after the write, by the coordinating node's clock; more than zero, at most 100 years. */
     { $case: "ttl"; value: Duration }
     | //
-    /** At this time. A time already past makes the key read as absent at once. */
+    /**
+     * At this time: from 1970 to 100 years ahead. A time already past makes the key read as absent at
+     * once.
+     */
     { $case: "expireTime"; value: Timestamp }
     | //
     /** Not at all. Must be true when set. */
@@ -233,8 +239,8 @@ export interface TouchRequest {
     | undefined;
   /**
    * A context of this key from an earlier answer: touch only what it covers. At most 4 KiB. Default:
-   * empty, what the coordinating replica holds. A key that holds several versions cannot be touched:
-   * FAILED_PRECONDITION + CONFLICT.
+   * empty, what is stored. A key that holds several versions, or one that the context does not cover,
+   * cannot be touched: FAILED_PRECONDITION + CONFLICT.
    */
   context: Uint8Array;
   /** How to write. Default: as the bucket says. */

@@ -98,7 +98,7 @@ export interface Node {
    * do not fit a JavaScript number). Filled only on request.
    */
   tokens: string[];
-  /** The share of all keys of which it is the first replica: 0 to 1. All nodes together: 1. */
+  /** The share of all keys of which it holds a replica: 0 to 1. All nodes together: N. */
   ownedFraction: number;
   /** How far its clock is ahead of the answering node's; negative: behind. Unset: not known yet. */
   clockSkew:
@@ -113,7 +113,7 @@ export interface Node {
   upSince:
     | Timestamp
     | undefined;
-  /** How many keys it takes in relation to other nodes; more than 0. Default: 1. */
+  /** How many keys it takes in relation to other nodes: 0.1 to 10. Default: 1. */
   weight: number;
   /** Where other nodes reach it (gRPC): "host:port". Clients have no business there. */
   peerAddress: string;

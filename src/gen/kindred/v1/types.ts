@@ -351,7 +351,8 @@ export const ErrorReason = {
   /** ERROR_REASON_CONTEXT_INVALID - INVALID_ARGUMENT. A context is damaged, too long, or of another key or another cluster. */
   ERROR_REASON_CONTEXT_INVALID: 5,
   /**
-   * ERROR_REASON_CONFLICT - FAILED_PRECONDITION. The key holds several versions and the caller asked for one. See
+   * ERROR_REASON_CONFLICT - FAILED_PRECONDITION. The key holds several versions and the caller asked for one
+   * (CONFLICT_MODE_FAIL, Touch), or holds one that the context of a Touch does not cover. See
    * ErrorDetail.context.
    */
   ERROR_REASON_CONFLICT: 6,
@@ -369,7 +370,10 @@ export const ErrorReason = {
   ERROR_REASON_TOO_LARGE: 10,
   /** ERROR_REASON_NODE_OVERLOADED - RESOURCE_EXHAUSTED. The node has as much work as it accepts. Wait ErrorDetail.retry_after. */
   ERROR_REASON_NODE_OVERLOADED: 13,
-  /** ERROR_REASON_DISK_FULL - RESOURCE_EXHAUSTED. The node's disk is full; it accepts no writes. */
+  /**
+   * ERROR_REASON_DISK_FULL - RESOURCE_EXHAUSTED if nothing was written, else ABORTED. The node's disk is full; it accepts no
+   * writes.
+   */
   ERROR_REASON_DISK_FULL: 14,
   /** ERROR_REASON_KEY_EXISTS - FAILED_PRECONDITION. BLIND_WRITE_REJECT, and the key holds a value. See ErrorDetail.context. */
   ERROR_REASON_KEY_EXISTS: 20,
@@ -599,7 +603,7 @@ export interface Value {
   data: Uint8Array;
   /**
    * What the content is, for example "application/json". Kept and returned, never interpreted.
-   * Counts toward the limit of `metadata`. Default: empty.
+   * At most 255 bytes of UTF-8; counts toward the limit of `metadata`. Default: empty.
    */
   contentType: string;
   /**
@@ -712,7 +716,8 @@ export interface ReadOptions {
   omitData: boolean;
   /**
    * Weaker levels that the caller accepts, in this order, if the one requested cannot be met in
-   * time; at most 9. The level that was used is in ReadReport.achieved. Default: empty, never weaken.
+   * time; at most 9, none stronger than the one before. The level that was used is in
+   * ReadReport.achieved. Default: empty, never weaken.
    */
   fallback: ConsistencyLevel[];
 }
