@@ -163,14 +163,13 @@ export interface HeartbeatConfig {
   readonly failedAfterMs: number;
 }
 
-/** What is kept for replicas that did not answer. */
+/** What is kept for replicas that were all away when a write at level ANY came. */
 export interface HintConfig {
-  /** Hints kept for one absent replica, in bytes. Default 1 GiB. Beyond it hints are dropped and counted; repair catches up. */
-  readonly bytesMaxPerTarget: number;
-  /** Age at which a hint is dropped, in milliseconds. Default 10,800,000 (3 h). Must stay below the tombstone grace of 24 h. */
-  readonly ageMsMax: number;
-  /** Rate of the replay to a replica that came back, in bytes per second. Default 16 MiB. Faster heals sooner and slows its clients. */
-  readonly replayBytesPerSecond: number;
+  /**
+   * Hints kept on this node, in bytes. Default 1 GiB. Beyond it writes that need a hint are refused: more survives longer
+   * outages and costs that much disk.
+   */
+  readonly bytesMax: number;
 }
 
 /** How reads trade extra work for latency. */
@@ -182,6 +181,11 @@ export interface ReadConfig {
   readonly hedgeFactor: number;
   /** A read is never hedged earlier than this, in milliseconds. Default 5. */
   readonly hedgeMsMin: number;
+  /**
+   * Chance that a read below QUORUM is followed, in the background, by a comparison of all replicas and the repair of those
+   * that are behind. From 0 to 1, default 0.1. Higher heals sooner and costs a read of every replica that often.
+   */
+  readonly repairChance: number;
 }
 
 /** How much clocks of other machines are believed. */

@@ -243,11 +243,6 @@ const refused: [name: string, sources: ConfigSources, expected: RegExp[]][] = [
     file('heartbeat: { failed_after_ms: 1500 }\n'),
     [/heartbeat\.failed_after_ms: is 1500, but heartbeat\.suspect_after_ms asks for at least 1501/],
   ],
-  [
-    'hints older than tombstones',
-    file('hints: { age_ms_max: 86400000 }\n'),
-    [/hints\.age_ms_max: .*86399999.*found 86400000/],
-  ],
 ];
 
 test.each(refused)('refuses: %s', (_name, sources, expected) => {

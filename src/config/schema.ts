@@ -61,11 +61,13 @@ export interface RawConfig {
     readonly failed_after_ms: number;
   };
   readonly hints: {
-    readonly bytes_max_per_target: number;
-    readonly age_ms_max: number;
-    readonly replay_bytes_per_second: number;
+    readonly bytes_max: number;
   };
-  readonly reads: { readonly hedge_factor: number; readonly hedge_ms_min: number };
+  readonly reads: {
+    readonly hedge_factor: number;
+    readonly hedge_ms_min: number;
+    readonly repair_chance: number;
+  };
   readonly clock: { readonly ahead_ms_max: number };
   readonly log: {
     readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
@@ -218,15 +220,14 @@ const shape = z.strictObject({
     .prefault({}),
   hints: z
     .strictObject({
-      bytes_max_per_target: integer(0, 1024 * KIB * MIB).default(KIB * MIB),
-      age_ms_max: integer(1000, 24 * HOUR_MS - 1).default(3 * HOUR_MS),
-      replay_bytes_per_second: integer(KIB, 1024 * KIB * MIB).default(16 * MIB),
+      bytes_max: integer(0, 1024 * KIB * MIB).default(KIB * MIB),
     })
     .prefault({}),
   reads: z
     .strictObject({
       hedge_factor: z.number().min(0).max(100).default(3),
       hedge_ms_min: integer(0, 60_000).default(5),
+      repair_chance: z.number().min(0).max(1).default(0.1),
     })
     .prefault({}),
   clock: z.strictObject({ ahead_ms_max: integer(1, HOUR_MS).default(10_000) }).prefault({}),
