@@ -10,6 +10,7 @@
  * fractional problem, so a shortest such chain always exists and always keeps the rules: no node ends above its bound.
  */
 
+import { assert } from '../assert.ts';
 import { fairShares } from './fair-share.ts';
 import type { LayoutMember } from './layout.ts';
 import { firstAtOrAfter, type Ring } from './ring.ts';
@@ -40,11 +41,11 @@ export function assignHomes(
   partitions: number,
   copies: number,
 ): Uint16Array {
-  const assignment = new Assignment(members, partitions, copies);
+  const assignment = new Assignment(members, ring, partitions, copies);
   // In bit-reversed order, so that the partitions whose first nodes are full by the time it is their turn are spread over
   // the whole ring. In order around the ring they would all lie at its end.
   const bits = 31 - Math.clz32(partitions);
-  for (let turn = 0; turn < partitions; turn++) assignment.place(reverseBits(turn, bits), ring);
+  for (let turn = 0; turn < partitions; turn++) assignment.place(reverseBits(turn, bits));
   assignment.passSurplusOn();
   return assignment.homes;
 }
@@ -56,6 +57,9 @@ export function partitionStart(partition: number, partitionCount: number): numbe
 
 class Assignment {
   readonly homes: Uint16Array;
+  readonly #ring: Ring;
+  /** By position on the ring: a later one with none between them whose node has room. */
+  readonly #next: Uint32Array;
   readonly #copies: number;
   readonly #partitions: number;
   readonly #shares: Float64Array;
@@ -65,8 +69,10 @@ class Assignment {
   /** How many zones a partition's homes are in: N, or all if there are fewer. */
   readonly #zonesNeeded: number;
 
-  constructor(members: readonly LayoutMember[], partitions: number, copies: number) {
+  constructor(members: readonly LayoutMember[], ring: Ring, partitions: number, copies: number) {
     this.homes = new Uint16Array(partitions * copies);
+    this.#ring = ring;
+    this.#next = Uint32Array.from({ length: ring.size }, (_, position) => (position + 1) % ring.size);
     this.#copies = copies;
     this.#partitions = partitions;
     this.#shares = fairShares(members, partitions, copies);
@@ -81,7 +87,8 @@ class Assignment {
     this.#zonesNeeded = Math.min(copies, zones.size);
   }
 
-  place(partition: number, ring: Ring): void {
+  place(partition: number): void {
+    const ring = this.#ring;
     const first = partition * this.#copies;
     const start = firstAtOrAfter(ring, partitionStart(partition, this.#partitions));
     let chosen = 0;
@@ -97,21 +104,57 @@ class Assignment {
         return true;
       };
       let position = start;
-      for (let step = 0; step < ring.size && chosen < goal; step++) {
-        const node = ring.owner[position] as number;
-        if (this.#hasRoom(node) && fits(node)) this.#take(first + chosen++, node);
-        position = position + 1 === ring.size ? 0 : position + 1;
+      let walked = 0;
+      let refused = 0;
+      while (chosen < goal) {
+        const withRoom = this.#nextWithRoom(position);
+        walked += withRoom >= position ? withRoom - position : withRoom - position + ring.size;
+        if (walked >= ring.size) break;
+        const node = ring.owner[withRoom] as number;
+        if (fits(node)) this.#take(first + chosen++, node);
+        // A walk that goes on and on asks once whether it can find anybody, before it goes all the way round.
+        else if (++refused === this.#loads.length && !this.#anyHasRoom(fits)) break;
+        position = withRoom + 1 === ring.size ? 0 : withRoom + 1;
+        walked++;
       }
-      while (chosen < goal) this.#take(first + chosen++, this.#leastFull(fits));
+      while (chosen < goal) {
+        const node = this.#leastFull(fits);
+        this.#take(first + chosen++, node);
+      }
     }
+  }
+
+  /**
+   * The first position from here on whose node has room. Positions of full nodes are passed by for good, so the way past
+   * them is shortened as it is walked (union-find): near the end almost all nodes of a large ring are full.
+   */
+  #nextWithRoom(from: number): number {
+    const { owner } = this.#ring;
+    let position = from;
+    // Ends: the bounds add up to at least all copies, so somebody has room as long as a copy is not placed.
+    while (!this.#hasRoom(owner[position] as number)) {
+      const next = this.#next[position] as number;
+      if (!this.#hasRoom(owner[next] as number)) this.#next[position] = this.#next[next] as number;
+      position = this.#next[position] as number;
+    }
+    return position;
   }
 
   /** Brings every node down to its bound. */
   passSurplusOn(): void {
-    for (let node = 0; node < this.#loads.length; node++) {
-      while ((this.#loads[node] as number) > (this.#bounds[node] as number)) {
-        if (!this.#passOneOn(node)) break;
+    // Nearly all surplus goes to somebody with room in one exchange, so those are made first, in one pass.
+    for (let slot = 0; slot < this.homes.length; slot++) {
+      const source = this.homes[slot] as number;
+      if (!this.#hasSurplus(source)) continue;
+      for (let node = 0; node < this.#loads.length; node++) {
+        if (!this.#hasRoom(node) || !this.#mayReplace(slot, node)) continue;
+        this.homes[slot] = node;
+        this.#moveOne(source, node);
+        break;
       }
+    }
+    for (let node = 0; node < this.#loads.length; node++) {
+      while (this.#hasSurplus(node) && this.#passOneOn(node));
     }
   }
 
@@ -150,6 +193,10 @@ class Assignment {
       this.homes[slot] = node;
       node = giver;
     }
+    this.#moveOne(source, target);
+  }
+
+  #moveOne(source: number, target: number): void {
     this.#loads[source] = (this.#loads[source] as number) - 1;
     this.#loads[target] = (this.#loads[target] as number) + 1;
   }
@@ -157,12 +204,20 @@ class Assignment {
   /** Whether a partition's homes keep the rules if `node` takes the place of the home in `slot`. */
   #mayReplace(slot: number, node: number): boolean {
     const first = slot - (slot % this.#copies);
-    const zones = new Set([this.#zoneOf[node]]);
-    for (let other = first; other < first + this.#copies; other++) {
+    const end = first + this.#copies;
+    const zone = this.#zoneOf[node];
+    let zones = 1;
+    for (let other = first; other < end; other++) {
       if (this.homes[other] === node) return false;
-      if (other !== slot) zones.add(this.#zoneOf[this.homes[other] as number]);
+      if (other === slot) continue;
+      const otherZone = this.#zoneOf[this.homes[other] as number];
+      let isNew = otherZone !== zone;
+      for (let earlier = first; isNew && earlier < other; earlier++) {
+        if (earlier !== slot) isNew = otherZone !== this.#zoneOf[this.homes[earlier] as number];
+      }
+      if (isNew) zones++;
     }
-    return zones.size === this.#zonesNeeded;
+    return zones === this.#zonesNeeded;
   }
 
   #leastFull(fits: (node: number) => boolean): number {
@@ -175,7 +230,17 @@ class Assignment {
         bestFullness = fullness;
       }
     }
+    assert(best >= 0, 'there are members and zones enough for every copy');
     return best;
+  }
+
+  #anyHasRoom(fits: (node: number) => boolean): boolean {
+    for (let node = 0; node < this.#loads.length; node++) if (this.#hasRoom(node) && fits(node)) return true;
+    return false;
+  }
+
+  #hasSurplus(node: number): boolean {
+    return (this.#loads[node] as number) > (this.#bounds[node] as number);
   }
 
   #hasRoom(node: number): boolean {

@@ -1,0 +1,120 @@
+/** The laws at the head of `src/core/ring/placement.ts`, against random layouts. */
+
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { nodeId, partitionId } from '../../src/core/identity.ts';
+import { loadBounds } from '../../src/core/ring/bounded-loads.ts';
+import { fairShares } from '../../src/core/ring/fair-share.ts';
+import { type Layout, type LayoutMember, layoutProblems } from '../../src/core/ring/layout.ts';
+import { Placement } from '../../src/core/ring/placement.ts';
+import { loadHash64 } from '../../src/env/xxhash.ts';
+
+const hash = await loadHash64();
+
+const membersOf = (zones: number, evenWeights: boolean): fc.Arbitrary<LayoutMember[]> =>
+  fc.uniqueArray(
+    fc.record({
+      id: fc.stringMatching(/^[a-z0-9-]{1,12}$/).map(nodeId),
+      zone: fc.integer({ min: 1, max: zones }).map((zone) => `zone-${zone}`),
+      weight: evenWeights ? fc.constant(1) : fc.constantFrom(0.1, 0.5, 1, 1, 2, 3, 10),
+    }),
+    { selector: (member) => member.id, minLength: 1, maxLength: 16 },
+  );
+
+const layouts: fc.Arbitrary<Layout> = fc
+  .record({ zones: fc.integer({ min: 1, max: 16 }), evenWeights: fc.boolean() })
+  .chain(({ zones, evenWeights }) => membersOf(zones, evenWeights))
+  .chain((members) =>
+    fc.record({
+      version: fc.constant(1),
+      members: fc.constant(members),
+      replication: fc.integer({ min: 1, max: Math.min(members.length, 7) }),
+      partitions: fc.constantFrom(1, 8, 256, 1_024),
+    }),
+  );
+
+const table = (placement: Placement): (readonly string[])[] =>
+  Array.from({ length: placement.layout.partitions }, (_, i) => placement.homes(partitionId(i)));
+
+test('every partition has N different homes, in as many zones as possible', () => {
+  fc.assert(
+    fc.property(layouts, (layout) => {
+      expect(layoutProblems(layout)).toEqual([]);
+      const zoneOf = new Map<string, string>(layout.members.map(({ id, zone }) => [id, zone]));
+      const zonesMost = Math.min(layout.replication, new Set(zoneOf.values()).size);
+      for (const homes of table(new Placement(layout, layout.replication, hash))) {
+        if (new Set(homes).size !== layout.replication || homes.length !== layout.replication)
+          expect.fail('homes');
+        if (new Set(homes.map((id) => zoneOf.get(id))).size !== zonesMost) expect.fail('zones');
+        if (!homes.every((id) => zoneOf.has(id))) expect.fail('a home is no member');
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('nobody holds more than (1 + e) of its fair share', () => {
+  fc.assert(
+    fc.property(layouts, (layout) => {
+      const placement = new Placement(layout, layout.replication, hash);
+      const bounds = loadBounds(layout.members, layout.partitions, layout.replication);
+      const loads = layout.members.map(({ id }) => placement.ownedPartitions(id).length);
+      expect(loads.map((load, i) => Math.max(load, bounds[i] as number))).toEqual([...bounds]);
+      expect(loads.reduce((sum, load) => sum + load, 0)).toBe(layout.partitions * layout.replication);
+    }),
+    { numRuns: 600 },
+  );
+});
+
+test('fair shares add up to all copies, give nobody two of one partition, and keep to the zones', () => {
+  fc.assert(
+    fc.property(layouts, ({ members, partitions, replication }) => {
+      const shares = fairShares(members, partitions, replication);
+      const zones = new Map<string, number>();
+      let total = 0;
+      for (const [i, { zone }] of members.entries()) {
+        const share = shares[i] as number;
+        expect(share).toBeGreaterThan(0);
+        expect(share).toBeLessThanOrEqual(partitions);
+        zones.set(zone, (zones.get(zone) ?? 0) + share);
+        total += share;
+      }
+      expect(total).toBeCloseTo(partitions * replication, 6);
+      for (const share of zones.values()) {
+        if (zones.size >= replication) expect(share).toBeLessThan(partitions + 1e-6);
+        else expect(share).toBeGreaterThan(partitions - 1e-6);
+      }
+    }),
+    { numRuns: 600 },
+  );
+});
+
+test('the order of the members does not matter', () => {
+  const shuffled = layouts.chain((layout) =>
+    fc
+      .shuffledSubarray([...layout.members], { minLength: layout.members.length })
+      .map((members): [Layout, Layout] => [layout, { ...layout, members }]),
+  );
+  fc.assert(
+    fc.property(shuffled, ([layout, other]) => {
+      const placement = new Placement(layout, layout.replication, hash);
+      expect(table(new Placement(other, other.replication, hash))).toEqual(table(placement));
+    }),
+  );
+});
+
+test('owned partitions, homes and isHome say the same', () => {
+  fc.assert(
+    fc.property(layouts, (layout) => {
+      const placement = new Placement(layout, layout.replication, hash);
+      for (const { id } of layout.members) {
+        const owned = placement.ownedPartitions(id);
+        const expected = table(placement).flatMap((homes, i) => (homes.includes(id) ? [i] : []));
+        expect(owned).toEqual(expected);
+        expect(placement.ownedFraction(id)).toBe(owned.length / layout.partitions);
+        expect(owned.every((partition) => placement.isHome(partition, id))).toBe(true);
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
