@@ -6,26 +6,49 @@
 /** Two channels per peer, so that heartbeats never wait behind data. */
 export type PeerChannel = 'control' | 'data';
 
+/** Why a stream or an address failed, for code that must tell the cases apart. */
+export type NetworkErrorCode =
+  | 'address-unavailable' // cannot listen there
+  | 'unreachable' // nobody answered at the address: nothing that was sent has left this process
+  | 'reset' // the connection broke, or the peer's process died
+  | 'not-a-peer' // something answered, but it does not speak Kindred's peer protocol
+  | 'frame-too-large'; // a frame above the network's limit was sent or received
+
+/** A failure of the network. The message says what happened, to which address, and where possible what to do. */
+export class NetworkError extends Error {
+  override readonly name = 'NetworkError';
+  readonly code: NetworkErrorCode;
+  constructor(code: NetworkErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
 /** One direction-pair of frames between two nodes. Frames arrive whole and in order, or the stream closes. */
 export interface FrameStream {
-  /** Queues a frame. False once more than the network wants to hold is waiting: stop until `onDrain`. */
+  /**
+   * Queues a frame. False once more than the network wants to hold is waiting: stop until `onDrain`. The bytes belong to
+   * the network from here on. Nothing happens on a closed stream.
+   */
   send(frame: Uint8Array): boolean;
+  /** Frames wait, and hold the sender back, until there is a listener. */
   onFrame(listener: (frame: Uint8Array) => void): void;
   onDrain(listener: () => void): void;
-  /** Called once, with the reason when the stream broke. Nothing more is sent or received after it. */
-  onClose(listener: (error: Error | undefined) => void): void;
-  /** Ends the stream. `onClose` follows on both sides. */
+  /** Called once, never inside another call, with the reason when the stream broke. Nothing more is sent or received after it. */
+  onClose(listener: (error: NetworkError | undefined) => void): void;
+  /** Ends the stream after what was queued. `onClose` follows on both sides; nothing is received here any more. */
   close(): void;
 }
 
 export interface Listener {
   /** The port in use (chosen by the system when 0 was asked for). */
   readonly port: number;
+  /** Closes every stream it accepted and gives the address back. */
   close(): Promise<void>;
 }
 
 export interface Network {
-  /** Accepts peer streams on `host:port`. Throws when the address cannot be bound. */
+  /** Accepts peer streams on `host:port`. Throws NetworkError `address-unavailable`. */
   listen(
     address: { readonly host: string; readonly port: number },
     accept: (channel: PeerChannel, stream: FrameStream) => void,

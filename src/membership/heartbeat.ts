@@ -1,0 +1,300 @@
+/**
+ * Signs of life between two nodes, on the control channel: this node asks every peer directly, and believes nobody else's
+ * word. The answers give the round trip, and the offset between the two clocks as NTP estimates it (RFC 5905, section 8).
+ */
+
+import { assert } from '../core/assert.ts';
+import type { Env, Timer } from '../env/env.ts';
+import type { FrameStream, Network } from '../env/network.ts';
+import { HeartbeatRequest, HeartbeatResponse, type Hello } from '../gen/kindred/peer/v1/peer.ts';
+import { Backoff } from '../rpc/backoff.ts';
+import { refusalOf, wrongPeer } from '../rpc/hello.ts';
+import type { HeartbeatSample } from './liveness.ts';
+
+/** What the asking side needs. */
+export interface HeartbeatDependencies {
+  readonly network: Network;
+  readonly env: Env;
+  /** This node's greeting, asked for at each connection. */
+  readonly hello: () => Hello;
+  /** This node's hybrid clock, in microseconds. */
+  readonly hybridMicros: () => number;
+  readonly onAnswer: (sample: HeartbeatSample) => void;
+  readonly onOpen?: (peer: Hello) => void;
+  /** The channel was refused or broke. Told at every attempt that fails. */
+  readonly onBroken?: (reason: string) => void;
+  /** Told once for each distinct reason that the peer, or this node, refuses to talk. */
+  readonly onRefused?: (reason: string) => void;
+}
+
+/** Whom to ask, and how often. */
+export interface HeartbeatOptions {
+  /** Node id that must answer at the address. */
+  readonly peer: string;
+  readonly address: { readonly host: string; readonly port: number };
+  /** Default 500 ms: shorter notices failures sooner and costs a frame each time and peer. */
+  readonly intervalMs?: number;
+  /** First reconnection comes after up to this. Default 100 ms. */
+  readonly backoffMsMin?: number;
+  /** And later ones after up to this. Default 2 s. */
+  readonly backoffMsMax?: number;
+  /** Connecting and greeting must be over after this. Default 3 s. */
+  readonly helloTimeoutMs?: number;
+}
+
+/** Unanswered heartbeats whose times are remembered. At 500 ms half a minute: older answers say nothing. */
+const outstandingMax = 64;
+const refusalsRemembered = 100;
+
+interface Sent {
+  readonly sequence: number;
+  readonly monotonicMs: number;
+  readonly wallMicros: number;
+}
+
+/** Asks one peer for signs of life. */
+export class Heartbeat {
+  readonly #dependencies: HeartbeatDependencies;
+  readonly #options: Required<HeartbeatOptions>;
+  readonly #backoff: Backoff;
+  readonly #refusals = new Set<string>();
+  readonly #outstanding: (Sent | undefined)[] = new Array<Sent | undefined>(outstandingMax).fill(undefined);
+  #stream: FrameStream | undefined;
+  #greeted = false;
+  #writable = false;
+  #sequence = 0;
+  /** Of the greeting while there is none, of the next heartbeat or the next attempt. */
+  #timer: Timer | undefined;
+  #closed = false;
+  #malformedFrames = 0;
+
+  constructor(dependencies: HeartbeatDependencies, options: HeartbeatOptions) {
+    this.#dependencies = dependencies;
+    this.#options = {
+      intervalMs: 500,
+      backoffMsMin: 100,
+      backoffMsMax: 2_000,
+      helloTimeoutMs: 3_000,
+      ...options,
+    };
+    this.#backoff = new Backoff(dependencies.env, {
+      msMin: this.#options.backoffMsMin,
+      msMax: this.#options.backoffMsMax,
+    });
+  }
+
+  /** Begins to ask, and goes on trying until `close`. */
+  start(): void {
+    assert(this.#stream === undefined && !this.#closed, 'a heartbeat is started once');
+    this.#dial();
+  }
+
+  /** Asks no more. */
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#stream?.close();
+    this.#stream = undefined;
+  }
+
+  /** Frames that made no sense; each ended its stream. */
+  get malformedFrames(): number {
+    return this.#malformedFrames;
+  }
+
+  #dial(): void {
+    const { network, env } = this.#dependencies;
+    const stream = network.dial(this.#options.address, 'control');
+    this.#stream = stream;
+    this.#greeted = false;
+    this.#writable = true;
+    this.#sequence = 0;
+    this.#outstanding.fill(undefined);
+    this.#timer = env.timers.after(this.#options.helloTimeoutMs, () =>
+      this.#abandon(`no greeting from ${this.#address()} in ${this.#options.helloTimeoutMs} ms`),
+    );
+    stream.onFrame((frame) => {
+      if (this.#stream === stream) this.#receive(frame);
+    });
+    stream.onDrain(() => {
+      if (this.#stream === stream) this.#writable = true;
+    });
+    stream.onClose((error) => {
+      if (this.#stream === stream) this.#broken(error?.message ?? `${this.#address()} closed the stream`);
+    });
+    this.#send(this.#dependencies.hello());
+  }
+
+  /** The greeting is the first heartbeat, so that a returned peer is up after one round trip. */
+  #send(hello: Hello | undefined): void {
+    const { env, hybridMicros } = this.#dependencies;
+    const sequence = ++this.#sequence;
+    const sent = { sequence, monotonicMs: env.clock.monotonicMs(), wallMicros: env.clock.wallMicros() };
+    this.#outstanding[sequence % outstandingMax] = sent;
+    const frame = HeartbeatRequest.encode({ sequence, sentAt: hybridMicros(), hello }).finish();
+    // While the stream takes nothing, more heartbeats would only wait behind each other.
+    if (this.#writable) this.#writable = this.#stream?.send(frame) ?? false;
+  }
+
+  #receive(frame: Uint8Array): void {
+    let response: HeartbeatResponse;
+    try {
+      response = HeartbeatResponse.decode(frame);
+    } catch (error) {
+      this.#malformedFrames++;
+      this.#abandon(`${this.#address()} sent a frame that does not decode: ${(error as Error).message}`);
+      return;
+    }
+    if (!this.#greeted && !this.#greetedBy(response)) return;
+    const sent = this.#outstanding[response.sequence % outstandingMax];
+    // Too old, or never asked: says nothing about now.
+    if (sent === undefined || sent.sequence !== response.sequence) return;
+    this.#outstanding[response.sequence % outstandingMax] = undefined;
+    const { env, onAnswer } = this.#dependencies;
+    const middleMicros = (sent.wallMicros + env.clock.wallMicros()) / 2;
+    onAnswer({
+      roundTripMs: env.clock.monotonicMs() - sent.monotonicMs,
+      clockOffsetMicros: Math.round(response.answeredAt - middleMicros),
+    });
+  }
+
+  #greetedBy({ hello }: HeartbeatResponse): boolean {
+    if (hello === undefined) {
+      this.#malformedFrames++;
+      this.#abandon(`${this.#address()} sent a first frame that is not the answer to the greeting`);
+      return false;
+    }
+    const refusal = hello.accepted
+      ? wrongPeer(hello.self, this.#options.peer, this.#address())
+      : hello.refusal || 'refused without a reason';
+    if (refusal !== undefined || hello.self === undefined) {
+      const reason = refusal ?? 'no self';
+      if (!this.#refusals.has(reason) && this.#refusals.size < refusalsRemembered) {
+        this.#refusals.add(reason);
+        this.#dependencies.onRefused?.(reason);
+      }
+      this.#abandon(`refused: ${reason}`);
+      return false;
+    }
+    this.#greeted = true;
+    this.#backoff.reset();
+    this.#dependencies.onOpen?.(hello.self);
+    this.#beat();
+    return true;
+  }
+
+  #beat(): void {
+    this.#timer?.cancel();
+    this.#timer = this.#dependencies.env.timers.every(this.#options.intervalMs, () => this.#send(undefined));
+  }
+
+  #abandon(reason: string): void {
+    const stream = this.#stream;
+    this.#broken(reason);
+    stream?.close();
+  }
+
+  #broken(reason: string): void {
+    this.#stream = undefined;
+    this.#timer?.cancel();
+    if (this.#closed) return;
+    this.#timer = this.#dependencies.env.timers.after(this.#backoff.next(), () => this.#dial());
+    this.#dependencies.onBroken?.(reason);
+  }
+
+  #address(): string {
+    return `${this.#options.address.host}:${this.#options.address.port}`;
+  }
+}
+
+/** What the answering side needs. */
+export interface HeartbeatServerDependencies {
+  readonly env: Env;
+  /** This node's greeting. */
+  readonly hello: () => Hello;
+  /** Whether a node id is in the configuration. */
+  readonly isMember: (nodeId: string) => boolean;
+  /** This node's hybrid clock, in microseconds. */
+  readonly hybridMicros: () => number;
+}
+
+/** Bounds of the answering side. */
+export interface HeartbeatServerOptions {
+  /** The greeting must have come after this. Default 3 s. */
+  readonly helloTimeoutMs?: number;
+  /** Streams at once, greeted or not. Default 4,096. */
+  readonly streamsMax?: number;
+}
+
+/** Answers the heartbeats of peers. */
+export class HeartbeatServer {
+  readonly #dependencies: HeartbeatServerDependencies;
+  readonly #options: Required<HeartbeatServerOptions>;
+  readonly #streams = new Set<FrameStream>();
+  #malformedFrames = 0;
+
+  constructor(dependencies: HeartbeatServerDependencies, options: HeartbeatServerOptions = {}) {
+    this.#dependencies = dependencies;
+    this.#options = { helloTimeoutMs: 3_000, streamsMax: 4_096, ...options };
+  }
+
+  /** Frames that made no sense; each ended its stream. */
+  get malformedFrames(): number {
+    return this.#malformedFrames;
+  }
+
+  /** Takes a `control` stream that the network accepted. */
+  accept(stream: FrameStream): void {
+    if (this.#streams.size >= this.#options.streamsMax) {
+      stream.close();
+      return;
+    }
+    this.#streams.add(stream);
+    let greeted = false;
+    let writable = true;
+    const end = (): void => {
+      timer.cancel();
+      this.#streams.delete(stream);
+      stream.close();
+    };
+    const timer = this.#dependencies.env.timers.after(this.#options.helloTimeoutMs, end);
+    stream.onDrain(() => {
+      writable = true;
+    });
+    stream.onClose(end);
+    stream.onFrame((frame) => {
+      let request: HeartbeatRequest;
+      try {
+        request = HeartbeatRequest.decode(frame);
+      } catch {
+        this.#malformedFrames++;
+        end();
+        return;
+      }
+      const { hello, isMember, hybridMicros } = this.#dependencies;
+      const refusal = greeted ? undefined : refusalOf(request.hello, hello(), isMember);
+      // A caller that takes no answers gets none: its next heartbeats are as good as this one.
+      if (!writable) return;
+      writable = stream.send(
+        HeartbeatResponse.encode({
+          sequence: request.sequence,
+          answeredAt: hybridMicros(),
+          hello: greeted
+            ? undefined
+            : { accepted: refusal === undefined, refusal: refusal ?? '', self: hello() },
+        }).finish(),
+      );
+      if (refusal !== undefined) {
+        end();
+        return;
+      }
+      greeted = true;
+      timer.cancel();
+    });
+  }
+
+  /** Closes all streams. */
+  close(): void {
+    for (const stream of [...this.#streams]) stream.close();
+  }
+}
