@@ -257,21 +257,13 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
     readonly contexts: CallContext[] = [];
     readonly answers: Answer[] = [];
     answering = true;
-    read(
-      value: CallBody extends infer T ? (T extends { $case: 'read'; value: infer V } ? V : never) : never,
-      context: CallContext,
-      answer: Answer,
-    ): void {
+    read(value: ReadRecord, context: CallContext, answer: Answer): void {
       this.#take({ $case: 'read', value }, context, answer, {
         $case: 'stored',
         value: { record: value.key.slice(), digest: new Uint8Array(8), found: true },
       });
     }
-    merge(
-      value: { key: Uint8Array; record: Uint8Array; origin: 0 | 1 | 2 | 3 | -1; sync: boolean },
-      context: CallContext,
-      answer: Answer,
-    ): void {
+    merge(value: MergeRecord, context: CallContext, answer: Answer): void {
       this.#take({ $case: 'merge', value }, context, answer, {
         $case: 'merged',
         value: { changed: true, synced: value.sync },
@@ -798,7 +790,7 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
         for (const answer of replica.answers) {
           answer({
             $case: 'stored',
-            value: { record: new Uint8Array(0), digest: new Uint8Array(0), found: true },
+            value: { record: new Uint8Array(60_000), digest: new Uint8Array(8), found: true },
           });
         }
       });
