@@ -262,6 +262,7 @@ export class PeerLink {
    * this tick: a caller with other replicas to ask should not wait.
    */
   call(body: CallBody, timeoutMs: number, callback: (outcome: CallOutcome) => void): void {
+    assert(timeoutMs >= 0, 'a call has a timeout in milliseconds');
     const bytes = callBytes(body);
     const refusal = this.#refusalOf(bytes);
     if (refusal !== undefined) {

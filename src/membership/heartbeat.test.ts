@@ -1,0 +1,205 @@
+import { expect, test } from 'vitest';
+import { FakeEnv } from '../../test/support/fake-env.ts';
+import { MemoryNetwork } from '../env/memory-network.ts';
+import type { FrameStream } from '../env/network.ts';
+import { HeartbeatRequest, HeartbeatResponse, type Hello } from '../gen/kindred/peer/v1/peer.ts';
+import { Heartbeat, type HeartbeatDependencies, HeartbeatServer } from './heartbeat.ts';
+import { type HeartbeatSample, TimeoutLiveness } from './liveness.ts';
+
+const host = '127.0.0.1';
+
+function helloOf(nodeId: string, change: Partial<Hello> = {}): Hello {
+  return {
+    protocolVersion: 1,
+    clusterId: 'test',
+    nodeId,
+    replicaId: 1,
+    configuration: '{}',
+    softwareVersion: '0.1.0',
+    generation: 1,
+    ...change,
+  };
+}
+
+interface World {
+  readonly env: FakeEnv;
+  readonly network: MemoryNetwork;
+  readonly samples: HeartbeatSample[];
+  readonly events: string[];
+  ask(port: number, change?: Partial<HeartbeatDependencies>): Heartbeat;
+  answer(port: number, aheadMicros?: number, hello?: Hello): Promise<HeartbeatServer>;
+}
+
+function world(latencyMs = 3): World {
+  const env = new FakeEnv();
+  const network = new MemoryNetwork({ env }, { latencyMs });
+  const samples: HeartbeatSample[] = [];
+  const events: string[] = [];
+  return {
+    env,
+    network,
+    samples,
+    events,
+    ask(port, change = {}) {
+      const heartbeat = new Heartbeat(
+        {
+          network,
+          env,
+          hello: () => helloOf('n1'),
+          hybridMicros: () => env.clock.wallMicros(),
+          onAnswer: (sample) => samples.push(sample),
+          onOpen: (peer) => events.push(`open ${peer.nodeId}`),
+          onBroken: (reason) => events.push(`broken ${reason}`),
+          onRefused: (reason) => events.push(`refused ${reason}`),
+          ...change,
+        },
+        { peer: 'n2', address: { host, port } },
+      );
+      heartbeat.start();
+      return heartbeat;
+    },
+    async answer(port, aheadMicros = 0, hello = helloOf('n2')) {
+      const server = new HeartbeatServer({
+        env,
+        hello: () => hello,
+        isMember: (node) => node === 'n1',
+        hybridMicros: () => env.clock.wallMicros() + aheadMicros,
+      });
+      await network.listen({ host, port }, (_channel, stream) => server.accept(stream));
+      return server;
+    },
+  };
+}
+
+test('every 500 ms an answer gives the round trip and the offset of the clocks', async () => {
+  const { env, samples, events, ask, answer } = world(3);
+  await answer(7500, 250_000);
+  ask(7500);
+  env.advance(10);
+  // The greeting is a heartbeat: 3 ms for the connection, 3 there and 3 back, of which the first two overlap.
+  expect(samples.length).toBe(1);
+  expect(events).toEqual(['open n2']);
+  env.advance(5_010);
+  expect(samples.length).toBe(11);
+  expect(samples.at(-1)).toEqual({ roundTripMs: 6, clockOffsetMicros: 250_000 });
+});
+
+test('a peer that is gone is told at once, and found again when it is back', async () => {
+  const { env, network, samples, events, ask, answer } = world();
+  const listener = await network.listen({ host, port: 7500 }, () => {});
+  await listener.close();
+  ask(7500);
+  env.advance(20_000);
+  const attempts = events.length;
+  expect(events[0]).toBe('broken connection refused by 127.0.0.1:7500');
+  // Full jitter up to 2 s: about one attempt a second.
+  expect(attempts).toBeGreaterThan(10);
+  expect(attempts).toBeLessThan(60);
+  await answer(7500);
+  env.advance(2_100);
+  expect(events.at(-1)).toBe('open n2');
+  expect(samples.length).toBeGreaterThan(0);
+  network.cut(7500);
+  env.advance(1);
+  expect(events.at(-1)).toBe('broken connection to port 7500 was cut');
+});
+
+test('a silent peer gives no samples, and its late answers count once it speaks', async () => {
+  const { env, network, samples, ask, answer } = world();
+  await answer(7500);
+  ask(7500);
+  env.advance(1_100);
+  const before = samples.length;
+  network.silence(7500, true);
+  env.advance(3_000);
+  expect(samples.length).toBe(before);
+  network.silence(7500, false);
+  env.advance(600);
+  expect(samples.length).toBe(before + 1);
+});
+
+test('a refused greeting is told once, the attempts go on', async () => {
+  const { env, events, samples, ask, answer } = world();
+  await answer(7500, 0, helloOf('n2', { clusterId: 'other' }));
+  ask(7500);
+  env.advance(10_000);
+  const refused = events.filter((event) => event.startsWith('refused'));
+  expect(refused).toEqual(['refused cluster ids differ: "test" on "n1", "other" on "n2"']);
+  expect(events.filter((event) => event.startsWith('broken')).length).toBeGreaterThan(3);
+  expect(samples).toEqual([]);
+});
+
+test('frames that make no sense end the stream, on both sides, and are counted', async () => {
+  const { env, network, events, ask, answer } = world();
+  const server = await answer(7500);
+  const stream = network.dial({ host, port: 7500 }, 'control');
+  let closed = false;
+  stream.onFrame(() => {});
+  stream.onClose(() => {
+    closed = true;
+  });
+  stream.send(new Uint8Array([255, 255]));
+  env.advance(20);
+  expect(closed).toBe(true);
+  expect(server.malformedFrames).toBe(1);
+
+  let incoming: FrameStream | undefined;
+  await network.listen({ host, port: 7501 }, (_channel, accepted) => {
+    incoming = accepted;
+    accepted.onFrame((frame) => {
+      const { sequence } = HeartbeatRequest.decode(frame);
+      accepted.send(HeartbeatResponse.encode({ sequence, answeredAt: 1, hello: undefined }).finish());
+    });
+  });
+  const heartbeat = ask(7501);
+  env.advance(20);
+  expect(incoming).toBeDefined();
+  expect(heartbeat.malformedFrames).toBe(1);
+  expect(events).toEqual(['broken 127.0.0.1:7501 sent a first frame that is not the answer to the greeting']);
+});
+
+test('an answer to a heartbeat that was never sent says nothing', async () => {
+  const { env, network, samples, ask } = world();
+  await network.listen({ host, port: 7500 }, (_channel, stream) => {
+    stream.onFrame(() => {
+      const hello = { accepted: true, refusal: '', self: helloOf('n2') };
+      stream.send(HeartbeatResponse.encode({ sequence: 77, answeredAt: 1, hello }).finish());
+    });
+  });
+  ask(7500);
+  env.advance(100);
+  expect(samples).toEqual([]);
+});
+
+test('after close nothing is left running', async () => {
+  const { env, samples, ask, answer } = world();
+  const server = await answer(7500);
+  const heartbeat = ask(7500);
+  env.advance(1_000);
+  heartbeat.close();
+  server.close();
+  env.advance(100);
+  const before = samples.length;
+  env.advance(5_000);
+  expect(samples.length).toBe(before);
+  expect(env.timersPending).toBe(0);
+});
+
+test('with liveness: a killed peer is failed within a tick of both its channels breaking', async () => {
+  const { env, network, ask, answer } = world();
+  await answer(7500);
+  const liveness = new TimeoutLiveness({ env }, { self: 'n1', peers: ['n2'] });
+  liveness.start();
+  ask(7500, {
+    onAnswer: (sample) => liveness.heartbeatAnswered('n2', sample),
+    onBroken: (reason) => liveness.channelBroken('n2', 'control', reason),
+  });
+  env.advance(700);
+  expect(liveness.state('n2')).toBe('up');
+  liveness.channelBroken('n2', 'data', 'reset');
+  network.cut(7500);
+  env.settle();
+  expect(liveness.state('n2')).toBe('failed');
+  env.advance(2_500);
+  expect(liveness.state('n2')).toBe('up');
+});
