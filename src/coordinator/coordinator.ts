@@ -6,7 +6,7 @@
  */
 
 import type { Bucket } from '../core/bucket.ts';
-import { contextOf } from '../core/causality/context-token.ts';
+import type { CausalContext } from '../core/causality/context-token.ts';
 import type { WriteIntent } from '../core/causality/coordinated-write.ts';
 import type { Dot } from '../core/causality/dot.ts';
 import type { VersionedRecord } from '../core/causality/record.ts';
@@ -46,6 +46,7 @@ export interface CoordinatingReplica {
     | {
         readonly kind: 'written';
         readonly dot: Dot;
+        readonly context: CausalContext;
         readonly record: VersionedRecord;
         readonly bytes: Uint8Array;
         readonly replayed: boolean;
@@ -70,6 +71,7 @@ export interface HintedWrites {
     | {
         readonly kind: 'written';
         readonly dot: Dot;
+        readonly context: CausalContext;
         readonly record: VersionedRecord;
         readonly replayed: boolean;
       }
@@ -208,7 +210,7 @@ export class Coordinator implements Coordination {
     return {
       kind: 'written',
       dot: written.dot,
-      context: contextOf(written.record),
+      context: written.context,
       report: {
         ...this.#report(strength, placed),
         acked: outcome.core.acked,
@@ -257,7 +259,13 @@ export class Coordinator implements Coordination {
     operation: WriteOperation,
     placed: Placed,
     sync: boolean,
-  ): Promise<{ dot: Dot; record: VersionedRecord; bytes: Uint8Array; replayed: boolean }> {
+  ): Promise<{
+    dot: Dot;
+    context: CausalContext;
+    record: VersionedRecord;
+    bytes: Uint8Array;
+    replayed: boolean;
+  }> {
     const { bucket, recordKey, intent } = operation;
     const key = { recordKey, partition: placed.partition, bucket };
     let written = await this.#deps.replica.coordinate(key, intent, { sync, forgetDamaged: false });
@@ -325,7 +333,7 @@ export class Coordinator implements Coordination {
         return {
           kind: 'written',
           dot: written.dot,
-          context: contextOf(written.record),
+          context: written.context,
           report: {
             ...this.#report(strength, placed),
             hinted: placed.homes.length,
@@ -368,7 +376,7 @@ export class Coordinator implements Coordination {
         bucket: operation.bucket,
         candidates,
         attempts,
-        minClock: operation.minContext?.clock,
+        minContext: operation.minContext,
         deadlineMs: operation.deadlineMs,
         hedgeAfterMs: this.#hedgeAfterMs(candidates, (attempts[0] as ReadAttempt).required),
       };
@@ -391,7 +399,7 @@ export class Coordinator implements Coordination {
       bucket,
       candidates,
       attempts,
-      minClock: undefined,
+      minContext: undefined,
       deadlineMs: this.#deps.env.clock.monotonicMs() + backgroundRepairMs,
       hedgeAfterMs: undefined,
     };

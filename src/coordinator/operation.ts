@@ -66,7 +66,7 @@ export type WriteResult =
   | {
       readonly kind: 'written';
       readonly dot: Dot;
-      /** Covers this write and all that the coordinating replica held. */
+      /** Covers this write and what it superseded, and no sibling that the writer never read. */
       readonly context: CausalContext;
       readonly report: WriteReport;
     }

@@ -6,9 +6,9 @@
 import { crc32 } from 'node:zlib';
 import type { Bucket } from '../core/bucket.ts';
 import { MalformedError } from '../core/binary.ts';
+import type { CausalContext } from '../core/causality/context-token.ts';
 import type { VersionedRecord } from '../core/causality/record.ts';
 import { decodeRecord, encodeRecord } from '../core/causality/record-codec.ts';
-import type { VectorClock } from '../core/causality/vector-clock.ts';
 import { ReadCore, type ReadStep } from '../core/coordinator/read-core.ts';
 import type { NodeId } from '../core/identity.ts';
 import type { Env, Timer } from '../env/env.ts';
@@ -31,7 +31,7 @@ export interface ReadRunOptions {
   readonly candidates: readonly NodeId[];
   /** In order. The first that the answers meet is used. */
   readonly attempts: readonly ReadAttempt[];
-  readonly minClock: VectorClock | undefined;
+  readonly minContext: CausalContext | undefined;
   readonly deadlineMs: number;
   /** Asks one replica more when the answers take longer than this. `undefined`: never. */
   readonly hedgeAfterMs: number | undefined;
@@ -70,7 +70,7 @@ export class ReadRun {
       candidates: options.candidates,
       required: first.required,
       blockingRepair: first.blockingRepair,
-      minClock: options.minClock,
+      minContext: options.minContext,
       policy: options.bucket.conflictPolicy,
       digestOf: (record) => digestOfBytes(encodeRecord(record, crc32)),
     });

@@ -21,6 +21,11 @@ export class HybridClock {
     return this.#last;
   }
 
+  /** The time that this node would say it is, without giving one out: for comparing clocks. */
+  get now(): number {
+    return Math.max(this.#wallMicros(), this.#last);
+  }
+
   /** A time later than all before it and than `after` (a stored version's, or a context's). */
   tick(after: number): number {
     // `after` may lie further ahead than we would adopt: this write must still win, the node's own clock need not follow.

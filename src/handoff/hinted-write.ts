@@ -9,6 +9,7 @@
 import { crc32 } from 'node:zlib';
 import type { Bucket } from '../core/bucket.ts';
 import type { OwnReplica } from '../core/causality/actor.ts';
+import type { CausalContext } from '../core/causality/context-token.ts';
 import { decideWrite, type WriteDecision, type WriteIntent } from '../core/causality/coordinated-write.ts';
 import type { Dot } from '../core/causality/dot.ts';
 import type { VersionedRecord } from '../core/causality/record.ts';
@@ -29,6 +30,7 @@ export type HintedWrite =
   | {
       readonly kind: 'written';
       readonly dot: Dot;
+      readonly context: CausalContext;
       readonly record: VersionedRecord;
       readonly replayed: boolean;
     }
@@ -90,8 +92,8 @@ export class HintedWriter {
         if (outcome.kind === 'stored') stored++;
       }
       if (stored === 0) return { kind: 'full' };
-      const { dot, record } = decision;
-      return { kind: 'written', dot, record, replayed: decision.kind === 'replayed' };
+      const { dot, context, record } = decision;
+      return { kind: 'written', dot, context, record, replayed: decision.kind === 'replayed' };
     } catch (error) {
       if (error instanceof EngineError) return { kind: 'storage-failed', begun, error };
       throw error;

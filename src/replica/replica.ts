@@ -7,7 +7,14 @@
 import { crc32 } from 'node:zlib';
 import type { Bucket } from '../core/bucket.ts';
 import type { OwnReplica } from '../core/causality/actor.ts';
-import { contextBytesMax, contextLength, contextOf } from '../core/causality/context-token.ts';
+import {
+  type CausalContext,
+  contextAfterWrite,
+  contextBytesMax,
+  contextLength,
+  contextOf,
+  emptyContext,
+} from '../core/causality/context-token.ts';
 import { decideWrite, type WriteDecision, type WriteIntent } from '../core/causality/coordinated-write.ts';
 import type { Dot } from '../core/causality/dot.ts';
 import { receiveRecord } from '../core/causality/received-record.ts';
@@ -62,6 +69,8 @@ export type CoordinatedWrite =
   | {
       readonly kind: 'written';
       readonly dot: Dot;
+      /** What the writer has seen now. */
+      readonly context: CausalContext;
       readonly record: VersionedRecord;
       /** The encoded record, as stored: what the other replicas are sent. */
       readonly bytes: Uint8Array;
@@ -126,7 +135,7 @@ export class Replica {
         const decision = this.#decide(key, local, intent);
         if (decision.kind === 'refused') return { kind: 'refused', why: decision.why, record: local };
 
-        const { record, dot } = decision;
+        const { record, dot, context } = decision;
         const bytes = encodeRecord(record, crc32);
         if (decision.kind === 'write') {
           const refusal = this.#oversize(record, bytes, stored);
@@ -144,7 +153,7 @@ export class Replica {
             fingerprint: fingerprint(intent.value),
           });
         }
-        return { kind: 'written', dot, record, bytes, replayed: decision.kind === 'replayed' };
+        return { kind: 'written', dot, context, record, bytes, replayed: decision.kind === 'replayed' };
       } catch (error) {
         if (error instanceof EngineError) return { kind: 'storage-failed', begun, error };
         throw error;
@@ -196,7 +205,10 @@ export class Replica {
         if (earlier.fingerprint !== fingerprint(intent.value)) {
           return { kind: 'refused', why: 'request-id-reused' };
         }
-        return { kind: 'replayed', record: local, dot: earlier.dot };
+        const { causality } = intent;
+        const seen = causality.kind === 'context' ? causality.context : emptyContext;
+        const context = contextAfterWrite(seen, earlier.dot, 0);
+        return { kind: 'replayed', record: local, dot: earlier.dot, context };
       }
     }
     return decideWrite(local, intent, {

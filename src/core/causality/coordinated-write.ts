@@ -5,7 +5,14 @@
 
 import type { BlindWrite, Bucket } from '../bucket.ts';
 import { coordinatingActor, type OwnReplica } from './actor.ts';
-import type { CausalContext } from './context-token.ts';
+import {
+  type CausalContext,
+  closureOf,
+  contextAfterWrite,
+  contextCovers,
+  contextOf,
+  emptyContext,
+} from './context-token.ts';
 import type { Dot } from './dot.ts';
 import {
   addVersion,
@@ -15,7 +22,7 @@ import {
   type VersionedRecord,
   versionOfRequest,
 } from './record.ts';
-import { counterOf, covers, emptyClock } from './vector-clock.ts';
+import { counterOf, emptyClock } from './vector-clock.ts';
 
 export type Causality =
   | {
@@ -45,12 +52,15 @@ export type WriteDecision =
       readonly kind: 'write';
       readonly record: VersionedRecord;
       readonly dot: Dot;
+      /** What the writer has seen now: what it superseded, and its own write. Not the siblings that it never read. */
+      readonly context: CausalContext;
     }
   /** The request id was seen: nothing new is made, but the record goes out again so that the retry's level is met. */
   | {
       readonly kind: 'replayed';
       readonly record: VersionedRecord;
       readonly dot: Dot;
+      readonly context: CausalContext;
     }
   | {
       readonly kind: 'refused';
@@ -76,7 +86,9 @@ export function decideWrite(
     const earlier = versionOfRequest(local, requestId);
     if (earlier !== undefined) {
       if (!sameBody(earlier.value, value)) return { kind: 'refused', why: 'request-id-reused' };
-      return { kind: 'replayed', record: local, dot: earlier.dot };
+      const seen = { clock: earlier.clock, dots: [], writtenAt: earlier.writtenAt };
+      const context = contextAfterWrite(seen, earlier.dot, earlier.writtenAt);
+      return { kind: 'replayed', record: local, dot: earlier.dot, context };
     }
   }
 
@@ -87,13 +99,11 @@ export function decideWrite(
   ) {
     return { kind: 'refused', why: 'key-exists' };
   }
-  if (causality.kind === 'context' && causality.exact) {
-    const { clock } = causality.context;
-    if (held.some((version) => !covers(clock, version.dot))) return { kind: 'refused', why: 'conflict' };
-  }
-
   const seen = seenBy(causality, local);
-  const superseded = held.filter((version) => covers(seen, version.dot));
+  const superseded = held.filter((version) => contextCovers(seen, version.dot));
+  if (causality.kind === 'context' && causality.exact && superseded.length < held.length) {
+    return { kind: 'refused', why: 'conflict' };
+  }
   const lastWriteWins = rules.bucket.conflictPolicy === 'last-write-wins';
   // Siblings that would remain, this one included. A write that leaves no more than there were resolves, and always passes.
   const siblings = held.length - superseded.length + 1;
@@ -101,40 +111,42 @@ export function decideWrite(
     return { kind: 'refused', why: 'too-many-siblings' };
   }
 
-  const actor = coordinatingActor(local?.clock, seen, rules.own);
-  const base = local === undefined ? seen : local.clock;
-  const counter = Math.max(counterOf(base, actor), counterOf(seen, actor)) + 1;
+  const actor = coordinatingActor(local?.clock, closureOf(seen), rules.own);
+  // Contiguous: a continued actor is one whose every write this record knows, and a new epoch starts at 1.
+  const counter = counterOf(local?.clock ?? emptyClock, actor) + 1;
   const dot: Dot = { replica: actor.replica, epoch: actor.epoch, counter };
-  const after = latestWrittenAt(causality, held);
+  const writtenAt = rules.tick(latestWrittenAt(seen, held));
   const version: Version = {
     dot,
-    clock: seen,
+    clock: seen.clock,
     value,
-    writtenAt: rules.tick(after),
+    writtenAt,
     expiresAt: expiresAt(intent, lastWriteWins ? held : superseded),
     requestId,
   };
+  const hasSeen = (other: Dot): boolean => contextCovers(seen, other);
   return {
     kind: 'write',
-    record: addVersion(local, version, rules.bucket.conflictPolicy),
+    record: addVersion(local, version, hasSeen, rules.bucket.conflictPolicy),
     dot,
+    context: contextAfterWrite(seen, dot, writtenAt),
   };
 }
 
-/** The clock of all that the writer has seen: its context, or for a blind overwrite what this replica holds. */
-function seenBy(causality: Causality, local: VersionedRecord | undefined): VersionedRecord['clock'] {
-  if (causality.kind === 'context') return causality.context.clock;
+/** All that the writer has seen: its context, or for a blind overwrite what this replica holds. */
+function seenBy(causality: Causality, local: VersionedRecord | undefined): CausalContext {
+  if (causality.kind === 'context') return causality.context;
   switch (causality.mode) {
     case 'overwrite':
     case 'reject': // nothing live is there: supersede the deletions
-      return local?.clock ?? emptyClock;
+      return contextOf(local);
     case 'add-sibling':
-      return emptyClock;
+      return emptyContext;
   }
 }
 
-function latestWrittenAt(causality: Causality, held: readonly Version[]): number {
-  let latest = causality.kind === 'context' ? causality.context.writtenAt : 0;
+function latestWrittenAt(seen: CausalContext, held: readonly Version[]): number {
+  let latest = seen.writtenAt;
   for (const version of held) if (version.writtenAt > latest) latest = version.writtenAt;
   return latest;
 }

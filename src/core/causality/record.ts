@@ -5,7 +5,9 @@
  * I1: every version's dot and clock are covered by the record's clock. I2: a dot names one write, for ever.
  * I3: a dot that the clock covers and that no version carries was superseded.
  *
- * `mergeRecords` is commutative, associative and idempotent. Replicas exchange whole records, never bare versions: a
+ * `mergeRecords` is commutative and idempotent, and its result descends both arguments: replicas that keep exchanging end
+ * equal. It is associative too, but for retries of one request: a retry that arrives after its twin was superseded stays,
+ * and one that arrived before is dropped with it. Replicas exchange whole records, never bare versions: a
  * version without its record leaves holes in the clock, and a hole silently discards a value (I3).
  */
 
@@ -56,14 +58,15 @@ export function mergeRecords(
   return { clock, versions };
 }
 
-/** The record after a write: `version` supersedes exactly what its clock covers, and joins the rest. */
+/** The record after a write: `version` supersedes exactly what its writer had seen, and joins the rest. */
 export function addVersion(
   local: VersionedRecord | undefined,
   version: Version,
+  hasSeen: (dot: Dot) => boolean,
   policy: ConflictPolicy,
 ): VersionedRecord {
   const known = local === undefined ? version.clock : joinClocks(local.clock, version.clock);
-  const kept = local === undefined ? [] : local.versions.filter((held) => !covers(version.clock, held.dot));
+  const kept = local === undefined ? [] : local.versions.filter((held) => !hasSeen(held.dot));
   const all = [...kept, version];
   const versions = policy === 'last-write-wins' ? lastWritten(all) : collapseRetries(sortByDot(all));
   return { clock: withDot(known, version.dot), versions };
@@ -86,6 +89,19 @@ export function versionOfRequest(record: VersionedRecord, requestId: Uint8Array)
   );
 }
 
+/**
+ * The versions that a reader is shown, and counts: of one request the smallest dot, whatever its retries had seen. The
+ * record's clock covers those left out, so that a write with the reader's context supersedes them too.
+ */
+export function distinctVersions(record: VersionedRecord): readonly Version[] {
+  const { versions } = record;
+  if (versions.length < 2) return versions;
+  return versions.filter((version, index) => {
+    for (let i = 0; i < index; i++) if (sameRequest(versions[i] as Version, version)) return false;
+    return true;
+  });
+}
+
 /** Versions of each side that the other also holds or has not seen. */
 function survivors(a: VersionedRecord, b: VersionedRecord): Version[] {
   const kept = a.versions.filter((version) => holds(b, version.dot) || !covers(b.clock, version.dot));
@@ -96,17 +112,18 @@ function survivors(a: VersionedRecord, b: VersionedRecord): Version[] {
 }
 
 /**
- * Of versions with one request id only the smallest dot stays. The smallest, and not the first seen: every replica that
+ * Of retries that had seen the same only the smallest dot stays. The smallest, and not the first seen: every replica that
  * holds any two of them then drops the same one, so no two replicas can each drop the other's copy.
+ *
+ * Retries that had not seen the same (blind overwrites, each of what its replica held) must both stay: the first may be
+ * superseded by a write that the second supersedes. With two such requests, dropping either way round ends with nothing.
  */
 function collapseRetries(sorted: Version[]): readonly Version[] {
   if (sorted.length < 2) return sorted;
   return sorted.filter((version, index) => {
-    const { requestId } = version;
-    if (requestId === undefined) return true;
     for (let i = 0; i < index; i++) {
-      const earlier = (sorted[i] as Version).requestId;
-      if (earlier !== undefined && equalBytes(earlier, requestId)) return false;
+      const earlier = sorted[i] as Version;
+      if (sameRequest(earlier, version) && sameClock(earlier.clock, version.clock)) return false;
     }
     return true;
   });
@@ -120,6 +137,10 @@ function lastWritten(versions: readonly Version[]): readonly Version[] {
   let last = versions[0];
   for (const version of versions) if (compareWritten(version, last as Version) > 0) last = version;
   return last === undefined ? [] : [last];
+}
+
+function sameRequest(a: Version, b: Version): boolean {
+  return a.requestId !== undefined && b.requestId !== undefined && equalBytes(a.requestId, b.requestId);
 }
 
 function holds(record: VersionedRecord, dot: Dot): boolean {

@@ -7,8 +7,9 @@
  */
 
 import type { ConflictPolicy } from '../bucket.ts';
+import { type CausalContext, clockReaches } from '../causality/context-token.ts';
 import { mergeRecords, type VersionedRecord } from '../causality/record.ts';
-import { descends, emptyClock, type VectorClock } from '../causality/vector-clock.ts';
+import { emptyClock } from '../causality/vector-clock.ts';
 import type { NodeId } from '../identity.ts';
 import type { ReplicaFailure, ReplicaFailureReason } from './failure.ts';
 
@@ -34,7 +35,7 @@ export interface ReadCoreOptions {
   /** Repair before answering: true from a quorum upwards. */
   readonly blockingRepair: boolean;
   /** The answer must include this. */
-  readonly minClock: VectorClock | undefined;
+  readonly minContext: CausalContext | undefined;
   readonly policy: ConflictPolicy;
   readonly digestOf: (record: VersionedRecord) => Digest;
 }
@@ -125,8 +126,8 @@ export class ReadCore {
     if (this.#fetching.size > 0) return { kind: 'wait' };
 
     const merged = this.#merge();
-    const { minClock } = this.#options;
-    if (minClock !== undefined && !descends(merged.record?.clock ?? emptyClock, minClock))
+    const { minContext } = this.#options;
+    if (minContext !== undefined && !clockReaches(merged.record?.clock ?? emptyClock, minContext))
       return this.#reach();
     return this.#blockingRepair ? this.#repair(merged) : { kind: 'answer', record: merged.record };
   }

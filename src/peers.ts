@@ -1,0 +1,178 @@
+/**
+ * This node's connections to all the others: a data link and a heartbeat to each, both ways, and who is up because of
+ * them. Part of the composition root, beside node.ts.
+ */
+
+import type { Config, MemberConfig } from './config/config.ts';
+import type { HybridClock } from './core/hybrid-clock.ts';
+import type { NodeId } from './core/identity.ts';
+import type { Env } from './env/env.ts';
+import type { Listener, Network } from './env/network.ts';
+import type { Hello } from './gen/kindred/peer/v1/peer.ts';
+import { Heartbeat, HeartbeatServer } from './membership/heartbeat.ts';
+import { type Liveness, TimeoutLiveness } from './membership/liveness.ts';
+import type { Logger } from './observe/log.ts';
+import { PeerLink } from './rpc/peer-link.ts';
+import { type PeerCallHandler, PeerServer } from './rpc/peer-server.ts';
+
+export interface PeersDependencies {
+  readonly env: Env;
+  readonly network: Network;
+  readonly log: Logger;
+  readonly clock: HybridClock;
+  readonly hello: () => Hello;
+  readonly layoutVersion: () => number;
+  readonly handler: PeerCallHandler;
+}
+
+/** A suspect peer is asked only when nobody better is left: as if it were this much further away. */
+const suspectPenaltyMs = 60_000;
+
+export class Peers {
+  readonly liveness: Liveness;
+  readonly #deps: PeersDependencies;
+  readonly #config: Config;
+  readonly #links = new Map<NodeId, PeerLink>();
+  readonly #heartbeats: Heartbeat[] = [];
+  readonly #detector: TimeoutLiveness;
+  readonly #server: PeerServer;
+  readonly #heartbeatServer: HeartbeatServer;
+  #listener: Listener | undefined;
+
+  constructor(dependencies: PeersDependencies, config: Config) {
+    this.#deps = dependencies;
+    this.#config = config;
+    const { env, hello, layoutVersion, handler, clock, log } = dependencies;
+    const others = config.members.filter((member) => member.id !== config.node);
+    this.#detector = new TimeoutLiveness(
+      { env },
+      {
+        self: config.node,
+        peers: others.map((member) => member.id),
+        suspectAfterMs: config.heartbeat.suspectAfterMs,
+        failedAfterMs: config.heartbeat.failedAfterMs,
+      },
+    );
+    this.liveness = this.#detector;
+    this.#detector.onChange(({ node, from, to, reason }) => {
+      if (to === 'up') log.info({ peer: node, from }, `${node} is up: ${reason}`);
+      else log.warn({ peer: node, from, to }, `${node} is ${to}: ${reason}`);
+    });
+    for (const member of others) this.#connect(member);
+    const isMember = (id: string): boolean => config.members.some((member) => member.id === id);
+    this.#server = new PeerServer(
+      {
+        env,
+        handler,
+        hello,
+        isMember,
+        layoutVersion,
+        onRefused: ({ node, reason }) =>
+          log.error({ peer: node }, `refused ${node || 'a caller'}: ${reason}`),
+        onMalformed: ({ node, message }) =>
+          log.error({ peer: node }, `cut off ${node ?? 'a caller'}: ${message}`),
+      },
+      { bytesInFlightMax: config.peers.queueBytesMax },
+    );
+    this.#heartbeatServer = new HeartbeatServer({ env, hello, isMember, hybridMicros: () => clock.now });
+  }
+
+  /** Listens, and begins to connect to the others. Throws NetworkError when the address is taken. */
+  async start(): Promise<void> {
+    const self = this.#config.members.find((member) => member.id === this.#config.node) as MemberConfig;
+    const address = { host: this.#config.listen.host, port: self.peerPort };
+    this.#listener = await this.#deps.network.listen(address, (channel, stream) => {
+      if (channel === 'data') this.#server.accept(stream);
+      else this.#heartbeatServer.accept(stream);
+    });
+    this.#detector.start();
+    for (const link of this.#links.values()) link.start();
+    for (const heartbeat of this.#heartbeats) heartbeat.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#detector.close();
+    for (const heartbeat of this.#heartbeats) heartbeat.close();
+    for (const link of this.#links.values()) link.close();
+    this.#server.close();
+    this.#heartbeatServer.close();
+    await this.#listener?.close();
+  }
+
+  link(node: NodeId): PeerLink {
+    const link = this.#links.get(node);
+    if (link === undefined) throw new Error(`assertion failed: ${node} is another member`);
+    return link;
+  }
+
+  /** Up and connected: what is sent now can arrive. This node always is. */
+  isUp(node: NodeId): boolean {
+    if (node === this.#config.node) return true;
+    return this.#detector.isUp(node) && (this.#links.get(node)?.connected ?? false);
+  }
+
+  latencyMs(node: NodeId): number {
+    if (node === this.#config.node) return 0;
+    const penaltyMs = this.#detector.state(node) === 'up' ? 0 : suspectPenaltyMs;
+    return (this.#links.get(node)?.latencyMs ?? 0) + penaltyMs;
+  }
+
+  usualMs(node: NodeId): number | undefined {
+    return node === this.#config.node ? undefined : this.#links.get(node)?.latencyMsP95;
+  }
+
+  /** Peer calls under way, in and out. */
+  get callsInFlight(): number {
+    let calls = this.#server.callsInFlight;
+    for (const link of this.#links.values()) calls += link.callsInFlight;
+    return calls;
+  }
+
+  #connect(member: MemberConfig): void {
+    const { env, network, hello, layoutVersion, clock, log } = this.#deps;
+    const { peers, heartbeat } = this.#config;
+    const address = { host: member.host, port: member.peerPort };
+    const onRefused = (reason: string): void => {
+      log.error({ peer: member.id }, `${member.id} and this node do not talk: ${reason}`);
+    };
+    const link = new PeerLink(
+      { network, env, hello, layoutVersion, onRefused },
+      {
+        peer: member.id,
+        address,
+        backoffMsMin: peers.reconnectMs,
+        backoffMsMax: peers.reconnectMsMax,
+        queueBytesMax: peers.queueBytesMax,
+        callBytesMax: peers.frameBytesMax - 64 * 1024,
+      },
+    );
+    link.onStateChange((state) => {
+      if (state.kind === 'connected') this.#detector.channelOpened(member.id, 'data');
+      else this.#detector.channelBroken(member.id, 'data', state.message);
+    });
+    this.#links.set(member.id, link);
+    this.#heartbeats.push(
+      new Heartbeat(
+        {
+          network,
+          env,
+          hello,
+          hybridMicros: () => clock.now,
+          onAnswer: (sample) => {
+            this.#detector.heartbeatAnswered(member.id, sample);
+            clock.observe(env.clock.wallMicros() + sample.clockOffsetMicros);
+          },
+          onOpen: () => this.#detector.channelOpened(member.id, 'control'),
+          onBroken: (reason) => this.#detector.channelBroken(member.id, 'control', reason),
+        },
+        {
+          peer: member.id,
+          address,
+          intervalMs: heartbeat.intervalMs,
+          backoffMsMin: peers.reconnectMs,
+          backoffMsMax: Math.min(2_000, peers.reconnectMsMax),
+        },
+      ),
+    );
+  }
+}

@@ -1,0 +1,83 @@
+/** Everything in one data directory: opened in order, failed together, closed in order. */
+
+import { crc32 } from 'node:zlib';
+import type { NodeId } from '../core/identity.ts';
+import type { Env } from '../env/env.ts';
+import type { EngineError, EngineKind, OpenEngine, StorageEngine } from './engine.ts';
+import { type CommittedBatch, GroupCommit } from './group-commit.ts';
+import { type HintStore, openHintStore } from './hint-store.ts';
+import { type IdentityStore, openIdentityStore } from './identity-store.ts';
+import { RecordStore } from './record-store.ts';
+
+export interface DataStoreDependencies {
+  readonly env: Env;
+  readonly openEngine: OpenEngine;
+  /** Told of every batch written: what the disk costs. */
+  readonly onCommit: (batch: CommittedBatch) => void;
+}
+
+export interface DataStoreOptions {
+  readonly kind: EngineKind;
+  readonly path: string;
+  readonly clusterId: string;
+  readonly nodeId: NodeId;
+  readonly partitionCount: number;
+  readonly hintBytesMax: number;
+}
+
+export interface DataStore {
+  readonly identity: IdentityStore;
+  readonly records: RecordStore;
+  readonly hints: HintStore;
+  /** The first failed write, after which nothing is stored or acknowledged any more. */
+  readonly failure: EngineError | undefined;
+  onFailure(listener: (error: EngineError) => void): void;
+  sizeBytes(): Promise<number>;
+  /** Writes what is queued, says that the run ended cleanly, and releases the directory. */
+  close(): Promise<void>;
+}
+
+/** Throws EngineError (locked, damaged, full) or IdentityError (another node's data), with what to do. */
+export async function openDataStore(
+  dependencies: DataStoreDependencies,
+  options: DataStoreOptions,
+): Promise<DataStore> {
+  const { env } = dependencies;
+  const engine = await dependencies.openEngine({ kind: options.kind, path: options.path });
+  try {
+    return await openStores(dependencies, options, engine, env);
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+async function openStores(
+  dependencies: DataStoreDependencies,
+  options: DataStoreOptions,
+  engine: StorageEngine,
+  env: Env,
+): Promise<DataStore> {
+  // One queue for all three: what is written in one tick shares one fsync.
+  const commit = new GroupCommit({ engine, env, observe: dependencies.onCommit });
+  const shared = { engine, crc32, env, commit };
+  const identity = await openIdentityStore(shared, options);
+  const records = new RecordStore(shared);
+  const hints = await openHintStore(shared, { bytesMax: options.hintBytesMax });
+  return {
+    identity,
+    records,
+    hints,
+    get failure() {
+      return commit.failure;
+    },
+    onFailure: (listener) => commit.onFailure(listener),
+    sizeBytes: () => engine.sizeBytes(),
+    async close() {
+      await commit.idle();
+      // After a failure the directory must not claim that all is well.
+      if (commit.failure === undefined) await identity.markCleanShutdown();
+      await engine.close();
+    },
+  };
+}
