@@ -98,7 +98,7 @@ export function parseMemberFlag(text: string): Record<string, unknown> {
 }
 
 /** Names that are ours but no knobs: the command line reads them. */
-const OTHER_VARIABLES = new Set(['KINDRED_CONFIG', 'KINDRED_ENDPOINT', 'KINDRED_BUCKET']);
+const OTHER_VARIABLES = new Set(['KINDRED_CONFIG', 'KINDRED_ENDPOINT']);
 /** Kubernetes injects these for a service called `kindred`; to refuse them would refuse to start there. */
 const FOREIGN_VARIABLES =
   /^KINDRED_(SERVICE_(HOST|PORT)|PORT(_|$)|[A-Z0-9_]*_(SERVICE_HOST|SERVICE_PORT|PORT_\d+_))/;

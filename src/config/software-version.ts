@@ -4,5 +4,7 @@ import { readFileSync } from 'node:fs';
 
 /** From package.json, read once. */
 export const softwareVersion: string = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { readonly version: string }
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    readonly version: string;
+  }
 ).version;

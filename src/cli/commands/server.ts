@@ -1,0 +1,131 @@
+/** `kindred server`: one node in this process, from start to a clean stop. */
+
+import { type Command, Option } from 'commander';
+import { type Config, canonicalConfiguration } from '../../config/config.ts';
+import { ConfigError } from '../../config/parse-config.ts';
+import type { Logger } from '../../observe/log.ts';
+import { SERVER_EXIT } from '../exit-code.ts';
+import type { CommandContext } from '../run-command.ts';
+import { addServerOptions, loadConfig, type ServerFlags } from '../server-settings.ts';
+
+/** After the drain bound, this much is left for closing stores before the process ends all the same. */
+const CLOSE_GRACE_MS = 5000;
+
+/** Adds the command to `program`. */
+export function addServerCommand(program: Command, context: CommandContext): void {
+  const command = addServerOptions(
+    program
+      .command('server')
+      .description('run one node of a cluster in this process; SIGTERM drains and stops it'),
+  )
+    .option('--print-config', 'print the configuration that results, as JSON, and exit')
+    .option('--print-agreement', 'print what all nodes must agree on, as canonical JSON, and exit')
+    .addOption(new Option('--exit-with-parent', 'stop when the IPC channel to the parent closes').hideHelp());
+  command.action(
+    async (
+      flags: ServerFlags & { printConfig?: boolean; printAgreement?: boolean; exitWithParent?: boolean },
+    ) => {
+      const { terminal } = context;
+      let loaded: { readonly config: Config; readonly warnings: readonly string[] };
+      try {
+        loaded = loadConfig(flags, terminal);
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        terminal.err(`${error.message}\n`);
+        context.exit(SERVER_EXIT.usage);
+        return;
+      }
+      if (flags.printConfig === true || flags.printAgreement === true) {
+        const { config } = loaded;
+        const text =
+          flags.printConfig === true ? JSON.stringify(config, null, 2) : canonicalConfiguration(config);
+        terminal.out(`${text}\n`);
+        for (const warning of loaded.warnings) terminal.err(`warning: ${warning}\n`);
+        return;
+      }
+      // Storage, gRPC and metrics take a while to load: not for --help, completion or a refused configuration.
+      const { createLogger } = await import('../../observe/log.ts');
+      const log = createLogger(loaded.config.log, { node: loaded.config.node });
+      for (const warning of loaded.warnings) log.warn(warning);
+      context.exit(await runNode(loaded.config, log, flags.exitWithParent === true));
+    },
+  );
+}
+
+/** Starts the node and waits until it has stopped, whatever made it stop. Returns the exit code. */
+async function runNode(config: Config, log: Logger, exitWithParent: boolean): Promise<number> {
+  const { Node } = await import('../../node.ts');
+  const asked = Promise.withResolvers<string>();
+  let signals = 0;
+  const onSignal = (signal: string): void => {
+    signals++;
+    if (signals > 1) {
+      log.warn({ signal }, 'second signal: exiting at once; unfinished requests are lost');
+      process.exit(SERVER_EXIT.killed);
+    }
+    asked.resolve(signal);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  process.on('SIGHUP', onSignal);
+  if (exitWithParent) process.once('disconnect', () => asked.resolve('the parent process ended'));
+
+  let node: Awaited<ReturnType<typeof Node.start>>;
+  try {
+    node = await Node.start(config, { log, processMetrics: true });
+  } catch (error) {
+    const code = exitCodeOf(error as Error);
+    log.fatal({ error, exitCode: code }, `the node could not start: ${advice(code, config)}`);
+    return code;
+  }
+  const reason = await Promise.race([asked.promise, node.failed]);
+  let code: number = SERVER_EXIT.ok;
+  if (typeof reason !== 'string') {
+    code = exitCodeOf(reason);
+    log.fatal({ error: reason, exitCode: code }, `the node has failed and stops: ${advice(code, config)}`);
+  } else log.info({ reason }, 'stopping: finishing what is in flight');
+
+  const deadlineMs = config.timeouts.drainMs;
+  const tooLong = setTimeout(() => {
+    log.error({ waitedMs: deadlineMs + CLOSE_GRACE_MS }, 'stopping took too long: exiting as it is');
+    process.exit(code === SERVER_EXIT.ok ? SERVER_EXIT.failed : code);
+  }, deadlineMs + CLOSE_GRACE_MS);
+  try {
+    await node.stop({ deadlineMs });
+    log.info('stopped');
+    return code;
+  } catch (error) {
+    log.error({ error }, 'stopping failed');
+    return code === SERVER_EXIT.ok ? exitCodeOf(error as Error) : code;
+  } finally {
+    clearTimeout(tooLong);
+  }
+}
+
+const CAUSES_MAX = 10;
+
+/** Looks through the causes of an error for what an operator can act on. */
+export function exitCodeOf(error: Error): number {
+  let at: unknown = error;
+  for (let depth = 0; depth < CAUSES_MAX && at instanceof Error; depth++) {
+    const code = (at as NodeJS.ErrnoException).code;
+    if (at.name === 'ConfigError') return SERVER_EXIT.usage;
+    if (at.name === 'EngineError' || at.name === 'IdentityError') return SERVER_EXIT.storage;
+    if (code === 'EADDRINUSE' || code === 'address-in-use' || at.message.includes('EADDRINUSE')) return SERVER_EXIT.portInUse;
+    if (code === 'ENOSPC' || code === 'EROFS' || code === 'EIO') return SERVER_EXIT.storage;
+    at = at.cause;
+  }
+  return SERVER_EXIT.failed;
+}
+
+function advice(code: number, config: Config): string {
+  const own = config.members.find((member) => member.id === config.node);
+  switch (code) {
+    case SERVER_EXIT.portInUse:
+      return `one of the ports ${own?.clientPort}, ${own?.peerPort}, ${own?.httpPort} on ${config.listen.host} is in use; stop what holds it or change the ports of members.${config.node}`;
+    case SERVER_EXIT.storage:
+      return `see the error about ${config.storage.path}; nothing is acknowledged after it`;
+    default:
+      return 'see the error';
+  }
+}

@@ -1,0 +1,62 @@
+/** The command line of Kindred: which commands there are, and how a run ends. */
+
+import { Command, CommanderError } from 'commander';
+import { addBenchCommand } from './commands/bench.ts';
+import { addCompletionCommand } from './commands/completion.ts';
+import { addDevCommand } from './commands/dev.ts';
+import { addReadCommands } from './commands/read.ts';
+import { addResolveCommand } from './commands/resolve.ts';
+import { addServerCommand } from './commands/server.ts';
+import { addWriteCommands } from './commands/write.ts';
+import { CLIENT_EXIT, EXIT_CODE_HELP } from './exit-code.ts';
+import type { CommandContext } from './run-command.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Runs `kindred` with these arguments (without the program's own name). Returns the exit code; prints to `terminal` only. */
+export async function runKindred(
+  args: readonly string[],
+  terminal: Terminal,
+  options: { readonly version: string },
+): Promise<number> {
+  let exitCode: number = CLIENT_EXIT.ok;
+  const program = buildProgram(
+    {
+      terminal,
+      exit: (code) => {
+        if (exitCode === CLIENT_EXIT.ok) exitCode = code;
+      },
+    },
+    options.version,
+  );
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help and version end so as well, with 0. Anything else that commander refuses is wrong usage.
+    return error.exitCode === 0 ? CLIENT_EXIT.ok : CLIENT_EXIT.usage;
+  }
+}
+
+/** All commands, without running one: for tests of the documentation. */
+export function buildProgram(context: CommandContext, version: string): Command {
+  const { terminal } = context;
+  const program = new Command('kindred')
+    .description(
+      'Kindred: a Dynamo-style key-value store for gRPC.\n' +
+        'Start a cluster with "kindred dev", then "kindred put KEY VALUE" and "kindred get KEY".',
+    )
+    .version(version, '-V, --version')
+    .showHelpAfterError('(--help tells more)')
+    .addHelpText('after', EXIT_CODE_HELP)
+    .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.err(text) })
+    .exitOverride();
+  addServerCommand(program, context);
+  addDevCommand(program, context);
+  addReadCommands(program, context);
+  addWriteCommands(program, context);
+  addResolveCommand(program, context);
+  addBenchCommand(program, context);
+  addCompletionCommand(program);
+  return program;
+}

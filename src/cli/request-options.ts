@@ -1,0 +1,288 @@
+/** Options that commands share, and how they become fields of requests. */
+
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import {
+  BlindWrite,
+  ConflictMode,
+  ConsistencyLevel,
+  Durability,
+  Key,
+  ReadOptions,
+  WriteOptions,
+} from '../gen/kindred/v1/types.ts';
+import { type ByteEncoding, parseBase64, parseBytes, toBase64Url } from './bytes-text.ts';
+import { ClusterClient, parseEndpoints } from './client.ts';
+import { parseDurationMs } from './duration-text.ts';
+import { readStdin, type Terminal, UsageError } from './terminal.ts';
+
+/** Options of every command that talks to a cluster. */
+export interface ConnectionFlags {
+  readonly endpoint: readonly string[];
+  readonly timeout: string;
+  readonly json?: boolean;
+}
+
+/** Options of every command that names a key. */
+export interface KeyFlags extends ConnectionFlags {
+  readonly bucket: string;
+  readonly base64?: boolean;
+  readonly hex?: boolean;
+}
+
+/** How strong a request is. */
+export interface StrengthFlags {
+  readonly level?: string;
+  readonly replicas?: number;
+}
+
+/** Options of reads. */
+export interface ReadFlags extends KeyFlags, StrengthFlags {
+  readonly minContext?: string;
+  readonly fallback?: string;
+  readonly onConflict?: string;
+}
+
+/** Options of writes. */
+export interface WriteFlags extends KeyFlags, StrengthFlags {
+  readonly context?: string;
+  readonly durability?: string;
+  readonly requestId?: string;
+}
+
+/** Names of levels as people write them. */
+export const LEVEL_NAMES: readonly string[] = [
+  'any',
+  'one',
+  'two',
+  'three',
+  'quorum',
+  'all',
+  'local-one',
+  'local-quorum',
+  'each-quorum',
+];
+const READ_LEVEL_NAMES = LEVEL_NAMES.filter((name) => name !== 'any');
+const DURABILITY_NAMES = ['buffered', 'sync-one', 'sync-quorum'];
+const BLIND_NAMES = ['overwrite', 'add-sibling', 'reject'];
+
+/** Adds the options of every command that talks to a cluster. */
+export function addConnectionOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '-e, --endpoint <host:port>',
+        'node to talk to; repeat it, or separate by commas, to have others to turn to',
+      )
+        .argParser(collect)
+        .default([], '$KINDRED_ENDPOINT, else 127.0.0.1:7400'),
+    )
+    .option('--timeout <duration>', 'give up after this long', '5s')
+    .option('--json', 'print one JSON document; its shape is documented and stable');
+}
+
+/** Adds the options of every command that names a key. */
+export function addKeyOptions(command: Command): Command {
+  return addConnectionOptions(command)
+    .option('-b, --bucket <name>', 'bucket of the key', 'default')
+    .addOption(new Option('--base64', 'KEY and VALUE are base64, and get prints base64').conflicts('hex'))
+    .addOption(new Option('--hex', 'KEY and VALUE are hex, and get prints hex').conflicts('base64'));
+}
+
+/** Adds the options of reads. */
+export function addReadOptions(command: Command): Command {
+  return addKeyOptions(command)
+    .addOption(
+      new Option('-l, --level <level>', 'how many replicas must answer (default: of the bucket)').choices(
+        READ_LEVEL_NAMES,
+      ),
+    )
+    .addOption(
+      new Option('--replicas <count>', 'the same as a number').argParser(parseCount).conflicts('level'),
+    )
+    .option('--min-context <context>', 'never answer less than this context covers: read your own writes')
+    .option('--fallback <levels>', 'weaker levels to accept, in order, separated by commas');
+}
+
+/** Adds the options of writes. */
+export function addWriteOptions(command: Command): Command {
+  return addKeyOptions(command)
+    .addOption(
+      new Option(
+        '-l, --level <level>',
+        'how many replicas must acknowledge (default: of the bucket)',
+      ).choices(LEVEL_NAMES),
+    )
+    .addOption(
+      new Option('--replicas <count>', 'the same as a number').argParser(parseCount).conflicts('level'),
+    )
+    .option('-c, --context <context>', 'supersede exactly what this context covers (from get, put or delete)')
+    .addOption(
+      new Option('--durability <mode>', 'what an acknowledgement proves (default: of the bucket)').choices(
+        DURABILITY_NAMES,
+      ),
+    )
+    .option(
+      '--request-id <id>',
+      '16 bytes in hex; repeat a write with the same id and it counts once (default: random)',
+    );
+}
+
+/** The option of puts and deletes without a context. */
+export function blindOption(): Option {
+  return new Option(
+    '--blind <mode>',
+    'without --context: what to do with what is stored (default: of the bucket)',
+  )
+    .choices(BLIND_NAMES)
+    .conflicts('context');
+}
+
+/** A client for the endpoints that the flags name. */
+export function openClient(flags: ConnectionFlags, terminal: Terminal): ClusterClient {
+  const endpoints = parseEndpoints(flags.endpoint, terminal.environment['KINDRED_ENDPOINT']);
+  return new ClusterClient(endpoints, { timeoutMs: parseDurationMs(flags.timeout, '--timeout') });
+}
+
+/** How the flags say that bytes are written. */
+export function encodingOf(flags: { readonly base64?: boolean; readonly hex?: boolean }): ByteEncoding {
+  return flags.base64 === true ? 'base64' : flags.hex === true ? 'hex' : 'text';
+}
+
+/** The key that KEY stands for. */
+export function keyOf(text: string, flags: KeyFlags): Key {
+  const key = parseBytes(text, encodingOf(flags), 'KEY');
+  if (key.length === 0) throw new UsageError('KEY is empty, but must have 1 to 1024 bytes');
+  return Key.create({ bucket: flags.bucket, key });
+}
+
+/** The value from VALUE, `--file`, or standard input (`-`, or nothing given and a pipe). */
+export async function valueBytesOf(
+  text: string | undefined,
+  flags: { readonly file?: string; readonly base64?: boolean; readonly hex?: boolean },
+  terminal: Terminal,
+): Promise<Uint8Array> {
+  if (flags.file !== undefined) {
+    if (text !== undefined) throw new UsageError('VALUE and --file are both given: choose one');
+    return readFile(flags.file).catch((cause: Error) => {
+      throw new UsageError(`--file: ${cause.message}`, { cause });
+    });
+  }
+  if (text !== undefined && text !== '-') return parseBytes(text, encodingOf(flags), 'VALUE');
+  if (text === undefined && terminal.stdin.isTTY === true) {
+    throw new UsageError('VALUE is missing: give it, or --file PATH, or - and a pipe');
+  }
+  const input = await readStdin(terminal);
+  const encoding = encodingOf(flags);
+  return encoding === 'text'
+    ? input
+    : parseBytes(new TextDecoder().decode(input).trim(), encoding, 'standard input');
+}
+
+/** The `options` of a read. */
+export function readOptionsOf(flags: ReadFlags): ReadOptions {
+  return ReadOptions.create({
+    strength: strengthOf(flags),
+    minContext:
+      flags.minContext === undefined ? new Uint8Array() : parseBase64(flags.minContext, '--min-context'),
+    fallback: (flags.fallback?.split(',') ?? []).map((name) =>
+      levelOf(name.trim(), READ_LEVEL_NAMES, '--fallback'),
+    ),
+    onConflict:
+      flags.onConflict === 'latest'
+        ? ConflictMode.CONFLICT_MODE_PICK_LATEST
+        : flags.onConflict === 'fail'
+          ? ConflictMode.CONFLICT_MODE_FAIL
+          : ConflictMode.CONFLICT_MODE_UNSPECIFIED,
+  });
+}
+
+/** The `options` of a write; a request id is made where none is given, so that retries count once. */
+export function writeOptionsOf(flags: WriteFlags): WriteOptions {
+  return WriteOptions.create({
+    strength: strengthOf(flags),
+    durability: durabilityOf(flags.durability),
+    requestId: flags.requestId === undefined ? randomBytes(16) : parseRequestId(flags.requestId),
+  });
+}
+
+/** The context that a write supersedes, or what it does without one. */
+export function causalityOf(flags: {
+  readonly context?: string;
+  readonly blind?: string;
+}): { $case: 'context'; value: Uint8Array } | { $case: 'blind'; value: BlindWrite } | undefined {
+  if (flags.context !== undefined) {
+    const value = parseBase64(flags.context, '--context');
+    // Empty means "as if unset" to the server: a shell variable that was never set must not overwrite.
+    if (value.length === 0)
+      throw new UsageError('--context is empty: leave it out, or give one from get, put or delete');
+    return { $case: 'context', value };
+  }
+  switch (flags.blind) {
+    case 'overwrite':
+      return { $case: 'blind', value: BlindWrite.BLIND_WRITE_OVERWRITE };
+    case 'add-sibling':
+      return { $case: 'blind', value: BlindWrite.BLIND_WRITE_ADD_SIBLING };
+    case 'reject':
+      return { $case: 'blind', value: BlindWrite.BLIND_WRITE_REJECT };
+    default:
+      return undefined;
+  }
+}
+
+/** How request ids are shown: hex, as `--request-id` takes them. */
+export function requestIdText(options: WriteOptions): string {
+  return Buffer.from(options.requestId).toString('hex');
+}
+
+/** Contexts in answers. */
+export const contextText: (context: Uint8Array) => string = toBase64Url;
+
+/** For options that may be repeated. */
+export function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+/** A whole number from 1. */
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(count) || count < 1) {
+    throw new InvalidArgumentError('must be a whole number from 1.');
+  }
+  return count;
+}
+
+function strengthOf(
+  flags: StrengthFlags,
+): { $case: 'consistency'; value: ConsistencyLevel } | { $case: 'replicas'; value: number } | undefined {
+  if (flags.replicas !== undefined) return { $case: 'replicas', value: flags.replicas };
+  if (flags.level === undefined) return undefined;
+  return { $case: 'consistency', value: levelOf(flags.level, LEVEL_NAMES, '--level') };
+}
+
+function levelOf(name: string, allowed: readonly string[], flag: string): ConsistencyLevel {
+  if (!allowed.includes(name)) throw new UsageError(`${flag} "${name}" must be one of ${allowed.join(', ')}`);
+  const constant = `CONSISTENCY_LEVEL_${name.replace('-', '_').toUpperCase()}`;
+  return ConsistencyLevel[constant as keyof typeof ConsistencyLevel];
+}
+
+function durabilityOf(name: string | undefined): Durability {
+  switch (name) {
+    case 'buffered':
+      return Durability.DURABILITY_BUFFERED;
+    case 'sync-one':
+      return Durability.DURABILITY_SYNC_ONE;
+    case 'sync-quorum':
+      return Durability.DURABILITY_SYNC_QUORUM;
+    default:
+      return Durability.DURABILITY_UNSPECIFIED;
+  }
+}
+
+function parseRequestId(text: string): Uint8Array {
+  const hex = text.replaceAll('-', '');
+  if (!/^[0-9a-fA-F]{32}$/.test(hex))
+    throw new UsageError('--request-id must be 32 hex digits (a UUID will do)');
+  return Buffer.from(hex, 'hex');
+}
