@@ -43,16 +43,18 @@ export async function lockDirectory(path: string): Promise<DirectoryLock> {
 }
 
 async function takeLock(folder: string): Promise<ClassicLevel> {
-  const lock = new ClassicLevel(folder);
   try {
-    await lock.open();
-    return lock;
+    return await openLevel(folder);
   } catch (error) {
-    if (engineError(error, '', '').code !== 'damaged') throw error;
-    // It holds no data, so a damaged one can be made anew. destroy() takes the same lock while it deletes.
+    if (engineError(error, '', '').code === 'locked') throw error;
+    // It holds no data, so whatever is wrong with it, a new one is as good. destroy() takes the same lock while it deletes.
     await ClassicLevel.destroy(folder);
-    const again = new ClassicLevel(folder);
-    await again.open();
-    return again;
+    return openLevel(folder);
   }
+}
+
+async function openLevel(folder: string): Promise<ClassicLevel> {
+  const level = new ClassicLevel(folder);
+  await level.open();
+  return level;
 }

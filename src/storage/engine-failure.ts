@@ -65,9 +65,12 @@ function codeOf(text: string): EngineErrorCode {
   if (/no space left|ENOSPC|MDB_MAP_FULL|disk quota exceeded|EDQUOT/i.test(text)) return 'disk-full';
   if (/LEVEL_LOCKED/.test(text)) return 'locked';
   if (
-    /LEVEL_CORRUPTION|corruption|MDB_CORRUPTED|MDB_INVALID|MDB_PAGE_NOTFOUND|MDB_VERSION_MISMATCH/i.test(text)
-  )
+    /corruption|MDB_(CORRUPTED|INVALID|PAGE_NOTFOUND|VERSION_MISMATCH|INCOMPATIBLE|BAD_TXN|BAD_DBI)/i.test(
+      text,
+    )
+  ) {
     return 'damaged';
+  }
   if (/NOT_OPEN|closed database/.test(text)) return 'closed';
   return 'io-error';
 }

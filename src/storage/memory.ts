@@ -33,8 +33,8 @@ class MemoryEngine implements StorageEngine {
     const from = this.#position(range.from);
     const to = Math.min(this.#position(range.to), from + (range.limit ?? Number.POSITIVE_INFINITY));
     for (const [key, value] of this.#sorted.slice(from, to)) {
-      this.#state.check();
       yield [key.slice(), value.slice()];
+      this.#state.check();
     }
   }
 
