@@ -14,7 +14,13 @@ import {
 } from '../core/causality/context-token.ts';
 import type { Causality, Expiry } from '../core/causality/coordinated-write.ts';
 import type { Dot } from '../core/causality/dot.ts';
-import { compareWritten, isLive, type Version, type VersionedRecord } from '../core/causality/record.ts';
+import {
+  compareWritten,
+  distinctVersions,
+  isLive,
+  type Version,
+  type VersionedRecord,
+} from '../core/causality/record.ts';
 import type { VectorClock } from '../core/causality/vector-clock.ts';
 import { OperationError } from '../core/coordinator/failure.ts';
 import { type ConsistencyLevel, requirementOf, type Strength } from '../core/quorum/consistency-level.ts';
@@ -159,9 +165,21 @@ export function achievedMessage(strength: Strength): WireLevel {
   return strength.kind === 'level' ? levelMessage(strength.level) : WireLevel.CONSISTENCY_LEVEL_UNSPECIFIED;
 }
 
+const levelTexts: Readonly<Record<ConsistencyLevel, string>> = {
+  any: 'ANY',
+  one: 'ONE',
+  two: 'TWO',
+  three: 'THREE',
+  quorum: 'QUORUM',
+  all: 'ALL',
+  'local-one': 'LOCAL_ONE',
+  'local-quorum': 'LOCAL_QUORUM',
+  'each-quorum': 'EACH_QUORUM',
+};
+
 /** `QUORUM`, or `2` for an explicit number: the `level` label of metrics and logs. */
 export function strengthText(strength: Strength): string {
-  return strength.kind === 'level' ? strength.level.toUpperCase().replace('-', '_') : String(strength.count);
+  return strength.kind === 'level' ? levelTexts[strength.level] : String(strength.count);
 }
 
 type WireStrength =
@@ -391,7 +409,7 @@ export type ReadState =
 
 export function readStateOf(record: VersionedRecord | undefined, nowMicros: number): ReadState {
   if (record === undefined) return absent;
-  const { versions } = record;
+  const versions = distinctVersions(record);
   const first = versions[0];
   if (first !== undefined && versions.length === 1) {
     return isLive(first, nowMicros) ? { kind: 'found', version: first } : absent;

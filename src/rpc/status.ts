@@ -142,7 +142,7 @@ function shapeOf(failure: Failure, attempt: Attempt): Shape {
       return notApplied(
         status.UNAVAILABLE,
         ErrorReason.ERROR_REASON_CONTEXT_NOT_REACHED,
-        'no replica that answered holds options.min_context yet. Try again, or read without it',
+        'no replica that answered has received all that the context covers. Try again, or read the key again',
       );
     case 'conflict':
       return notApplied(
@@ -160,7 +160,7 @@ function shapeOf(failure: Failure, attempt: Attempt): Shape {
       return notApplied(
         status.FAILED_PRECONDITION,
         ErrorReason.ERROR_REASON_TOO_MANY_SIBLINGS,
-        `${failure.problem}. Read, merge, and put with the context: that is never refused`,
+        failure.problem,
       );
     case 'overloaded':
       return {

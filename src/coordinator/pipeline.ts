@@ -1,0 +1,272 @@
+/**
+ * One Pipeline stream: many operations in flight, answered in any order, matched by id. Results that finish in one tick
+ * leave in one message.
+ *
+ * Everything is bounded: beyond `operationsMax` operations (or with too many unsent bytes, or a full node) nothing more is
+ * started and nothing more is read, so that HTTP/2's flow control holds the client back. At most one message waits.
+ */
+
+import { type Failure, OperationError } from '../core/coordinator/failure.ts';
+import type { Env } from '../env/env.ts';
+import type { Operation, OperationResult, PipelineRequest, PipelineResponse } from '../gen/kindred/v1/kv.ts';
+import type { Admission } from '../rpc/admission.ts';
+import { microsOfDuration } from '../rpc/conversion.ts';
+import { type DeadlineOptions, workMs } from '../rpc/deadline.ts';
+import {
+  checkMessageBytes,
+  invalid,
+  pipelineMessageOperationsMax,
+  type RequestLimits,
+  tooLarge,
+} from '../rpc/limits.ts';
+import type { DuplexCall, DuplexListener } from '../rpc/service.ts';
+import type { Circumstances, ClientOperations } from './client-operations.ts';
+
+export interface PipelineOptions extends DeadlineOptions {
+  /** Operations of one stream in flight, results not yet taken by the network included. */
+  readonly operationsMax: number;
+  readonly limits: RequestLimits;
+}
+
+export interface PipelineDependencies {
+  readonly env: Env;
+  readonly operations: ClientOperations;
+  readonly admission: Admission;
+}
+
+/** Results are cut into messages of about this size: the usual limit of a client's receive buffer is 4 MiB. */
+const messageBytesTarget = 512 * 1024;
+/** Finished results that the client has not taken: beyond this nothing new is started. */
+const unsentBytesMax = 8 * 1024 * 1024;
+/** What a result weighs besides its values. */
+const resultBytes = 128;
+
+type Call = DuplexCall<PipelineRequest, PipelineResponse>;
+
+export class Pipeline implements DuplexListener<PipelineRequest> {
+  readonly #deps: PipelineDependencies;
+  readonly #options: PipelineOptions;
+  readonly #call: Call;
+  /** Operations that came and are not started: the rest of the last message. */
+  #waiting: readonly Operation[] = [];
+  #nextWaiting = 0;
+  /** The share of each waiting operation in the bytes of its message. */
+  #waitingBytes = 0;
+  readonly #ids = new Set<number>();
+  #running = 0;
+  #results: OperationResult[] = [];
+  #unsentBytes = 0;
+  #paused = false;
+  #blocked = false;
+  #flushing = false;
+  #awaitsRoom = false;
+  #halfClosed = false;
+  #shutdown = false;
+  #ended = false;
+
+  constructor(dependencies: PipelineDependencies, call: Call, options: PipelineOptions) {
+    this.#deps = dependencies;
+    this.#call = call;
+    this.#options = options;
+  }
+
+  message(request: PipelineRequest, bytes: number): void {
+    const { operations } = request;
+    if (operations.length === 0) return;
+    if (operations.length > pipelineMessageOperationsMax) {
+      this.#refuse(tooLarge('operations', operations.length, pipelineMessageOperationsMax, 'items'));
+      return;
+    }
+    try {
+      checkMessageBytes(bytes, this.#options.limits.batchBytesMax, 'operations');
+    } catch (error) {
+      this.#refuse(error);
+      return;
+    }
+    // A message that was on its way when reading stopped joins the rest of the one before it.
+    this.#waiting =
+      this.#nextWaiting < this.#waiting.length
+        ? [...this.#waiting.slice(this.#nextWaiting), ...operations]
+        : operations;
+    this.#nextWaiting = 0;
+    this.#waitingBytes = Math.ceil(bytes / operations.length);
+    this.#advance();
+  }
+
+  halfClosed(): void {
+    this.#halfClosed = true;
+    this.#endIfDone();
+  }
+
+  cancelled(): void {
+    this.#ended = true;
+    this.#waiting = [];
+    this.#nextWaiting = 0;
+    this.#results = [];
+  }
+
+  drained(): void {
+    this.#blocked = false;
+    this.#flush();
+  }
+
+  shutdown(): void {
+    this.#shutdown = true;
+    this.#advance();
+    this.#endIfDone();
+  }
+
+  /** Starts what there is room for, and reads on only when nothing is left waiting. */
+  #advance(): void {
+    while (!this.#ended && this.#nextWaiting < this.#waiting.length && this.#hasRoom()) {
+      const bytes = this.#waitingBytes;
+      if (!this.#shutdown && !this.#deps.admission.enter(bytes)) {
+        this.#awaitRoom();
+        break;
+      }
+      this.#start(this.#waiting[this.#nextWaiting++] as Operation, bytes);
+    }
+    const full = this.#nextWaiting < this.#waiting.length || !this.#hasRoom();
+    if (this.#ended || full === this.#paused) return;
+    this.#paused = full;
+    if (full) this.#call.pause();
+    else this.#call.resume();
+  }
+
+  #hasRoom(): boolean {
+    return (
+      this.#running + this.#results.length < this.#options.operationsMax && this.#unsentBytes < unsentBytesMax
+    );
+  }
+
+  #awaitRoom(): void {
+    if (this.#awaitsRoom) return;
+    this.#awaitsRoom = true;
+    this.#deps.admission.onRoom(() => {
+      this.#awaitsRoom = false;
+      this.#advance();
+    });
+  }
+
+  #start(operation: Operation, bytes: number): void {
+    const { operations, admission } = this.#deps;
+    const { id } = operation;
+    if (this.#shutdown) {
+      this.#push(refused(operation, operations, { kind: 'draining' }));
+      return;
+    }
+    if (this.#ids.has(id)) {
+      admission.leave(bytes);
+      const problem = `${id} is in flight on this stream already: take another`;
+      this.#push(refused(operation, operations, invalid('id', problem).failure));
+      return;
+    }
+    let how: Circumstances;
+    try {
+      how = this.#circumstances(operation);
+    } catch (error) {
+      admission.leave(bytes);
+      this.#push(refused(operation, operations, failureOf(error)));
+      return;
+    }
+    this.#ids.add(id);
+    this.#running++;
+    void operations.execute(operation, how).then((result) => {
+      this.#running--;
+      this.#ids.delete(id);
+      admission.leave(bytes);
+      this.#push(result);
+    });
+  }
+
+  #circumstances(operation: Operation): Circumstances {
+    const { timeout } = operation;
+    let leftMs = Number.POSITIVE_INFINITY;
+    if (timeout !== undefined) {
+      leftMs = microsOfDuration(timeout, 'timeout') / 1000;
+      if (leftMs <= 0) throw invalid('timeout', 'must be more than zero');
+    }
+    const deadlineMs = this.#deps.env.clock.monotonicMs() + workMs(leftMs, this.#options);
+    return {
+      deadlineMs: Math.min(deadlineMs, this.#call.deadlineMs),
+      isRetry: this.#call.isRetry,
+      mayForward: true,
+      fieldPrefix: '',
+    };
+  }
+
+  #push(result: OperationResult): void {
+    if (this.#ended) return;
+    this.#results.push(result);
+    this.#unsentBytes += weightOf(result);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.#deps.env.timers.endOfTick(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    let from = 0;
+    const results = this.#results;
+    while (!this.#ended && !this.#blocked && from < results.length) {
+      let to = from;
+      let bytes = 0;
+      while (to < results.length && (to === from || bytes < messageBytesTarget)) {
+        bytes += weightOf(results[to++] as OperationResult);
+      }
+      const all = from === 0 && to === results.length;
+      this.#unsentBytes -= bytes;
+      this.#blocked = !this.#call.send({ results: all ? results : results.slice(from, to) });
+      from = to;
+    }
+    if (from > 0) this.#results = from === results.length ? [] : results.slice(from);
+    this.#advance();
+    this.#endIfDone();
+  }
+
+  #endIfDone(): void {
+    if (this.#ended || this.#running > 0 || this.#results.length > 0) return;
+    if (this.#nextWaiting < this.#waiting.length) return;
+    if (this.#halfClosed) {
+      this.#ended = true;
+      this.#call.end();
+    } else if (this.#shutdown) {
+      this.#ended = true;
+      this.#call.fail(this.#deps.operations.refusal('Pipeline', 'write', false, { kind: 'draining' }).item);
+    }
+  }
+
+  /** The whole stream is wrong: nothing of this message is done. What runs goes on, unheard. */
+  #refuse(error: unknown): void {
+    this.#ended = true;
+    this.#call.fail(this.#deps.operations.refusal('Pipeline', 'write', false, failureOf(error)).item);
+  }
+}
+
+function refused(operation: Operation, operations: ClientOperations, failure: Failure): OperationResult {
+  const { id, op } = operation;
+  const isWrite = op !== undefined && op.$case !== 'get';
+  const hasRequestId = isWrite && (op.value.options?.requestId.length ?? 0) > 0;
+  const { item } = operations.refusal('Pipeline', isWrite ? 'write' : 'read', hasRequestId, failure);
+  return { id, status: item, result: undefined };
+}
+
+function failureOf(error: unknown): Failure {
+  if (error instanceof OperationError) return error.failure;
+  throw error;
+}
+
+/** About how many bytes a result will be on the wire: exactly enough to bound memory. */
+function weightOf({ status, result }: OperationResult): number {
+  if (status !== undefined) return resultBytes + status.message.length + (status.detail?.context.length ?? 0);
+  if (result === undefined) return resultBytes;
+  let bytes = resultBytes + result.value.context.length;
+  if (result.$case === 'get') {
+    for (const { body } of result.value.versions) {
+      bytes += resultBytes + (body?.$case === 'value' ? body.value.data.length : 0);
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,146 @@
+/** TopologyService: the nodes of the cluster and where keys live, as this node sees it. */
+
+import type { Bucket } from '../core/bucket.ts';
+import { OperationError } from '../core/coordinator/failure.ts';
+import { type NodeId, partitionId } from '../core/identity.ts';
+import type { Layout } from '../core/ring/layout.ts';
+import type { Placement } from '../core/ring/placement.ts';
+import { recordKeyOf } from '../core/ring/record-key.ts';
+import { virtualNodeCount, virtualNodeName } from '../core/ring/ring.ts';
+import { compareTokens, type Hash64, partitionOf, tokenOf, tokenText } from '../core/ring/token.ts';
+import { type Node, NodeState, TopologyServiceDefinition } from '../gen/kindred/v1/topology.ts';
+import type { Key } from '../gen/kindred/v1/types.ts';
+import { durationOfMs, timestampOf } from '../rpc/conversion.ts';
+import { checkBucketName, checkKey, invalid, type RequestLimits } from '../rpc/limits.ts';
+import { type Service, service } from '../rpc/service.ts';
+
+/** One node, as this node sees it. */
+export interface NodeView {
+  readonly state: 'up' | 'suspect' | 'failed';
+  /** How far its clock is ahead of this node's. `undefined`: not known yet. */
+  readonly clockAheadMs: number | undefined;
+  /** The release it runs. `undefined`: not known yet. */
+  readonly softwareVersion: string | undefined;
+  /** Since when it has been up, in microseconds since 1970. `undefined`: it is not. */
+  readonly upSinceMicros: number | undefined;
+}
+
+/** Addresses of one member, `host:port`. */
+export interface NodeAddresses {
+  readonly client: string;
+  readonly peer: string;
+}
+
+export interface TopologyDependencies {
+  readonly clusterId: string;
+  readonly hash64: Hash64;
+  readonly buckets: ReadonlyMap<string, Bucket>;
+  /** The layout in use. */
+  readonly layout: () => Layout;
+  /** The placement for buckets of this replication. */
+  readonly placementFor: (replication: number) => Placement;
+  readonly viewOf: (node: NodeId) => NodeView;
+  readonly addressesOf: (node: NodeId) => NodeAddresses;
+}
+
+/** The name and seed of the hash, exactly. Other languages place keys by it: it may never change. */
+const hashName = 'xxh64';
+
+const states: Readonly<Record<NodeView['state'], NodeState>> = {
+  up: NodeState.NODE_STATE_UP,
+  suspect: NodeState.NODE_STATE_SUSPECT,
+  failed: NodeState.NODE_STATE_FAILED,
+};
+
+export function nodeStateMessage(state: NodeView['state']): NodeState {
+  return states[state];
+}
+
+export function topologyService(dependencies: TopologyDependencies, limits: RequestLimits): Service {
+  const { buckets, hash64, placementFor, viewOf } = dependencies;
+  return service(TopologyServiceDefinition, {
+    async getTopology({ includeTokens }) {
+      const layout = dependencies.layout();
+      const nodes = layout.members.map((member) => nodeMessage(member.id, dependencies, includeTokens));
+      return {
+        topology: {
+          clusterId: dependencies.clusterId,
+          epoch: layout.version,
+          hash: hashName,
+          nodes: nodes.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)),
+        },
+      };
+    },
+    async locate({ key }) {
+      const { bucket, recordKey } = namedKey(key, buckets, limits);
+      const placement = placementFor(bucket.replication);
+      const token = tokenOf(hash64, recordKey);
+      const partition = partitionOf(token, placement.layout.partitions);
+      return {
+        token: tokenText(token),
+        replicas: placement.preferenceList(partition).map((node) => ({
+          nodeId: node,
+          home: placement.isHome(partition, node),
+          state: states[viewOf(node).state],
+        })),
+        topologyEpoch: placement.layout.version,
+      };
+    },
+  });
+}
+
+/** The bucket and record key that a request names, checked. */
+export function namedKey(
+  key: Key | undefined,
+  buckets: ReadonlyMap<string, Bucket>,
+  limits: RequestLimits,
+): { readonly bucket: Bucket; readonly recordKey: Uint8Array } {
+  if (key === undefined) throw invalid('key', 'is required');
+  checkKey(key.key, limits, 'key.key');
+  const name = key.bucket === '' ? 'default' : key.bucket;
+  const bucket = buckets.get(name);
+  if (bucket === undefined) {
+    checkBucketName(name, 'key.bucket');
+    throw new OperationError({ kind: 'bucket-unknown', bucket: name });
+  }
+  return { bucket, recordKey: recordKeyOf(name, key.key) };
+}
+
+/** A member of the layout with all that this node knows of it. */
+export function nodeMessage(id: NodeId, dependencies: TopologyDependencies, includeTokens: boolean): Node {
+  const layout = dependencies.layout();
+  const member = layout.members.find((each) => each.id === id);
+  if (member === undefined) throw new Error(`assertion failed: ${id} is a member of the layout`);
+  const view = dependencies.viewOf(id);
+  const addresses = dependencies.addressesOf(id);
+  return {
+    id,
+    address: addresses.client,
+    datacenter: '',
+    zone: member.zone,
+    state: states[view.state],
+    tokens: includeTokens ? tokensOf(id, member.weight, dependencies.hash64) : [],
+    ownedFraction: firstFraction(id, dependencies.placementFor(layout.replication)),
+    clockSkew: view.clockAheadMs === undefined ? undefined : durationOfMs(view.clockAheadMs),
+    version: view.softwareVersion ?? '',
+    upSince: view.upSinceMicros === undefined ? undefined : timestampOf(view.upSinceMicros),
+    weight: member.weight,
+    peerAddress: addresses.peer,
+  };
+}
+
+function tokensOf(id: NodeId, weight: number, hash64: Hash64): string[] {
+  const tokens = [];
+  for (let i = 0; i < virtualNodeCount(weight); i++) tokens.push(hash64(virtualNodeName(id, i)));
+  return tokens.sort(compareTokens).map(tokenText);
+}
+
+/** The part of all partitions of which a node is the first replica. */
+function firstFraction(id: NodeId, placement: Placement): number {
+  const { partitions } = placement.layout;
+  let first = 0;
+  for (let index = 0; index < partitions; index++) {
+    if (placement.homes(partitionId(index))[0] === id) first++;
+  }
+  return first / partitions;
+}

@@ -1,0 +1,501 @@
+/**
+ * The door: what every call on the client port goes through before a service sees it. It refuses while the node drains or
+ * is full, cuts deadlines, decodes, and turns whatever a handler throws into the status of the error contract.
+ *
+ * It stands directly on grpc-js and not on nice-grpc's server, which tells a handler neither the deadline nor the size of
+ * the request, decodes before anything can be refused, and costs an async generator for every unary call.
+ *
+ * No call starts in the tick in which it arrived: HEADERS and RST_STREAM sent together (CVE-2023-44487) cost no work.
+ */
+
+import type {
+  handleBidiStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  Metadata,
+  ServerDuplexStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+  StatusObject,
+  sendUnaryData,
+} from '@grpc/grpc-js';
+import type { Failure } from '../core/coordinator/failure.ts';
+import type { Env } from '../env/env.ts';
+import type { ErrorReason, ItemStatus } from '../gen/kindred/v1/types.ts';
+import type { Admission } from './admission.ts';
+import { type DeadlineOptions, workMs } from './deadline.ts';
+import { grouped } from './limits.ts';
+import type { Call, DuplexCall, DuplexListener, MessageType, StreamingCall } from './service.ts';
+import {
+  type Attempt,
+  grpcStatusOf,
+  itemStatusOf,
+  itemStatusOfError,
+  type ReportIncident,
+} from './status.ts';
+
+export interface DoorOptions extends DeadlineOptions {
+  /** Request headers of one call, in bytes. */
+  readonly headerBytesMax: number;
+}
+
+export interface DoorDependencies {
+  readonly env: Env;
+  /** Shared with the pipelines, which count their operations themselves. */
+  readonly admission: Admission;
+  /** Logs a defect and returns the id that the client is told. */
+  readonly reportIncident: ReportIncident;
+  /** Counts a call that ended at the door. */
+  readonly refused: (method: string, code: number, reason: ErrorReason) => void;
+}
+
+/** What the door needs to know of one method. */
+export interface DoorMethod {
+  readonly name: string;
+  readonly writes: boolean;
+  readonly alwaysOn: boolean;
+  // biome-ignore lint/suspicious/noExplicitAny: checked by `service`
+  readonly requestType: MessageType<any>;
+}
+
+type Bytes = Buffer;
+type SurfaceCall = Pick<ServerUnaryCall<Bytes, unknown>, 'metadata' | 'getDeadline'>;
+
+/** How long a refused client should wait: two thirds to four thirds of this, so that they do not all come back at once. */
+const retryAfterMs = 75;
+
+export class Door {
+  readonly admission: Admission;
+  readonly #options: DoorOptions;
+  readonly #dependencies: DoorDependencies;
+  #draining = false;
+  #ready: Runnable[] = [];
+  readonly #duplexes = new Set<OpenDuplex>();
+
+  constructor(dependencies: DoorDependencies, options: DoorOptions) {
+    this.#dependencies = dependencies;
+    this.#options = options;
+    this.admission = dependencies.admission;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Refuses new calls from now on, and asks open streams to finish. */
+  startDraining(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    for (const duplex of [...this.#duplexes]) duplex.shutdown();
+  }
+
+  unary<Q, A>(
+    method: DoorMethod,
+    handler: (request: Q, call: Call) => Promise<A>,
+  ): handleUnaryCall<Bytes, A> {
+    return (call, callback) => this.#soon(new OpenUnary(this, method, handler, call, callback));
+  }
+
+  serverStream<Q, A>(
+    method: DoorMethod,
+    handler: (request: Q, call: StreamingCall<A>) => Promise<void>,
+  ): handleServerStreamingCall<Bytes, A> {
+    return (call) => this.#soon(new OpenStream(this, method, handler, call));
+  }
+
+  duplex<Q, A>(
+    method: DoorMethod,
+    handler: (call: DuplexCall<Q, A>) => void,
+  ): handleBidiStreamingCall<Bytes, A> {
+    return (call) => this.#soon(new OpenDuplex(this, method, handler as (call: never) => void, call));
+  }
+
+  #soon(call: Runnable): void {
+    this.#ready.push(call);
+    if (this.#ready.length > 1) return;
+    this.#dependencies.env.timers.endOfTick(() => {
+      const ready = this.#ready;
+      this.#ready = [];
+      for (const each of ready) each.run();
+    });
+  }
+
+  get clock(): Env['clock'] {
+    return this.#dependencies.env.clock;
+  }
+
+  /** Monotonic milliseconds at which to give up a call. A stream that names no deadline has none. */
+  giveUpMs(call: SurfaceCall, nowMs: number, endless: boolean): number {
+    const deadline = call.getDeadline();
+    if (deadline === Number.POSITIVE_INFINITY) {
+      return endless ? Number.POSITIVE_INFINITY : nowMs + workMs(deadline, this.#options);
+    }
+    const leftMs = Number(deadline) - this.clock.wallMicros() / 1000;
+    return nowMs + (endless ? leftMs : workMs(leftMs, this.#options));
+  }
+
+  /** Why a call may not begin. `undefined`: it may. */
+  refusal(method: DoorMethod, call: SurfaceCall): Failure | undefined {
+    if (this.#draining && !method.alwaysOn) return { kind: 'draining' };
+    const bytes = headerBytes(call.metadata);
+    if (bytes > this.#options.headerBytesMax) {
+      return {
+        kind: 'invalid',
+        reason: 'too-large',
+        field: 'metadata',
+        problem: `${grouped(bytes)} bytes of request headers; the limit is ${grouped(this.#options.headerBytesMax)} bytes`,
+      };
+    }
+    return undefined;
+  }
+
+  overloaded(): Failure {
+    const spread = 2 / 3 + (this.#dependencies.env.random.fraction() * 2) / 3;
+    const { requests, bytes } = this.admission;
+    return {
+      kind: 'overloaded',
+      retryAfterMs: Math.ceil(retryAfterMs * spread),
+      problem: `the node works on ${grouped(requests)} requests of ${grouped(bytes)} bytes and takes no more; nothing was done`,
+    };
+  }
+
+  /** Decodes, or says why not. */
+  decode<Q>(type: MessageType<Q>, bytes: Uint8Array): Q | Failure {
+    try {
+      return type.decode(bytes);
+    } catch {
+      return {
+        kind: 'invalid',
+        reason: 'invalid-request',
+        field: 'message',
+        problem: 'does not parse as the request of this method: compare the proto files of client and server',
+      };
+    }
+  }
+
+  refuse(method: DoorMethod, failure: Failure): StatusObject {
+    const item = itemStatusOf(failure, attemptOf(method));
+    this.#dependencies.refused(
+      method.name,
+      item.code,
+      (item.detail as NonNullable<ItemStatus['detail']>).reason,
+    );
+    return grpcStatusOf(item);
+  }
+
+  failed(method: DoorMethod, error: unknown): StatusObject {
+    return grpcStatusOf(itemStatusOfError(error, attemptOf(method), this.#dependencies.reportIncident));
+  }
+
+  opened(duplex: OpenDuplex): void {
+    this.#duplexes.add(duplex);
+  }
+
+  closed(duplex: OpenDuplex): void {
+    this.#duplexes.delete(duplex);
+  }
+}
+
+interface Runnable {
+  run(): void;
+}
+
+function attemptOf(method: DoorMethod): Attempt {
+  return method.writes ? writeAttempt : readAttempt;
+}
+
+const readAttempt: Attempt = {
+  kind: 'read',
+  hasRequestId: false,
+  layoutVersion: 0,
+  encodeContext: undefined,
+};
+const writeAttempt: Attempt = {
+  kind: 'write',
+  hasRequestId: false,
+  layoutVersion: 0,
+  encodeContext: undefined,
+};
+
+const previousAttemptsHeader = 'grpc-previous-rpc-attempts';
+
+function isRetry(metadata: Metadata): boolean {
+  const values = metadata.get(previousAttemptsHeader);
+  return values.length > 0 && Number(values[0]) > 0;
+}
+
+function headerBytes(metadata: Metadata): number {
+  const headers = metadata.toHttp2Headers();
+  let bytes = 0;
+  for (const name in headers) {
+    const values = headers[name];
+    if (Array.isArray(values)) for (const value of values) bytes += name.length + value.length;
+    else bytes += name.length + String(values ?? '').length;
+  }
+  return bytes;
+}
+
+function isFailure(decoded: unknown): decoded is Failure {
+  // No message of ours has a field `kind`.
+  return typeof decoded === 'object' && decoded !== null && 'kind' in decoded;
+}
+
+class OpenUnary<Q, A> implements Call, Runnable {
+  readonly method: string;
+  readonly arrivedMs: number;
+  readonly requestBytes: number;
+  deadlineMs = 0;
+  isRetry = false;
+  readonly #door: Door;
+  readonly #method: DoorMethod;
+  readonly #handler: (request: Q, call: Call) => Promise<A>;
+  readonly #call: ServerUnaryCall<Bytes, A>;
+  readonly #callback: sendUnaryData<A>;
+
+  constructor(
+    door: Door,
+    method: DoorMethod,
+    handler: (request: Q, call: Call) => Promise<A>,
+    call: ServerUnaryCall<Bytes, A>,
+    callback: sendUnaryData<A>,
+  ) {
+    this.#door = door;
+    this.#method = method;
+    this.#handler = handler;
+    this.#call = call;
+    this.#callback = callback;
+    this.method = method.name;
+    this.arrivedMs = door.clock.monotonicMs();
+    this.requestBytes = call.request.length;
+  }
+
+  get cancelled(): boolean {
+    return this.#call.cancelled;
+  }
+
+  run(): void {
+    const call = this.#call;
+    if (call.cancelled) return;
+    const door = this.#door;
+    const method = this.#method;
+    const refusal = door.refusal(method, call);
+    if (refusal !== undefined) {
+      this.#callback(door.refuse(method, refusal));
+      return;
+    }
+    const bytes = this.requestBytes;
+    const counted = !method.alwaysOn;
+    if (counted && !door.admission.enter(bytes)) {
+      this.#callback(door.refuse(method, door.overloaded()));
+      return;
+    }
+    this.deadlineMs = door.giveUpMs(call, this.arrivedMs, false);
+    this.isRetry = isRetry(call.metadata);
+    const request = door.decode<Q>(method.requestType, call.request);
+    if (isFailure(request)) {
+      if (counted) door.admission.leave(bytes);
+      this.#callback(door.refuse(method, request));
+      return;
+    }
+    this.#handler(request, this).then(
+      (answer) => {
+        if (counted) door.admission.leave(bytes);
+        this.#callback(null, answer);
+      },
+      (error: unknown) => {
+        if (counted) door.admission.leave(bytes);
+        this.#callback(door.failed(method, error));
+      },
+    );
+  }
+}
+
+class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
+  readonly method: string;
+  readonly arrivedMs: number;
+  readonly requestBytes: number;
+  deadlineMs = 0;
+  isRetry = false;
+  readonly #door: Door;
+  readonly #method: DoorMethod;
+  readonly #handler: (request: Q, call: StreamingCall<A>) => Promise<void>;
+  readonly #call: ServerWritableStream<Bytes, A>;
+
+  constructor(
+    door: Door,
+    method: DoorMethod,
+    handler: (request: Q, call: StreamingCall<A>) => Promise<void>,
+    call: ServerWritableStream<Bytes, A>,
+  ) {
+    this.#door = door;
+    this.#method = method;
+    this.#handler = handler;
+    this.#call = call;
+    this.method = method.name;
+    this.arrivedMs = door.clock.monotonicMs();
+    this.requestBytes = call.request.length;
+  }
+
+  get cancelled(): boolean {
+    return this.#call.cancelled;
+  }
+
+  send(answer: A): Promise<void> | undefined {
+    const call = this.#call;
+    if (call.cancelled || call.writableEnded || call.write(answer)) return undefined;
+    return new Promise((resolve) => {
+      const done = (): void => {
+        call.off('drain', done);
+        call.off('cancelled', done);
+        resolve();
+      };
+      call.on('drain', done);
+      call.on('cancelled', done);
+    });
+  }
+
+  onCancel(cancelled: () => void): void {
+    this.#call.once('cancelled', cancelled);
+  }
+
+  run(): void {
+    const call = this.#call;
+    if (call.cancelled) return;
+    const door = this.#door;
+    const method = this.#method;
+    const refusal = door.refusal(method, call);
+    if (refusal !== undefined) {
+      call.emit('error', door.refuse(method, refusal));
+      return;
+    }
+    const bytes = this.requestBytes;
+    const counted = !method.alwaysOn;
+    if (counted && !door.admission.enter(bytes)) {
+      call.emit('error', door.refuse(method, door.overloaded()));
+      return;
+    }
+    this.deadlineMs = door.giveUpMs(call, this.arrivedMs, method.alwaysOn);
+    this.isRetry = isRetry(call.metadata);
+    const request = door.decode<Q>(method.requestType, call.request);
+    if (isFailure(request)) {
+      if (counted) door.admission.leave(bytes);
+      call.emit('error', door.refuse(method, request));
+      return;
+    }
+    this.#handler(request, this).then(
+      () => {
+        if (counted) door.admission.leave(bytes);
+        if (!call.cancelled) call.end();
+      },
+      (error: unknown) => {
+        if (counted) door.admission.leave(bytes);
+        if (!call.cancelled) call.emit('error', door.failed(method, error));
+      },
+    );
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the message types are those of the handler, checked by `service`
+class OpenDuplex implements DuplexCall<any, any>, Runnable {
+  readonly method: string;
+  readonly arrivedMs: number;
+  readonly requestBytes = 0;
+  deadlineMs = 0;
+  isRetry = false;
+  readonly #door: Door;
+  readonly #method: DoorMethod;
+  readonly #handler: (call: never) => void;
+  readonly #call: ServerDuplexStream<Bytes, unknown>;
+  #listener: DuplexListener<unknown> | undefined;
+  #ended = false;
+
+  constructor(
+    door: Door,
+    method: DoorMethod,
+    handler: (call: never) => void,
+    call: ServerDuplexStream<Bytes, unknown>,
+  ) {
+    this.#door = door;
+    this.#method = method;
+    this.#handler = handler;
+    this.#call = call;
+    this.method = method.name;
+    this.arrivedMs = door.clock.monotonicMs();
+  }
+
+  get cancelled(): boolean {
+    return this.#call.cancelled;
+  }
+
+  run(): void {
+    const call = this.#call;
+    if (call.cancelled) return;
+    const door = this.#door;
+    const refusal = door.refusal(this.#method, call);
+    if (refusal !== undefined) {
+      call.emit('error', door.refuse(this.#method, refusal));
+      return;
+    }
+    this.deadlineMs = door.giveUpMs(call, this.arrivedMs, true);
+    this.isRetry = isRetry(call.metadata);
+    door.opened(this);
+    call.on('cancelled', () => {
+      door.closed(this);
+      this.#ended = true;
+      this.#listener?.cancelled();
+    });
+    this.#handler(this as never);
+  }
+
+  listen(listener: DuplexListener<unknown>): void {
+    const call = this.#call;
+    const door = this.#door;
+    this.#listener = listener;
+    call.on('drain', () => listener.drained());
+    call.on('end', () => {
+      if (!this.#ended) listener.halfClosed();
+    });
+    // Attached last: from here on messages come.
+    call.on('data', (bytes: Bytes) => {
+      if (this.#ended) return;
+      const request = door.decode(this.#method.requestType, bytes);
+      if (isFailure(request)) this.#finish(door.refuse(this.#method, request));
+      else listener.message(request, bytes.length);
+    });
+  }
+
+  pause(): void {
+    this.#call.pause();
+  }
+
+  resume(): void {
+    this.#call.resume();
+  }
+
+  send(answer: unknown): boolean {
+    return this.#ended || this.#call.write(answer);
+  }
+
+  end(): void {
+    this.#finish(undefined);
+  }
+
+  fail(item: ItemStatus): void {
+    this.#finish(grpcStatusOf(item));
+  }
+
+  shutdown(): void {
+    this.#listener?.shutdown();
+  }
+
+  #finish(status: StatusObject | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#door.closed(this);
+    const call = this.#call;
+    if (status === undefined) call.end();
+    else call.emit('error', status);
+    // What the client still sends is read and thrown away, so that its half of the stream can close.
+    call.resume();
+  }
+}

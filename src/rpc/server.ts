@@ -1,0 +1,192 @@
+/**
+ * The client port: one grpc-js server with all services, health and reflection, behind a listener of our own (grpc-js
+ * bounds neither connections nor how long one may stay silent before its first byte).
+ */
+
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
+import type { LimitConfig, TimeoutConfig } from '../config/config.ts';
+import { Door, type DoorDependencies, type DoorMethod } from './door.ts';
+import { Health } from './health.ts';
+import { reflectionServices } from './reflection.ts';
+import type { MessageType, Service } from './service.ts';
+
+/** All but `host` and `port` come from the configuration as they are. */
+export interface ServerOptions
+  extends Pick<TimeoutConfig, 'requestMs' | 'requestMsMax' | 'deadlineMarginMs'>,
+    Pick<
+      LimitConfig,
+      | 'messageBytesMax'
+      | 'headerBytesMax'
+      | 'streamsPerConnectionMax'
+      | 'connectionsMax'
+      | 'connectionIdleMs'
+      | 'connectionAgeMs'
+    > {
+  readonly host: string;
+  /** 0: one that is free. */
+  readonly port: number;
+}
+
+export interface ServerDependencies extends DoorDependencies {
+  readonly services: readonly Service[];
+  /** The encoded FileDescriptorSet that reflection answers from. */
+  readonly descriptors: Uint8Array;
+}
+
+/** The running client port. */
+export interface ClientServer {
+  /** The port in use. */
+  readonly port: number;
+  readonly requestsInFlight: number;
+  readonly bytesInFlight: number;
+  readonly connections: number;
+  /**
+   * Takes no new work (health: NOT_SERVING; calls: UNAVAILABLE + NODE_DRAINING), and resolves when what was accepted is
+   * answered, or after `boundMs`: true when all was answered. The port stays open, so that clients hear why.
+   */
+  drain(boundMs: number): Promise<boolean>;
+  /** Closes the port and all connections. What is still in flight is cut off: drain first. */
+  close(): Promise<void>;
+}
+
+/** A connection that has not sent a byte after this is closed. */
+const silentMsMax = 10_000;
+/** After its age a connection has this long to finish its calls: longer than any deadline. */
+const ageGraceMs = 30_000;
+const keepaliveMs = 30_000;
+const keepaliveTimeoutMs = 10_000;
+/** Polite goodbyes to connections take this long at most. */
+const goodbyeMs = 250;
+
+/** Opens the client port. Rejects when the address cannot be bound. */
+export async function startServer(
+  dependencies: ServerDependencies,
+  options: ServerOptions,
+): Promise<ClientServer> {
+  const { env, services } = dependencies;
+  const door = new Door(dependencies, options);
+  const names = services.map((each) => each.definition.fullName);
+  const health = new Health(names);
+  const grpc = new Server({
+    'grpc.enable_channelz': 0,
+    'grpc.max_concurrent_streams': options.streamsPerConnectionMax,
+    'grpc.max_receive_message_length': options.messageBytesMax,
+    'grpc.max_connection_age_ms': options.connectionAgeMs,
+    'grpc.max_connection_age_grace_ms': ageGraceMs,
+    'grpc.max_connection_idle_ms': options.connectionIdleMs,
+    'grpc.keepalive_time_ms': keepaliveMs,
+    'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
+  });
+  for (const each of [...services, health.service()]) addService(grpc, door, each);
+  for (const each of reflectionServices(dependencies.descriptors, names)) {
+    grpc.addService(each.definition, each.implementation);
+  }
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+
+  const sockets = new Set<Socket>();
+  const listener = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    // A reset connection is the client's business; HTTP/2 has its own listener for what it must clean up.
+    socket.on('error', () => socket.destroy());
+    const silence = env.timers.after(silentMsMax, () => {
+      if (socket.bytesRead === 0) socket.destroy();
+    });
+    socket.on('close', () => {
+      silence.cancel();
+      sockets.delete(socket);
+    });
+    injector.injectConnection(socket);
+  });
+  listener.maxConnections = options.connectionsMax;
+  await listen(listener, options);
+  const address = listener.address();
+  const port = typeof address === 'object' && address !== null ? address.port : options.port;
+
+  return {
+    port,
+    get requestsInFlight() {
+      return door.admission.requests;
+    },
+    get bytesInFlight() {
+      return door.admission.bytes;
+    },
+    get connections() {
+      return sockets.size;
+    },
+    drain(boundMs) {
+      health.stopServing();
+      door.startDraining();
+      return new Promise((resolve) => {
+        const bound = env.timers.after(boundMs, () => resolve(false));
+        door.admission.onIdle(() => {
+          bound.cancel();
+          resolve(true);
+        });
+      });
+    },
+    async close() {
+      door.startDraining();
+      health.close();
+      const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
+      await new Promise<void>((resolve) => {
+        const bound = env.timers.after(goodbyeMs, resolve);
+        grpc.tryShutdown(() => {
+          bound.cancel();
+          resolve();
+        });
+      });
+      grpc.forceShutdown();
+      // Without channelz grpc-js does not know its sessions, and closes none of them.
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+function listen(listener: NetServer, options: ServerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    listener.once('error', reject);
+    listener.listen({ host: options.host, port: options.port }, () => {
+      listener.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function addService(grpc: Server, door: Door, { definition, handlers, writes, alwaysOn }: Service): void {
+  for (const [key, method] of Object.entries(definition.methods)) {
+    const handler = handlers[key];
+    const doorMethod: DoorMethod = {
+      name: method.name,
+      writes: writes.has(method.name),
+      alwaysOn,
+      requestType: method.requestType,
+    };
+    const handle = method.requestStream
+      ? door.duplex(doorMethod, handler)
+      : method.responseStream
+        ? door.serverStream(doorMethod, handler)
+        : door.unary(doorMethod, handler);
+    const type = method.requestStream ? 'bidi' : method.responseStream ? 'serverStream' : 'unary';
+    grpc.register(
+      `/${definition.fullName}/${method.name}`,
+      handle as UntypedHandleCall,
+      serializer(method.responseType),
+      asItCame,
+      type,
+    );
+  }
+}
+
+/** Requests are decoded behind the door, once they are let in. */
+function asItCame(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+function serializer(type: MessageType<unknown>): (message: unknown) => Buffer {
+  return (message) => {
+    const bytes = type.encode(message).finish();
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  };
+}
