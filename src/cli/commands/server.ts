@@ -111,7 +111,8 @@ export function exitCodeOf(error: Error): number {
     const code = (at as NodeJS.ErrnoException).code;
     if (at.name === 'ConfigError') return SERVER_EXIT.usage;
     if (at.name === 'EngineError' || at.name === 'IdentityError') return SERVER_EXIT.storage;
-    if (code === 'EADDRINUSE' || code === 'address-in-use' || at.message.includes('EADDRINUSE')) return SERVER_EXIT.portInUse;
+    if (code === 'EADDRINUSE' || code === 'address-unavailable' || at.message.includes('EADDRINUSE'))
+      return SERVER_EXIT.portInUse;
     if (code === 'ENOSPC' || code === 'EROFS' || code === 'EIO') return SERVER_EXIT.storage;
     at = at.cause;
   }
