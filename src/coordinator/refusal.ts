@@ -11,6 +11,7 @@ export type RefusedWrite =
   | 'too-many-siblings'
   | 'conflict'
   | 'request-id-reused'
+  | 'context-not-reached'
   | 'record-too-large'
   | 'context-too-large';
 
@@ -33,6 +34,8 @@ export function refusedWrite(
       const problem = 'this request id was used for another value: take a new one for each logical write';
       return { kind: 'invalid', reason: why, field: 'options.request_id', problem };
     }
+    case 'context-not-reached':
+      return { kind: why, required: 1, alive: 1, answered: 1, failures: [] };
     case 'record-too-large': {
       const problem =
         'all siblings of the key together would exceed the record limit: resolve them with one put that carries the context';

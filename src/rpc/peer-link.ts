@@ -16,6 +16,7 @@ import {
   type ReplicaCall,
 } from '../gen/kindred/peer/v1/peer.ts';
 import { Backoff } from './backoff.ts';
+import { encodeCalls } from './frame-encoder.ts';
 import { type CallBody, callBytes, type ReplyBody } from './frame-size.ts';
 import { wrongPeer } from './hello.ts';
 
@@ -332,8 +333,7 @@ export class PeerLink {
       }
       if (calls.length === 0) break;
       this.#queuedBytes -= frameBytes;
-      const layoutVersion = this.#layoutVersion();
-      const frame = ExchangeRequest.encode({ layoutVersion, calls, hello: undefined }).finish();
+      const frame = encodeCalls(this.#layoutVersion(), calls);
       this.#counters.framesSent++;
       this.#counters.callsSent += calls.length;
       this.#counters.bytesSent += frame.byteLength;

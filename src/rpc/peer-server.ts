@@ -18,6 +18,7 @@ import {
   ReplicaError_Kind,
   type ReplicaReply,
 } from '../gen/kindred/peer/v1/peer.ts';
+import { encodeReplies } from './frame-encoder.ts';
 import { callBytes, type ReplyBody, replyBytes } from './frame-size.ts';
 import { refusalOf } from './hello.ts';
 
@@ -295,7 +296,8 @@ class IncomingStream {
     const refusal = this.#owner.greet(this, hello);
     const accepted = refusal === undefined && hello !== undefined;
     const self = this.#dependencies.hello();
-    this.#send({ replies: [], hello: { accepted, refusal: refusal ?? '', self } });
+    const answer = { accepted, refusal: refusal ?? '', self };
+    this.#send(ExchangeResponse.encode({ replies: [], hello: answer }).finish());
     if (!accepted) {
       this.close();
       return;
@@ -414,18 +416,17 @@ class IncomingStream {
         taken++;
       }
       this.#replyBytesWaiting -= frameBytes;
-      this.#send({
-        replies: from === 0 && taken === replies.length ? replies : replies.slice(from, taken),
-        hello: undefined,
-      });
+      this.#send(
+        encodeReplies(from === 0 && taken === replies.length ? replies : replies.slice(from, taken)),
+      );
     }
     this.#replies = taken === replies.length ? [] : replies.slice(taken);
     this.#replySizes = taken === replies.length ? [] : sizes.slice(taken);
   }
 
-  #send(response: ExchangeResponse): void {
+  #send(frame: Uint8Array): void {
     this.#counters.framesSent++;
-    this.#writable = this.#stream.send(ExchangeResponse.encode(response).finish());
+    this.#writable = this.#stream.send(frame);
   }
 
   #cutOff(what: string): void {

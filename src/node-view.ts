@@ -1,0 +1,109 @@
+/** What a node shows of itself and of the cluster as it sees it: topology, status and gauges, from one place. */
+
+import type { Config, MemberConfig } from './config/config.ts';
+import { softwareVersion } from './config/software-version.ts';
+import type { NodeSnapshot } from './coordinator/diagnostic-service.ts';
+import type { NodeAddresses, NodeView } from './coordinator/topology-service.ts';
+import type { NodeId } from './core/identity.ts';
+import type { Metrics } from './observe/metrics.ts';
+import type { ClientServer } from './rpc/server.ts';
+import type { NodeParts } from './wiring.ts';
+
+const stateNumber = { failed: 0, suspect: 1, up: 2 } as const;
+
+/** One node, this one or another, as this one sees it. */
+export function viewOfNode(parts: NodeParts, config: Config, node: NodeId): NodeView {
+  const { peers, env, startedAtMicros } = parts;
+  if (node === config.node) {
+    return { state: 'up', clockAheadMs: 0, softwareVersion, upSinceMicros: startedAtMicros };
+  }
+  const seen = peers.liveness.view().find((peer) => peer.node === node);
+  const state = seen?.state ?? 'failed';
+  const ahead = seen?.clockOffsetMicros;
+  return {
+    // Heard, but nothing can be sent to it: as good as down for requests.
+    state: state === 'up' && !peers.isUp(node) ? 'suspect' : state,
+    clockAheadMs: ahead === undefined ? undefined : ahead / 1000,
+    softwareVersion: peers.link(node).peer?.softwareVersion,
+    upSinceMicros:
+      state === 'up' && seen !== undefined ? env.clock.wallMicros() - seen.sinceMs * 1000 : undefined,
+  };
+}
+
+export function addressesOfNode(config: Config, node: NodeId): NodeAddresses {
+  const { host, clientPort, peerPort } = config.members.find((member) => member.id === node) as MemberConfig;
+  const name = host.includes(':') ? `[${host}]` : host;
+  return { client: `${name}:${clientPort}`, peer: `${name}:${peerPort}` };
+}
+
+/** What needs a person's attention now, a sentence each. */
+function alarmsOf(parts: NodeParts, config: Config, unreadyReason: string | undefined): readonly string[] {
+  const { peers, store } = parts;
+  const alarms: string[] = [];
+  if (unreadyReason !== undefined) alarms.push(unreadyReason);
+  for (const peer of peers.liveness.view()) {
+    if (peer.state !== 'up') alarms.push(`${peer.node} is ${peer.state}`);
+    const aheadMs = Math.abs(peer.clockOffsetMicros ?? 0) / 1000;
+    if (aheadMs > config.clock.aheadMsMax) {
+      alarms.push(
+        `the clock of ${peer.node} is ${Math.round(aheadMs)} ms away from this node's: set both by NTP`,
+      );
+    }
+  }
+  if (store.records.damagedReads > 0) {
+    alarms.push(
+      `${store.records.damagedReads} reads met a damaged record since the start: check this node's disk`,
+    );
+  }
+  return alarms;
+}
+
+export function snapshotOf(
+  parts: NodeParts,
+  config: Config,
+  server: Pick<ClientServer, 'requestsInFlight' | 'bytesInFlight' | 'connections'> | undefined,
+  unreadyReason: string | undefined,
+): NodeSnapshot {
+  const { store, coordinator, peers } = parts;
+  return {
+    gauges: {
+      requests_in_flight: server?.requestsInFlight ?? 0,
+      request_bytes_in_flight: server?.bytesInFlight ?? 0,
+      client_connections: server?.connections ?? 0,
+      peer_calls_in_flight: peers.callsInFlight,
+      repairs_pending: coordinator.repairsPending,
+      hint_bytes: store.hints.bytes,
+      damaged_reads: store.records.damagedReads,
+      epochs_left: store.identity.epochsLeft,
+    },
+    alarms: alarmsOf(parts, config, unreadyReason),
+  };
+}
+
+/** Gives the gauges their readers. They cost nothing until someone scrapes. */
+export function readGauges(
+  metrics: Metrics,
+  parts: NodeParts,
+  server: Pick<ClientServer, 'requestsInFlight'>,
+): void {
+  const { store, peers, coordinator } = parts;
+  metrics.hintsPending.readWith(() =>
+    [...store.hints.targets()].map(([target, { count }]) => [target, count]),
+  );
+  metrics.hintsBytes.readWith(() => [...store.hints.targets()].map(([target, { bytes }]) => [target, bytes]));
+  metrics.nodeState.readWith(() =>
+    peers.liveness.view().map(({ node, state }) => [node, stateNumber[state]]),
+  );
+  metrics.clockSkewSeconds.readWith(() =>
+    peers.liveness.view().map(({ node, clockOffsetMicros }) => [node, (clockOffsetMicros ?? 0) / 1e6]),
+  );
+  metrics.queueDepth.readWith(() => [
+    ['client', server.requestsInFlight],
+    ['peer', peers.callsInFlight],
+    ['repair', coordinator.repairsPending],
+  ]);
+  metrics.clusterHealthy.readWith(() => {
+    const allUp = peers.liveness.view().every(({ state }) => state === 'up');
+    return allUp && store.failure === undefined ? 1 : 0;
+  });
+}

@@ -1,0 +1,173 @@
+/**
+ * A node: the parts that wiring.ts has introduced to each other, started and stopped in order. Nothing is decided here.
+ *
+ * Time, chance, disk and network may be passed in: that is the door through which a simulator runs this very class.
+ */
+
+import { type Config, ownMember } from './config/config.ts';
+import { bucketService } from './coordinator/bucket-service.ts';
+import type { Coordinator } from './coordinator/coordinator.ts';
+import { diagnosticService, type NodeSnapshot } from './coordinator/diagnostic-service.ts';
+import { topologyService } from './coordinator/topology-service.ts';
+import type { NodeId } from './core/identity.ts';
+import type { Timer } from './env/env.ts';
+import { descriptors } from './gen/descriptors.ts';
+import { addressesOfNode, readGauges, snapshotOf, viewOfNode } from './node-view.ts';
+import { type HttpPort, startHttp } from './observe/http.ts';
+import type { Metrics } from './observe/metrics.ts';
+import { unreadyReason } from './readiness.ts';
+import { type ClientServer, startServer } from './rpc/server.ts';
+import type { Service } from './rpc/service.ts';
+import type { EngineError } from './storage/engine.ts';
+import { type NodeOverrides, type NodeParts, wireNode } from './wiring.ts';
+
+/** The hybrid clock's mark is stored this far ahead of it, and this often: a restart begins beyond all that was given out. */
+const highWaterAheadMicros = 5_000_000;
+const highWaterEveryMs = 1_500;
+
+/** One running node. */
+export class Node {
+  readonly config: Config;
+  /** This node's coordinator, as the client-facing services use it. */
+  readonly coordinator: Coordinator;
+  readonly metrics: Metrics;
+  readonly #parts: NodeParts;
+  readonly #failed = Promise.withResolvers<EngineError>();
+  #highWater: Timer | undefined;
+  #server: ClientServer | undefined;
+  #http: HttpPort | undefined;
+  #stopped: Promise<void> | undefined;
+
+  /** Use `Node.start`. */
+  private constructor(config: Config, parts: NodeParts) {
+    this.config = config;
+    this.#parts = parts;
+    this.coordinator = parts.coordinator;
+    this.metrics = parts.metrics;
+    parts.store.onFailure((error) => this.#failed.resolve(error));
+  }
+
+  /**
+   * Opens the store, joins the peers, and then opens the doors. Rejects with EngineError or IdentityError (the data
+   * directory), or NetworkError (a port), with what to do; then nothing is left open.
+   */
+  static async start(config: Config, overrides: NodeOverrides = {}): Promise<Node> {
+    const parts = await wireNode(config, overrides);
+    const node = new Node(config, parts);
+    try {
+      await node.#open();
+    } catch (error) {
+      await node.stop({ deadlineMs: 0 });
+      throw error;
+    }
+    return node;
+  }
+
+  /** Resolves with the error when the disk has failed: nothing is acknowledged any more, and the process should exit. */
+  get failed(): Promise<EngineError> {
+    return this.#failed.promise;
+  }
+
+  /** The ports in use. */
+  get addresses(): { readonly client: number; readonly http: number } {
+    return { client: this.#server?.port ?? 0, http: this.#http?.port ?? 0 };
+  }
+
+  /** Why this node cannot serve now, or `undefined`: its disk works, and a quorum of every key's replicas can be reached. */
+  get unreadyReason(): string | undefined {
+    const { store, placementFor, peers } = this.#parts;
+    const placement = placementFor(this.config.cluster.replication);
+    return unreadyReason({ store, placement, isUp: (node) => peers.isUp(node) });
+  }
+
+  /** Drains: refuses new requests, finishes what is in flight within `deadlineMs`, then closes peers and store. */
+  stop(options: { readonly deadlineMs: number }): Promise<void> {
+    this.#stopped ??= this.#close(options.deadlineMs);
+    return this.#stopped;
+  }
+
+  async #open(): Promise<void> {
+    const { peers, replay, clock, store, env, log } = this.#parts;
+    await peers.start();
+    replay.start();
+    const saveHighWater = (): Promise<void> =>
+      store.identity.saveHighWater(clock.last === 0 ? 0 : clock.last + highWaterAheadMicros);
+    await saveHighWater();
+    this.#highWater = env.timers.every(highWaterEveryMs, () => {
+      // A failure here is the store's, whose listeners stop the node.
+      saveHighWater().catch((error: unknown) => log.error({ error }, 'the clock mark could not be stored'));
+    });
+    const { host } = this.config.listen;
+    const { clientPort, httpPort } = ownMember(this.config);
+    const { timeouts, limits } = this.config;
+    this.#server = await startServer(
+      {
+        env,
+        admission: this.#parts.admission,
+        services: this.#services(),
+        descriptors,
+        reportIncident: this.#parts.reportIncident,
+        refused: (method, code, reason) => this.#parts.observe.refused(method, code, reason),
+      },
+      { ...timeouts, ...limits, host, port: clientPort },
+    );
+    readGauges(this.metrics, this.#parts, this.#server);
+    this.#http = await startHttp(
+      {
+        metrics: this.metrics,
+        readiness: () => {
+          const reason = this.unreadyReason;
+          return reason === undefined ? { kind: 'ready' } : { kind: 'unready', reason };
+        },
+      },
+      { host, port: httpPort },
+    );
+    log.info(
+      {
+        ...this.addresses,
+        replica: store.identity.replicaId.toString(16),
+        engine: this.config.storage.engine,
+      },
+      `node ${this.config.node} serves clients on ${this.config.listen.host}:${this.addresses.client}`,
+    );
+  }
+
+  #services(): readonly Service[] {
+    const { env, coordinator, buckets, hash64, layout, placementFor, keyValue } = this.#parts;
+    const { config } = this;
+    const topology = {
+      clusterId: config.cluster.id,
+      hash64,
+      buckets,
+      layout: () => layout,
+      placementFor,
+      viewOf: (node: NodeId) => viewOfNode(this.#parts, config, node),
+      addressesOf: (node: NodeId) => addressesOfNode(config, node),
+    };
+    const snapshot = (): NodeSnapshot => snapshotOf(this.#parts, config, this.#server, this.unreadyReason);
+    return [
+      keyValue.service,
+      topologyService(topology, config.limits),
+      diagnosticService(
+        { self: config.node, env, coordination: coordinator, topology, snapshot },
+        config.limits,
+      ),
+      bucketService(buckets),
+    ];
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const { peers, replay, store, log } = this.#parts;
+    if (this.#server !== undefined) {
+      const finished = await this.#server.drain(deadlineMs);
+      if (!finished)
+        log.warn({ deadlineMs }, 'requests were still in flight when the time to drain was over');
+      await this.#server.close();
+    }
+    this.#highWater?.cancel();
+    replay.stop();
+    await peers.stop();
+    await this.#http?.close();
+    await store.close();
+  }
+}

@@ -1,0 +1,289 @@
+/**
+ * The composition root: builds every part of a node from its configuration and introduces the services to each other.
+ * They import none of one another; what each needs of the others it has declared where it uses it.
+ */
+
+import { type Config, canonicalConfiguration } from './config/config.ts';
+import { softwareVersion } from './config/software-version.ts';
+import { Coordinator } from './coordinator/coordinator.ts';
+import { type KeyValueService, keyValueService } from './coordinator/key-value-service.ts';
+import { LocalReplica } from './coordinator/local-replica.ts';
+import { PeerReplica } from './coordinator/peer-replica.ts';
+import type { ReplicaClient } from './coordinator/replica-client.ts';
+import { MetricsObserver, type RequestObserver } from './coordinator/request-observer.ts';
+import type { Bucket } from './core/bucket.ts';
+import { HybridClock } from './core/hybrid-clock.ts';
+import type { NodeId } from './core/identity.ts';
+import type { Layout } from './core/ring/layout.ts';
+import { Placement } from './core/ring/placement.ts';
+import type { Hash64 } from './core/ring/token.ts';
+import type { Env } from './env/env.ts';
+import type { Network } from './env/network.ts';
+import { systemEnv } from './env/system-env.ts';
+import { loadHash64 } from './env/xxhash.ts';
+import type { Hello } from './gen/kindred/peer/v1/peer.ts';
+import { HintReplay } from './handoff/hint-replay.ts';
+import { HintedWriter } from './handoff/hinted-write.ts';
+import { createLogger, type Logger } from './observe/log.ts';
+import { Metrics } from './observe/metrics.ts';
+import { Peers } from './peers.ts';
+import { ReplicaCalls } from './replica/peer-calls.ts';
+import { PlacedRecords } from './replica/placed-records.ts';
+import { type Identity, Replica } from './replica/replica.ts';
+import { RequestMemory } from './replica/request-memory.ts';
+import { Admission } from './rpc/admission.ts';
+import { ContextTokens } from './rpc/conversion.ts';
+import { GrpcNetwork } from './rpc/grpc-network.ts';
+import { peerProtocolVersion } from './rpc/hello.ts';
+import type { PeerCallHandler } from './rpc/peer-server.ts';
+import { type DataStore, openDataStore } from './storage/data-store.ts';
+import type { OpenEngine } from './storage/engine.ts';
+import { openEngine } from './storage/open-engine.ts';
+
+/** What may be replaced, each with an in-memory twin: by tests, and by the simulator. */
+export interface NodeOverrides {
+  readonly env?: Env;
+  readonly network?: Network;
+  readonly openEngine?: OpenEngine;
+  readonly log?: Logger;
+  /** Metrics of the process too (memory, CPU, event loop). Only where one node is one process. */
+  readonly processMetrics?: boolean;
+}
+
+/** Everything a node consists of. */
+export interface NodeParts {
+  readonly env: Env;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly store: DataStore;
+  readonly clock: HybridClock;
+  readonly peers: Peers;
+  readonly replay: HintReplay;
+  readonly coordinator: Coordinator;
+  readonly layout: Layout;
+  readonly hash64: Hash64;
+  /** Wall clock when this process wired the node. */
+  readonly startedAtMicros: number;
+  readonly placementFor: (replication: number) => Placement;
+  readonly buckets: ReadonlyMap<string, Bucket>;
+  /** How much client work is under way: shared by all that takes some on. */
+  readonly admission: Admission;
+  readonly keyValue: KeyValueService;
+  readonly observe: RequestObserver;
+  readonly reportIncident: (error: unknown) => string;
+}
+
+const requestMemory = { entriesMax: 100_000, windowMs: 600_000 };
+const repairsMax = 10_000;
+const hintReplay = { intervalMs: 500, batch: 1_000 };
+const hintTimeoutMs = 5_000;
+
+/** Opens the store and builds the parts; nothing listens yet. Rejects with EngineError or IdentityError. */
+export async function wireNode(config: Config, overrides: NodeOverrides): Promise<NodeParts> {
+  const env = overrides.env ?? systemEnv();
+  const log = overrides.log ?? createLogger(config.log, { node: config.node });
+  const metrics = new Metrics({ processMetrics: overrides.processMetrics ?? false });
+  const hash64 = await loadHash64();
+  const layout = layoutOf(config);
+  const placementFor = placements(layout, hash64);
+  const buckets = new Map(config.buckets.map((bucket) => [bucket.name, bucket]));
+  const store = await openStore(config, overrides.openEngine ?? openEngine, env, metrics, log);
+
+  const clock = new HybridClock(() => env.clock.wallMicros(), store.identity.highWaterMicros);
+  const identity = identityOf(store);
+  const wallMicros = (): number => env.clock.wallMicros();
+  const requests = new RequestMemory(() => env.clock.monotonicMs(), requestMemory);
+  const replica = new Replica(
+    { records: store.records, identity, clock, requests, wallMicros },
+    { recordBytesMax: config.limits.recordBytesMax },
+  );
+  const records = new PlacedRecords({ replica, buckets, hash64, partitions: layout.partitions });
+  const calls = new ReplicaCalls(records, (error) => log.error({ error }, 'a peer call failed unexpectedly'));
+
+  const startedAtMicros = wallMicros();
+  const hello = (): Hello => ({
+    protocolVersion: peerProtocolVersion,
+    clusterId: config.cluster.id,
+    nodeId: config.node,
+    replicaId: store.identity.replicaId,
+    configuration: canonicalConfiguration(config),
+    softwareVersion,
+    generation: startedAtMicros,
+  });
+  // Peers call in only after everything is built, so the handler may name what is made further down.
+  const handler: PeerCallHandler = {
+    read: (call, _context, answer) => calls.read(call, answer),
+    merge: (call, _context, answer) => calls.merge(call, answer),
+    find: (call, _context, answer) => calls.find(call, answer),
+    forwarded: (call, context, answer) => {
+      const timeoutMs = context.deadlineMs - env.clock.monotonicMs();
+      void keyValue
+        .executeOperation(call.operation, timeoutMs)
+        .then((value) => answer({ $case: 'operationResult', value }));
+    },
+  };
+  const network =
+    overrides.network ?? new GrpcNetwork({ env }, { frameBytesMax: config.peers.frameBytesMax });
+  const layoutVersion = (): number => layout.version;
+  const peers = new Peers({ env, network, log, clock, hello, layoutVersion, handler }, config);
+
+  const clients = new Map<NodeId, ReplicaClient>();
+  for (const { id } of config.members) {
+    clients.set(id, id === config.node ? new LocalReplica(id, records) : new PeerReplica(id, peers.link(id)));
+  }
+  const clientOf = (node: NodeId): ReplicaClient => clients.get(node) as ReplicaClient;
+  const hints = new HintedWriter({ hints: store.hints, identity, clock, wallMicros });
+  const coordinator = new Coordinator(
+    {
+      self: config.node,
+      env,
+      hash64,
+      placementFor,
+      clientOf,
+      replica,
+      hints,
+      health: peers,
+      observe: {
+        readRepair: (_kind, count) => metrics.readRepairs.add(count),
+        hedged: () => undefined,
+      },
+    },
+    {
+      hedgeFactor: config.reads.hedgeFactor,
+      hedgeMsMin: config.reads.hedgeMsMin,
+      repairChance: config.reads.repairChance,
+      repairsMax,
+    },
+  );
+  const observe = new MetricsObserver(metrics);
+  const reportIncident = (error: unknown): string => {
+    const incident = env.random.id53().toString(36);
+    log.error({ error, incident }, 'a request failed unexpectedly');
+    return incident;
+  };
+  const admission = new Admission(config.limits);
+  const keyValue = keyValueService(
+    {
+      env,
+      admission,
+      coordination: coordinator,
+      buckets,
+      tokens: new ContextTokens(config.cluster.id),
+      layoutVersion,
+      observe,
+      reportIncident,
+    },
+    {
+      ...config.timeouts,
+      limits: config.limits,
+      pipelineOperationsMax: config.limits.pipelineOperationsMax,
+    },
+  );
+  const replay = new HintReplay(
+    {
+      hints: store.hints,
+      env,
+      isUp: (node) => peers.isUp(node),
+      deliver: (target, recordKey, record) =>
+        new Promise((resolve) =>
+          clientOf(target).merge(recordKey, record, { origin: 'hint', sync: true }, hintTimeoutMs, (answer) =>
+            resolve(answer.kind === 'merged' && answer.synced),
+          ),
+        ),
+      onReplayed: (target, count) =>
+        log.info({ peer: target, count }, `handed ${count} hints over to ${target}`),
+      onError: (error) => log.error({ error }, 'hints could not be handed over'),
+    },
+    hintReplay,
+  );
+  return {
+    env,
+    log,
+    metrics,
+    store,
+    clock,
+    peers,
+    replay,
+    coordinator,
+    layout,
+    hash64,
+    startedAtMicros,
+    placementFor,
+    buckets,
+    admission,
+    keyValue,
+    observe,
+    reportIncident,
+  };
+}
+
+/** The layout that the configuration describes. Its version is 1: it changes only with the configuration of all nodes. */
+function layoutOf(config: Config): Layout {
+  return {
+    version: 1,
+    members: config.members.map(({ id, zone, weight }) => ({ id, zone, weight })),
+    replication: config.cluster.replication,
+    partitions: config.cluster.partitions,
+  };
+}
+
+/** One table for each replication that a bucket asks for, built when first needed. */
+function placements(layout: Layout, hash64: Hash64): (replication: number) => Placement {
+  const tables = new Map<number, Placement>();
+  return (replication) => {
+    let table = tables.get(replication);
+    if (table === undefined) {
+      table = new Placement(layout, replication, hash64);
+      tables.set(replication, table);
+    }
+    return table;
+  };
+}
+
+async function openStore(
+  config: Config,
+  open: OpenEngine,
+  env: Env,
+  metrics: Metrics,
+  log: Logger,
+): Promise<DataStore> {
+  const store = await openDataStore(
+    {
+      env,
+      openEngine: open,
+      onCommit: (batch) => {
+        if (batch.sync) metrics.walFsyncSeconds.observe(batch.seconds);
+      },
+    },
+    {
+      kind: config.storage.engine,
+      path: config.storage.path,
+      clusterId: config.cluster.id,
+      nodeId: config.node,
+      partitionCount: config.cluster.partitions,
+      hintBytesMax: config.hints.bytesMax,
+    },
+  );
+  store.onFailure((error) =>
+    log.fatal({ error }, `the disk failed, nothing is acknowledged any more: ${error.message}`),
+  );
+  store.records.onDamaged((recordKey) => {
+    metrics.damagedRecords.add();
+    log.error(
+      { recordKey: Buffer.from(recordKey).toString('base64') },
+      'a stored record failed its checksum: it is not served, and is repaired from its other replicas',
+    );
+  });
+  return store;
+}
+
+function identityOf(store: DataStore): Identity {
+  const { identity } = store;
+  return {
+    replica: identity.replicaId,
+    epochFloor: identity.epochFloor,
+    nextEpoch: () => identity.nextEpoch(),
+    ensureEpochs: () => identity.ensureEpochs(),
+    markBufferedDots: () => identity.markBufferedDots(),
+  };
+}
