@@ -26,7 +26,10 @@ export class HybridClock {
     return Math.max(this.#wallMicros(), this.#last);
   }
 
-  /** A time later than all before it and than `after` (a stored version's, or a context's). */
+  /**
+   * A time later than `after` (a stored version's, or a context's), and later than all before it that were not given out for
+   * an `after` too far ahead to adopt. Never above 2^53 - 1, which no record could hold.
+   */
   tick(after: number): number {
     // `after` may lie further ahead than we would adopt: this write must still win, the node's own clock need not follow.
     const own = Math.max(this.#wallMicros(), this.#last + 1);
@@ -34,8 +37,9 @@ export class HybridClock {
       this.#last = own;
       return own;
     }
-    if (after - this.#wallMicros() <= aheadMicrosMax) this.#last = after + 1;
-    return after + 1;
+    const later = Math.min(after + 1, Number.MAX_SAFE_INTEGER);
+    if (after - this.#wallMicros() <= aheadMicrosMax) this.#last = later;
+    return later;
   }
 
   /** Learns a peer's time. False when it is too far ahead, and was not adopted. */

@@ -25,6 +25,14 @@ test('a run is wholly determined by its seed', () => {
   expect(traceOf(1)).not.toEqual(traceOf(2));
 });
 
+/** Loses a write about once in 40,000 runs: the comparison with sets finds it in the first 20, the promise later. */
+const rareBug = 'retries-collapse-across-pasts';
+
+test('a request that was retried while it raced another is not lost with it (seed 29240)', () => {
+  expect(runRecordModel(29_240, realRules)).toBeUndefined();
+  expect(runRecordModel(29_240, plantedBugs[rareBug] as RecordRules)?.kind).toBe('acknowledged write lost');
+});
+
 test.for(Object.entries(plantedBugs))('%s is found', ([name, rules]) => {
   const first = firstFound(rules, () => true);
   // And by what a client could see, not only by comparing records with sets.
@@ -33,8 +41,10 @@ test.for(Object.entries(plantedBugs))('%s is found', ([name, rules]) => {
     (violation) => violation.kind !== 'record differs from the explicit sets',
   );
   expect(first, `${name} was not found in ${runs} runs`).toBeDefined();
-  expect(promise, `${name} broke no promise in ${runs} runs`).toBeDefined();
-  console.log(`${name}: found in run ${first?.run}; in run ${promise?.run}: ${promise?.violation.kind}`);
+  if (name !== rareBug) expect(promise, `${name} broke no promise in ${runs} runs`).toBeDefined();
+  console.log(
+    `${name}: found in run ${first?.run}; by a promise in run ${promise?.run}: ${promise?.violation.kind}`,
+  );
 });
 
 function firstFound(

@@ -8,19 +8,28 @@
  */
 
 import { crc32 } from 'node:zlib';
+import { MalformedError } from '../../src/core/binary.ts';
 import type { ConflictPolicy } from '../../src/core/bucket.ts';
 import { equalBytes } from '../../src/core/bytes.ts';
 import type { OwnReplica } from '../../src/core/causality/actor.ts';
 import { contextOf, decodeContext, encodeContext } from '../../src/core/causality/context-token.ts';
 import type { Causality, WriteIntent } from '../../src/core/causality/coordinated-write.ts';
-import { type Dot, dotText } from '../../src/core/causality/dot.ts';
+import { type Dot, dotText, sameDot } from '../../src/core/causality/dot.ts';
 import type { VersionedRecord } from '../../src/core/causality/record.ts';
 import { decodeRecord, encodeRecord } from '../../src/core/causality/record-codec.ts';
+import type { VectorClock } from '../../src/core/causality/vector-clock.ts';
 import { HybridClock } from '../../src/core/hybrid-clock.ts';
 import { type ReplicaId, replicaId } from '../../src/core/identity.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import type { RecordRules } from './record-rules.ts';
-import { nothing, RecordSpecification, type SetState, setText, writesMax } from './record-specification.ts';
+import {
+  nothing,
+  RecordSpecification,
+  type SetState,
+  type SpecifiedWrite,
+  setText,
+  writesMax,
+} from './record-specification.ts';
 
 /** What a run broke, and where. */
 export interface Violation {
@@ -44,6 +53,9 @@ export function runRecordModel(seed: number, rules: RecordRules, trace?: Trace):
   try {
     return run.play();
   } catch (error) {
+    const isRefused = error instanceof MalformedError || String(error).includes('assertion failed');
+    if (!isRefused) throw error;
+    trace?.(String(error));
     return { kind: 'record cannot be encoded or decoded', detail: String(error) };
   }
 }
@@ -130,6 +142,7 @@ class RecordRun {
   readonly #readers: Reader[] = [];
   readonly #requests: Request[] = [];
   readonly #broadcasts: Broadcast[] = [];
+  readonly #sights: string[] = [];
   readonly #writeOfDot = new Map<number, number>();
   readonly #acknowledgementsNeeded: number;
   #flying: Message[] = [];
@@ -226,7 +239,13 @@ class RecordRun {
       nowMicros: this.#nowMicros + replica.skewMicros,
       tick: (after) => replica.clock.tick(after),
     });
-    if (decision.kind === 'refused') throw new Error(`refused: ${decision.why}`);
+    if (decision.kind === 'refused') {
+      if (decision.why !== 'context-not-reached') throw new Error(`refused: ${decision.why}`);
+      this.#trace?.(
+        `put #${request.number} at r${replica.index}: refused, it has not received what its writer has seen`,
+      );
+      return;
+    }
     const { record, dot } = decision;
     let write: number;
     let next: State;
@@ -242,12 +261,13 @@ class RecordRun {
         );
       }
       this.#registerDot(dot, write);
-      const writtenAt = record.versions.find((version) => sameDotNumbers(version.dot, dot))?.writtenAt ?? 0;
+      const version = record.versions.find((candidate) => sameDot(candidate.dot, dot));
       const sets = this.#specification.write(state, {
         request: request.number,
         past: request.past ?? state.seen,
         order: [dot.replica, dot.epoch, dot.counter],
-        writtenAt,
+        writtenAt: version?.writtenAt ?? 0,
+        sight: request.past === undefined && version !== undefined ? this.#sightOf(version.clock) : 0,
       });
       next = new State(encodeRecord(record, crc32), sets);
     }
@@ -263,8 +283,9 @@ class RecordRun {
     const outgoing = sent === record ? next : new State(encodeRecord(sent, crc32), next);
     for (const to of this.#replicas) if (to !== replica) this.#send({ to, state: outgoing, broadcast });
     if (reader !== undefined && this.#random.percent(60)) {
-      reader.token = encodeContext(contextOf(record), binding, crc32);
-      reader.past = next.seen;
+      // What the writer had seen and its own write. Not the siblings that it never read.
+      reader.token = encodeContext(decision.context, binding, crc32);
+      reader.past = (this.#specification.writes[write] as SpecifiedWrite).past | (1 << write);
     }
   }
 
@@ -423,10 +444,14 @@ class RecordRun {
     const { record } = (this.#replicas[0] as Replica).state;
     let held = 0;
     for (const version of record?.versions ?? []) held |= 1 << this.#writeOf(version.dot);
+    // What readers are shown: each request once.
+    let shown = 0;
+    for (const version of record === undefined ? [] : this.#rules.shown(record))
+      shown |= 1 << this.#writeOf(version.dot);
     const specification = this.#specification;
-    const lost = specification.lost(held);
+    const lost = specification.lost(shown);
     const reappeared = specification.reappeared(held);
-    const duplicates = specification.duplicates(held);
+    const duplicates = specification.duplicates(shown);
     const where = `all replicas hold ${setText(held)}`;
     if (lost !== 0) this.#report('acknowledged write lost', `${setText(lost)}; ${where}`);
     if (reappeared !== 0) this.#report('superseded write reappeared', `${setText(reappeared)}; ${where}`);
@@ -457,6 +482,13 @@ class RecordRun {
     const write = this.#writeOfDot.get(this.#dotKey(dot));
     if (write === undefined) throw new Error(`${dotText(dot)} was never written`);
     return write;
+  }
+
+  /** A number for what the writer of a blind overwrite had seen. */
+  #sightOf(clock: VectorClock): number {
+    const text = clock.map(dotText).join(' ');
+    const known = this.#sights.indexOf(text);
+    return known >= 0 ? known : this.#sights.push(text) - 1;
   }
 
   #dotKey(dot: Dot): number {
@@ -491,10 +523,6 @@ class RecordRun {
     };
     return replica;
   }
-}
-
-function sameDotNumbers(a: Dot, b: Dot): boolean {
-  return a.counter === b.counter && a.epoch === b.epoch && a.replica === b.replica;
 }
 
 function popCount(set: number): number {

@@ -6,6 +6,7 @@
 import type { ConflictPolicy } from '../../src/core/bucket.ts';
 import { equalBytes } from '../../src/core/bytes.ts';
 import type { OwnReplica } from '../../src/core/causality/actor.ts';
+import { contextOf } from '../../src/core/causality/context-token.ts';
 import {
   decideWrite,
   type WriteDecision,
@@ -14,7 +15,12 @@ import {
 } from '../../src/core/causality/coordinated-write.ts';
 import { compareDots, type Dot, sameDot } from '../../src/core/causality/dot.ts';
 import { receiveRecord } from '../../src/core/causality/received-record.ts';
-import { mergeRecords, type Version, type VersionedRecord } from '../../src/core/causality/record.ts';
+import {
+  distinctVersions,
+  mergeRecords,
+  type Version,
+  type VersionedRecord,
+} from '../../src/core/causality/record.ts';
 import { covers, joinClocks, withDot } from '../../src/core/causality/vector-clock.ts';
 
 export interface RecordRules {
@@ -32,6 +38,8 @@ export interface RecordRules {
   readonly merge: (a: VersionedRecord, b: VersionedRecord, policy: ConflictPolicy) => VersionedRecord;
   /** What the coordinating replica sends after a write. */
   readonly outgoing: (record: VersionedRecord, dot: Dot) => VersionedRecord;
+  /** What a reader is shown of a record. */
+  readonly shown: (record: VersionedRecord) => readonly Version[];
 }
 
 /** The rules of the store. */
@@ -40,6 +48,7 @@ export const realRules: RecordRules = {
   receive: receiveRecord,
   merge: mergeRecords,
   outgoing: (record) => record,
+  shown: distinctVersions,
 };
 
 /** Each is `realRules` with one rule broken. The names are what `--bug` takes. */
@@ -76,8 +85,23 @@ export const plantedBugs: Readonly<Record<string, RecordRules>> = {
     return { clock: merged.clock, versions };
   }),
 
-  /** Retries stay side by side. */
-  'retries-not-collapsed': withMerge(mergeWithoutCollapse),
+  /** Retries stay side by side, and are shown so. */
+  'retries-not-collapsed': { ...withMerge(mergeWithoutCollapse), shown: (record) => record.versions },
+
+  /**
+   * Retries collapse whatever they had seen: the rule as it was first written down. Two requests, both blind and both
+   * retried, can then drop each other's last copy (first found by run 29,240 of this model).
+   */
+  'retries-collapse-across-pasts': withMerge((a, b, policy) => {
+    const merged = mergeWithoutCollapse(a, b, policy);
+    const versions = merged.versions.filter(
+      (version) =>
+        !merged.versions.some(
+          (other) => sameRequest(version, other) && compareDots(other.dot, version.dot) < 0,
+        ),
+    );
+    return { clock: merged.clock, versions };
+  }),
 
   /** A write sends its version and what that one had seen, instead of the record that it made. */
   'deltas-instead-of-records': {
@@ -94,6 +118,32 @@ export const plantedBugs: Readonly<Record<string, RecordRules>> = {
     decide: (local, intent, rules) => {
       if (intent.causality.kind === 'blind') return decideWrite(local, intent, rules);
       return decideWrite(local, { ...intent, causality: { kind: 'blind', mode: 'add-sibling' } }, rules);
+    },
+  },
+
+  /** A write's answer covers the siblings that its writer never read. */
+  'answer-covers-the-whole-record': {
+    ...realRules,
+    decide: (local, intent, rules) => {
+      const decision = decideWrite(local, intent, rules);
+      return decision.kind === 'refused' ? decision : { ...decision, context: contextOf(decision.record) };
+    },
+  },
+
+  /** A replica writes although it has not received what its writer has seen, and forgets that it was seen. */
+  'single-dots-not-awaited': {
+    ...realRules,
+    decide: (local, intent, rules) => {
+      const { causality } = intent;
+      if (causality.kind === 'blind') return decideWrite(local, intent, rules);
+      const dots = causality.context.dots.filter(
+        (single) => local !== undefined && covers(local.clock, single),
+      );
+      return decideWrite(
+        local,
+        { ...intent, causality: { ...causality, context: { ...causality.context, dots } } },
+        rules,
+      );
     },
   },
 

@@ -23,6 +23,8 @@ export interface SpecifiedWrite {
   readonly request: number;
   /** The writes that its writer had seen: what it supersedes. */
   readonly past: number;
+  /** Writes of one request with the same number had seen the same, and only the smallest is kept. */
+  readonly sight: number;
   /** Order among all writes of one key. Written-at comes before it where the last write wins. */
   readonly order: readonly [replica: number, epoch: number, counter: number];
   readonly writtenAt: number;
@@ -109,14 +111,21 @@ export class RecordSpecification {
     return whole;
   }
 
-  /** One write a request: the smallest. One write in all, where the last wins. */
+  /** One write a request and sight: the smallest. One write in all, where the last wins. */
   #settled(held: number): number {
     if (this.#policy === 'last-write-wins') return this.#extreme(held, compareByTime);
     let settled = held;
     for (const retries of this.#retriesOf) {
-      const both = held & (retries ?? 0);
-      if (both & (both - 1))
-        settled = (settled & ~both) | this.#extreme(both, (a, b) => -compareByOrder(a, b));
+      let rest = held & (retries ?? 0);
+      while (rest & (rest - 1)) {
+        const { sight } = this.writes[31 - Math.clz32(rest)] as SpecifiedWrite;
+        let same = 0;
+        for (let i = 0; i < this.writes.length; i++) {
+          if (rest & (1 << i) && (this.writes[i] as SpecifiedWrite).sight === sight) same |= 1 << i;
+        }
+        settled = (settled & ~same) | this.#extreme(same, (a, b) => -compareByOrder(a, b));
+        rest &= ~same;
+      }
     }
     return settled;
   }

@@ -22,7 +22,7 @@ import {
   type VersionedRecord,
   versionOfRequest,
 } from './record.ts';
-import { counterOf, emptyClock } from './vector-clock.ts';
+import { counterOf, covers, emptyClock } from './vector-clock.ts';
 
 export type Causality =
   | {
@@ -64,7 +64,16 @@ export type WriteDecision =
     }
   | {
       readonly kind: 'refused';
-      readonly why: 'key-exists' | 'too-many-siblings' | 'conflict' | 'request-id-reused';
+      /**
+       * `context-not-reached`: the context has a single dot that this replica has not received. A clock cannot say "without the
+       * actor's earlier writes", so the version would come back as a sibling of the write that superseded it. Catch up first.
+       */
+      readonly why:
+        | 'key-exists'
+        | 'too-many-siblings'
+        | 'conflict'
+        | 'request-id-reused'
+        | 'context-not-reached';
     };
 
 export interface WriteRules {
@@ -81,6 +90,7 @@ export function decideWrite(
   rules: WriteRules,
 ): WriteDecision {
   const { value, causality, requestId } = intent;
+  const lastWriteWins = rules.bucket.conflictPolicy === 'last-write-wins';
   const held = local?.versions ?? [];
   if (local !== undefined && requestId !== undefined) {
     const earlier = versionOfRequest(local, requestId);
@@ -100,11 +110,14 @@ export function decideWrite(
     return { kind: 'refused', why: 'key-exists' };
   }
   const seen = seenBy(causality, local);
+  const known = local?.clock ?? emptyClock;
+  if (!lastWriteWins && seen.dots.some((single) => !covers(known, single) && !covers(seen.clock, single))) {
+    return { kind: 'refused', why: 'context-not-reached' };
+  }
   const superseded = held.filter((version) => contextCovers(seen, version.dot));
   if (causality.kind === 'context' && causality.exact && superseded.length < held.length) {
     return { kind: 'refused', why: 'conflict' };
   }
-  const lastWriteWins = rules.bucket.conflictPolicy === 'last-write-wins';
   // Siblings that would remain, this one included. A write that leaves no more than there were resolves, and always passes.
   const siblings = held.length - superseded.length + 1;
   if (!lastWriteWins && siblings > rules.bucket.siblingsMax && siblings > held.length) {
@@ -113,7 +126,7 @@ export function decideWrite(
 
   const actor = coordinatingActor(local?.clock, closureOf(seen), rules.own);
   // Contiguous: a continued actor is one whose every write this record knows, and a new epoch starts at 1.
-  const counter = counterOf(local?.clock ?? emptyClock, actor) + 1;
+  const counter = counterOf(known, actor) + 1;
   const dot: Dot = { replica: actor.replica, epoch: actor.epoch, counter };
   const writtenAt = rules.tick(latestWrittenAt(seen, held));
   const version: Version = {
@@ -121,7 +134,7 @@ export function decideWrite(
     clock: seen.clock,
     value,
     writtenAt,
-    expiresAt: expiresAt(intent, lastWriteWins ? held : superseded),
+    expiresAt: expiresAt(intent, lastWriteWins ? held : superseded, rules.nowMicros),
     requestId,
   };
   const hasSeen = (other: Dot): boolean => contextCovers(seen, other);
@@ -151,7 +164,11 @@ function latestWrittenAt(seen: CausalContext, held: readonly Version[]): number 
   return latest;
 }
 
-function expiresAt(intent: WriteIntent, superseded: readonly Version[]): number | undefined {
+function expiresAt(
+  intent: WriteIntent,
+  superseded: readonly Version[],
+  nowMicros: number,
+): number | undefined {
   switch (intent.expiry.kind) {
     case 'never':
       return undefined;
@@ -160,7 +177,8 @@ function expiresAt(intent: WriteIntent, superseded: readonly Version[]): number 
     case 'keep': {
       let latest: number | undefined;
       for (const version of superseded) {
-        if (version.value === undefined) continue;
+        // What has expired reads as a deletion: to keep its expiry would be to write what nobody ever reads.
+        if (!isLive(version, nowMicros)) continue;
         if (version.expiresAt === undefined) return undefined;
         if (latest === undefined || version.expiresAt > latest) latest = version.expiresAt;
       }

@@ -2,13 +2,23 @@ import { expect, test } from 'vitest';
 import { replicaId } from '../identity.ts';
 import { compareActors, compareDots, type Dot, dotText, sameDot } from './dot.ts';
 
-const dot = (replica: number, epoch: number, counter: number): Dot => ({ replica: replicaId(replica), epoch, counter });
+const dot = (replica: number, epoch: number, counter: number): Dot => ({
+  replica: replicaId(replica),
+  epoch,
+  counter,
+});
 const largest = 2 ** 53 - 1;
 
 /** Ascending. */
 const ordered = [
-  dot(1, 1, 1), dot(1, 1, 2), dot(1, 1, largest), dot(1, 2, 1), dot(1, 0xffff_ffff, 1), dot(2, 1, 1),
-  dot(largest - 1, 9, 9), dot(largest, 1, 1),
+  dot(1, 1, 1),
+  dot(1, 1, 2),
+  dot(1, 1, largest),
+  dot(1, 2, 1),
+  dot(1, 0xffff_ffff, 1),
+  dot(2, 1, 1),
+  dot(largest - 1, 9, 9),
+  dot(largest, 1, 1),
 ];
 
 test('dots are ordered by replica, epoch and counter, over the whole range', () => {

@@ -13,7 +13,7 @@ import {
   type VersionedRecord,
   versionOfRequest,
 } from './record.ts';
-import type { VectorClock } from './vector-clock.ts';
+import { covers, type VectorClock } from './vector-clock.ts';
 
 /** `a1`: the first write of replica 1 ("a") in epoch 1. */
 function dot(text: string): Dot {
@@ -26,11 +26,23 @@ function clock(text: string): VectorClock {
 
 function version(name: string, seen = '', more: Partial<Version> = {}): Version {
   const value = Uint8Array.of(name.charCodeAt(0), Number(name.slice(1)));
-  return { dot: dot(name), clock: clock(seen), value, writtenAt: 1, expiresAt: undefined, requestId: undefined, ...more };
+  return {
+    dot: dot(name),
+    clock: clock(seen),
+    value,
+    writtenAt: 1,
+    expiresAt: undefined,
+    requestId: undefined,
+    ...more,
+  };
 }
 
 function record(known: string, ...versions: Version[]): VersionedRecord {
   return { clock: clock(known), versions };
+}
+
+function add(local: VersionedRecord | undefined, added: Version): VersionedRecord {
+  return addVersion(local, added, (seen) => covers(added.clock, seen), 'siblings');
 }
 
 function names(of: VersionedRecord): string {
@@ -42,23 +54,68 @@ const request = (n: number): Partial<Version> => ({ requestId: new Uint8Array(16
 
 test.for<[string, VersionedRecord, VersionedRecord, string]>([
   ['concurrent writes stay', record('a1', version('a1')), record('b1', version('b1')), 'a1 b1 | a1 b1'],
-  ['what the other has superseded goes', record('a1', version('a1')), record('a1 b1', version('b1', 'a1')), 'a1 b1 | b1'],
-  ['what both hold stays', record('a1 b1', version('a1'), version('b1')), record('a1', version('a1')), 'a1 b1 | a1 b1'],
-  ['a write that one side resolved', record('a1 b1', version('a1'), version('b1')), record('a1 b1 c1', version('c1', 'a1 b1')), 'a1 b1 c1 | c1'],
-  ['an earlier write of an actor that the other still holds', record('a2', version('a1'), version('a2')), record('a1', version('a1')), 'a2 | a1 a2'],
+  [
+    'what the other has superseded goes',
+    record('a1', version('a1')),
+    record('a1 b1', version('b1', 'a1')),
+    'a1 b1 | b1',
+  ],
+  [
+    'what both hold stays',
+    record('a1 b1', version('a1'), version('b1')),
+    record('a1', version('a1')),
+    'a1 b1 | a1 b1',
+  ],
+  [
+    'a write that one side resolved',
+    record('a1 b1', version('a1'), version('b1')),
+    record('a1 b1 c1', version('c1', 'a1 b1')),
+    'a1 b1 c1 | c1',
+  ],
+  [
+    'an earlier write of an actor that the other still holds',
+    record('a2', version('a1'), version('a2')),
+    record('a1', version('a1')),
+    'a2 | a1 a2',
+  ],
   ['nothing but knowledge', record('a3'), record('a1', version('a1')), 'a3 | '],
-  ['retries that had seen the same: the smallest', record('a1', version('a1', '', request(1))), record('b1', version('b1', '', request(1))), 'a1 b1 | a1'],
-  ['other requests', record('a1', version('a1', '', request(1))), record('b1', version('b1', '', request(2))), 'a1 b1 | a1 b1'],
-  ['retries that had not seen the same', record('a1', version('a1', '', request(1))), record('b1 c1', version('b1', 'c1', request(1))), 'a1 b1 c1 | a1 b1'],
+  [
+    'retries that had seen the same: the smallest',
+    record('a1', version('a1', '', request(1))),
+    record('b1', version('b1', '', request(1))),
+    'a1 b1 | a1',
+  ],
+  [
+    'other requests',
+    record('a1', version('a1', '', request(1))),
+    record('b1', version('b1', '', request(2))),
+    'a1 b1 | a1 b1',
+  ],
+  [
+    'retries that had not seen the same',
+    record('a1', version('a1', '', request(1))),
+    record('b1 c1', version('b1', 'c1', request(1))),
+    'a1 b1 c1 | a1 b1',
+  ],
 ])('merge: %s', ([, a, b, expected]) => {
   expect(names(mergeRecords(a, b, 'siblings'))).toBe(expected);
   expect(names(mergeRecords(b, a, 'siblings'))).toBe(expected);
 });
 
 test.for<[string, VersionedRecord, VersionedRecord, string]>([
-  ['the later', record('a1', version('a1', '', { writtenAt: 5 })), record('b1', version('b1', '', { writtenAt: 4 })), 'a1 b1 | a1'],
+  [
+    'the later',
+    record('a1', version('a1', '', { writtenAt: 5 })),
+    record('b1', version('b1', '', { writtenAt: 4 })),
+    'a1 b1 | a1',
+  ],
   ['at one time the greater dot', record('a1', version('a1')), record('b1', version('b1')), 'a1 b1 | b1'],
-  ['whatever the clocks say', record('a1', version('a1', '', { writtenAt: 9 })), record('a1 b1', version('b1', 'a1', { writtenAt: 8 })), 'a1 b1 | a1'],
+  [
+    'whatever the clocks say',
+    record('a1', version('a1', '', { writtenAt: 9 })),
+    record('a1 b1', version('b1', 'a1', { writtenAt: 8 })),
+    'a1 b1 | a1',
+  ],
 ])('merge where the last write wins: %s', ([, a, b, expected]) => {
   expect(names(mergeRecords(a, b, 'last-write-wins'))).toBe(expected);
   expect(names(mergeRecords(b, a, 'last-write-wins'))).toBe(expected);
@@ -79,20 +136,25 @@ test('a merge that changes nothing returns the record that it was given', () => 
 test.for<[string, VersionedRecord | undefined, Version, string]>([
   ['the first', undefined, version('a1'), 'a1 | a1'],
   ['supersedes what it has seen', record('a1', version('a1')), version('a2', 'a1'), 'a2 | a2'],
-  ['joins what it has not seen', record('a1 b1', version('a1'), version('b1')), version('a2', 'b1'), 'a2 b1 | a1 a2'],
+  [
+    'joins what it has not seen',
+    record('a1 b1', version('a1'), version('b1')),
+    version('a2', 'b1'),
+    'a2 b1 | a1 a2',
+  ],
   ['joins the earlier write of its own actor', record('a1', version('a1')), version('a2'), 'a2 | a1 a2'],
   ['brings what only its writer knew', record('a1', version('a1')), version('a2', 'b7'), 'a2 b7 | a1 a2'],
 ])('add: %s', ([, local, added, expected]) => {
-  expect(names(addVersion(local, added, 'siblings'))).toBe(expected);
+  expect(names(add(local, added))).toBe(expected);
 });
 
 test('two requests that overwrote one another blindly, each retried elsewhere, are not both dropped', () => {
   // Request 1: a1, b1 and, having overwritten a2, c1. Request 2: a2, which overwrote a1, and b2, which overwrote b1.
   const a1 = record('a1', version('a1', '', request(1)));
   const b1 = record('b1', version('b1', '', request(1)));
-  const a2 = addVersion(a1, version('a2', 'a1', request(2)), 'siblings');
-  const b2 = addVersion(b1, version('b2', 'b1', request(2)), 'siblings');
-  const c1 = addVersion(a2, version('c1', 'a2', request(1)), 'siblings');
+  const a2 = add(a1, version('a2', 'a1', request(2)));
+  const b2 = add(b1, version('b2', 'b1', request(2)));
+  const c1 = add(a2, version('c1', 'a2', request(1)));
   const viaB = mergeRecords(mergeRecords(c1, b1, 'siblings'), b2, 'siblings');
   const viaA = mergeRecords(mergeRecords(a2, b2, 'siblings'), c1, 'siblings');
   const all = mergeRecords(viaA, viaB, 'siblings');
@@ -117,7 +179,9 @@ test('a version is live until it expires, and a deletion never', () => {
 });
 
 test('written-at orders before the dot', () => {
-  expect(compareWritten(version('b1', '', { writtenAt: 1 }), version('a1', '', { writtenAt: 2 }))).toBeLessThan(0);
+  expect(
+    compareWritten(version('b1', '', { writtenAt: 1 }), version('a1', '', { writtenAt: 2 })),
+  ).toBeLessThan(0);
   expect(compareWritten(version('b1'), version('a1'))).toBeGreaterThan(0);
   expect(compareWritten(version('a1'), version('a1'))).toBe(0);
 });

@@ -16,7 +16,11 @@ import {
 /** `a1:5`: replica 1 ("a"), epoch 1, counter 5. */
 function dot(text: string): Dot {
   const [actor = '', counter = ''] = text.split(':');
-  return { replica: replicaId(actor.charCodeAt(0) - 96), epoch: Number(actor.slice(1)), counter: Number(counter) };
+  return {
+    replica: replicaId(actor.charCodeAt(0) - 96),
+    epoch: Number(actor.slice(1)),
+    counter: Number(counter),
+  };
 }
 
 function clock(text: string): VectorClock {
@@ -34,7 +38,12 @@ test.for<[string, string, ClockOrder, string]>([
   ['a1:2 b1:1', 'a1:1 b1:2', 'concurrent', 'a1:2 b1:2'],
 ])('%s and %s are %s, and join to %s', ([left, right, order, joined]) => {
   const [a, b] = [clock(left), clock(right)];
-  const reverse: Record<ClockOrder, ClockOrder> = { equal: 'equal', before: 'after', after: 'before', concurrent: 'concurrent' };
+  const reverse: Record<ClockOrder, ClockOrder> = {
+    equal: 'equal',
+    before: 'after',
+    after: 'before',
+    concurrent: 'concurrent',
+  };
   expect(compareClocks(a, b)).toBe(order);
   expect(compareClocks(b, a)).toBe(reverse[order]);
   expect(descends(a, b)).toBe(order === 'equal' || order === 'after');

@@ -49,7 +49,7 @@ export function compareClocks(a: VectorClock, b: VectorClock): ClockOrder {
 /** The least clock that descends both. Returns one of the arguments where it is the answer already. */
 export function joinClocks(a: VectorClock, b: VectorClock): VectorClock {
   if (descends(a, b)) return a;
-  if (a.length === 0) return b;
+  if (descends(b, a)) return b;
   const joined: Dot[] = [];
   let i = 0;
   let j = 0;
