@@ -8,7 +8,7 @@
  * commit that resolves is on disk, so every write here is a synced one, and group commit makes up for it.
  */
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { assert } from '../core/assert.ts';
@@ -39,6 +39,8 @@ export async function openBtreeEngine(
       encoding: 'binary',
       keyEncoding: 'binary',
       overlappingSync: false,
+      // With it the library makes a promise of its own per turn, and a failed commit rejects that with nobody listening.
+      eventTurnBatching: false,
       mapSize: mapBytes,
     });
     return new BtreeEngine(lmdb, lock, path);
@@ -84,7 +86,7 @@ class BtreeEngine implements StorageEngine {
     try {
       await commit;
     } catch (cause) {
-      throw this.#state.fail(await causeOfCommitError(cause), 'writing to');
+      throw await this.#state.failWith(this.#reasonOf(cause, operations), 'writing to');
     } finally {
       this.#writing.delete(commit);
     }
@@ -135,6 +137,22 @@ class BtreeEngine implements StorageEngine {
     } finally {
       await this.#lock.release();
     }
+  }
+
+  /** LMDB calls a write that the disk cut short an input-output error; whether the disk is full has to be looked up. */
+  async #reasonOf(cause: unknown, operations: readonly EngineOperation[]): Promise<unknown> {
+    const reason = await causeOfCommitError(cause);
+    const error = engineError(reason, 'writing to', this.#path);
+    if (error.code !== 'io-error') return error;
+    const { bavail, bsize } = await statfs(this.#path).catch(() => ({
+      bavail: Number.POSITIVE_INFINITY,
+      bsize: 1,
+    }));
+    const wanted = operations.reduce(
+      (bytes, one) => bytes + one.key.length + (one.kind === 'put' ? one.value.length : 0),
+      2 ** 20,
+    );
+    return bavail * bsize < wanted ? engineError(reason, 'writing to', this.#path, 'disk-full') : error;
   }
 
   async #commit(operations: readonly EngineOperation[]): Promise<void> {

@@ -7,10 +7,15 @@
 import { EngineError, type EngineErrorCode } from './engine.ts';
 
 /** Turns whatever an engine's library threw into an EngineError that says where it happened and what to do. */
-export function engineError(cause: unknown, doing: string, path: string): EngineError {
+export function engineError(
+  cause: unknown,
+  doing: string,
+  path: string,
+  knownCode?: EngineErrorCode,
+): EngineError {
   if (cause instanceof EngineError) return cause;
   const text = describe(cause);
-  const code = codeOf(text);
+  const code = knownCode ?? codeOf(text);
   return new EngineError(code, `${doing} ${path} failed: ${text}. ${adviceFor(code)}`, { cause });
 }
 
@@ -36,6 +41,16 @@ export class FailStop {
   /** Records the first failure and returns it; later ones return the first, which is the one that explains the rest. */
   fail(cause: unknown, doing: string): EngineError {
     this.#error ??= engineError(cause, doing, this.#path);
+    return this.#error;
+  }
+
+  /** Like `fail`, when the reason is yet to be found out: nothing gets through meanwhile. */
+  async failWith(reason: Promise<unknown>, doing: string): Promise<EngineError> {
+    if (this.#error !== undefined) return this.#error;
+    const stopped = new EngineError('io-error', `${doing} ${this.#path} has failed`);
+    this.#error = stopped;
+    const error = engineError(await reason, doing, this.#path);
+    if (this.#error === stopped) this.#error = error;
     return this.#error;
   }
 
