@@ -35,7 +35,7 @@ export async function runBatch<Answer>(
  * last four bytes. Clients may derive it likewise to ask for the outcome of one item, so this may never change.
  */
 export function itemRequestId(batchId: Uint8Array, index: number): Uint8Array {
-  const id = batchId.slice();
+  const id = new Uint8Array(batchId);
   const at = requestIdBytes - 4;
   for (let i = 0; i < 4; i++) id[at + i] = (id[at + i] as number) ^ ((index >>> (24 - 8 * i)) & 0xff);
   return id;

@@ -118,7 +118,8 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
 
   /** Starts what there is room for, and reads on only when nothing is left waiting. */
   #advance(): void {
-    while (!this.#ended && this.#nextWaiting < this.#waiting.length && this.#hasRoom()) {
+    // Once the node shuts down, what waits is only refused: that needs no room.
+    while (!this.#ended && this.#nextWaiting < this.#waiting.length && (this.#shutdown || this.#hasRoom())) {
       const bytes = this.#waitingBytes;
       if (!this.#shutdown && !this.#deps.admission.enter(bytes)) {
         this.#awaitRoom();

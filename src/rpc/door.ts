@@ -320,6 +320,8 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
   readonly #method: DoorMethod;
   readonly #handler: (request: Q, call: StreamingCall<A>) => Promise<void>;
   readonly #call: ServerWritableStream<Bytes, A>;
+  /** One for all who wait to send. */
+  #room: Promise<void> | undefined;
 
   constructor(
     door: Door,
@@ -343,15 +345,17 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
   send(answer: A): Promise<void> | undefined {
     const call = this.#call;
     if (call.cancelled || call.writableEnded || call.write(answer)) return undefined;
-    return new Promise((resolve) => {
+    this.#room ??= new Promise((resolve) => {
       const done = (): void => {
         call.off('drain', done);
         call.off('cancelled', done);
+        this.#room = undefined;
         resolve();
       };
       call.on('drain', done);
       call.on('cancelled', done);
     });
+    return this.#room;
   }
 
   onCancel(cancelled: () => void): void {

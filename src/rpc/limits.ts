@@ -173,7 +173,8 @@ export function checkRequestId(id: Uint8Array, field: string): Uint8Array | unde
   if (id.length !== requestIdBytes) {
     throw invalid(field, `has ${grouped(id.length)} bytes; it must have exactly ${requestIdBytes}`);
   }
-  return id.slice();
+  // Not `slice`: a Buffer's is another view.
+  return new Uint8Array(id);
 }
 
 export function checkContextLength(token: Uint8Array, field: string): void {
