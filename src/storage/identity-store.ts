@@ -15,7 +15,7 @@ import { GroupCommit } from './group-commit.ts';
 import { type Crc32, openValue, sealValue } from './value-envelope.ts';
 
 /** The layout of everything under the engine. A store with a greater number was written by a newer Kindred. */
-export const storageFormat = 1;
+const storageFormat = 1;
 
 /** Why a data directory may not be served as it is. */
 export type IdentityErrorCode =

@@ -12,7 +12,7 @@ import { GroupCommit } from './group-commit.ts';
 import { type Crc32, openValue, sealValue } from './value-envelope.ts';
 
 /** The first byte of every engine key of a record. */
-export const recordPrefix = 0x01;
+const recordPrefix = 0x01;
 
 /** `damaged` is not `absent`: the replica knew something, and has to get it back from its peers. */
 export type StoredRead =
