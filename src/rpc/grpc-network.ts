@@ -7,6 +7,7 @@
  * backoff or the half-dead state of the connection before it.
  */
 
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import * as grpc from '@grpc/grpc-js';
 import { assert } from '../core/assert.ts';
@@ -117,7 +118,9 @@ export class GrpcNetwork implements Network {
   }
 
   dial(address: { readonly host: string; readonly port: number }, channel: PeerChannel): FrameStream {
-    const client = new grpc.Client(`dns:${target(address)}`, grpc.credentials.createInsecure(), {
+    const credentials = grpc.credentials.createInsecure();
+    const destroySockets = holdSockets(credentials);
+    const client = new grpc.Client(`dns:${target(address)}`, credentials, {
       ...this.#sharedOptions(),
       'grpc.use_local_subchannel_pool': 1,
       'grpc.enable_retries': 0,
@@ -130,7 +133,10 @@ export class GrpcNetwork implements Network {
       'grpc-node.flow_control_window': this.#options.windowBytes,
     });
     const call = client.makeBidiStreamRequest(methodPaths[channel], toBuffer, toBytes, {});
-    return this.#wrap(call, target(address), undefined, client);
+    return this.#wrap(call, target(address), undefined, () => {
+      client.close();
+      destroySockets();
+    });
   }
 
   /** Closes all listeners and all streams, and waits for their sockets. */
@@ -144,12 +150,12 @@ export class GrpcNetwork implements Network {
     call: Call,
     peer: string,
     among: Set<GrpcFrameStream> | undefined,
-    client?: grpc.Client,
+    release?: () => void,
   ): GrpcFrameStream {
     const stream = new GrpcFrameStream(call, peer, this.#env, this.#options, () => {
       this.#streams.delete(stream);
       among?.delete(stream);
-      client?.close();
+      release?.();
     });
     this.#streams.add(stream);
     among?.add(stream);
@@ -182,6 +188,31 @@ function toBuffer(frame: Uint8Array): Buffer {
 // A plain Uint8Array, so that no code behind the network can come to depend on Buffer's methods.
 function toBytes(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}
+
+/**
+ * Lets the sockets of a channel be destroyed with it. Closing a channel of this library leaves a connection alone whose
+ * other side has not yet spoken HTTP/2, as that of a stopped process: each attempt to reach one would leave a socket behind.
+ */
+function holdSockets(credentials: grpc.ChannelCredentials): () => void {
+  const held = new Set<Socket>();
+  let destroyed = false;
+  const createConnector = credentials._createSecureConnector.bind(credentials);
+  credentials._createSecureConnector = (...parameters) => {
+    const connector = createConnector(...parameters);
+    const connect = connector.connect.bind(connector);
+    connector.connect = (socket) => {
+      if (destroyed) socket.destroy();
+      held.add(socket);
+      socket.once('close', () => held.delete(socket));
+      return connect(socket);
+    };
+    return connector;
+  };
+  return () => {
+    destroyed = true;
+    for (const socket of held) socket.destroy();
+  };
 }
 
 function target({ host, port }: { readonly host: string; readonly port: number }): string {
