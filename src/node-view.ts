@@ -42,7 +42,8 @@ function alarmsOf(parts: NodeParts, config: Config, unreadyReason: string | unde
   const alarms: string[] = [];
   if (unreadyReason !== undefined) alarms.push(unreadyReason);
   for (const peer of peers.liveness.view()) {
-    if (peer.state !== 'up') alarms.push(`${peer.node} is ${peer.state}`);
+    const { state } = viewOfNode(parts, config, peer.node as NodeId);
+    if (state !== 'up') alarms.push(`${peer.node} is ${state}`);
     const aheadMs = Math.abs(peer.clockOffsetMicros ?? 0) / 1000;
     if (aheadMs > config.clock.aheadMsMax) {
       alarms.push(

@@ -269,8 +269,10 @@ export class Coordinator implements Coordination {
     const { bucket, recordKey, intent } = operation;
     const key = { recordKey, partition: placed.partition, bucket };
     let written = await this.#deps.replica.coordinate(key, intent, { sync, forgetDamaged: false });
-    if (written.kind === 'damaged') {
-      // What the peers hold replaces it. What only this replica held is lost, and its epochs are never continued.
+    const behind = written.kind === 'refused' && written.why === 'context-not-reached';
+    if (written.kind === 'damaged' || behind) {
+      // Catch up with the peers first. For a damaged record what they hold replaces it: what only this replica held is
+      // lost, and its epochs are never continued.
       await new Promise<void>((done) => this.#repairAll(bucket, recordKey, done));
       written = await this.#deps.replica.coordinate(key, intent, { sync, forgetDamaged: true });
     }
