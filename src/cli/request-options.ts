@@ -12,7 +12,7 @@ import {
   ReadOptions,
   WriteOptions,
 } from '../gen/kindred/v1/types.ts';
-import { type ByteEncoding, parseBase64, parseBytes, toBase64Url } from './bytes-text.ts';
+import { type ByteEncoding, parseBase64, parseBytes } from './bytes-text.ts';
 import { ClusterClient, parseEndpoints } from './client.ts';
 import { parseDurationMs } from './duration-text.ts';
 import { readStdin, type Terminal, UsageError } from './terminal.ts';
@@ -235,9 +235,6 @@ export function causalityOf(flags: {
 export function requestIdText(options: WriteOptions): string {
   return Buffer.from(options.requestId).toString('hex');
 }
-
-/** Contexts in answers. */
-export const contextText: (context: Uint8Array) => string = toBase64Url;
 
 /** For options that may be repeated. */
 export function collect(value: string, before: readonly string[]): readonly string[] {

@@ -34,7 +34,7 @@ abstract class Family<Series> {
   readonly help: string;
   abstract readonly type: 'counter' | 'histogram' | 'gauge';
   readonly aggregator: string = 'sum';
-  private readonly labelNames: readonly string[];
+  readonly labelNames: readonly string[];
   private readonly seriesMax: number;
   protected readonly children: Map<string, { readonly labels: Labels; readonly series: Series }> = new Map();
 
@@ -147,12 +147,12 @@ export class GaugeReading {
   readonly help: string;
   readonly type = 'gauge';
   readonly aggregator: string = 'sum';
-  private readonly labelName: string | undefined;
+  readonly labelNames: readonly string[];
   private reader: GaugeReader | undefined;
   constructor(name: string, help: string, labelName?: string) {
     this.name = name;
     this.help = help;
-    this.labelName = labelName;
+    this.labelNames = labelName === undefined ? [] : [labelName];
   }
   /** From now on every scrape calls `reader`. */
   readWith(reader: GaugeReader): void {
@@ -161,11 +161,11 @@ export class GaugeReading {
   /** What the registry asks for at a scrape. */
   async get(): Promise<object> {
     const read = this.reader?.() ?? [];
-    const { name, help, type, aggregator, labelName } = this;
+    const { name, help, type, aggregator, labelNames } = this;
     const samples: Sample[] =
       typeof read === 'number'
         ? [{ labels: {}, value: read }]
-        : Array.from(read, ([label, value]) => ({ labels: { [labelName ?? 'of']: label }, value }));
+        : Array.from(read, ([label, value]) => ({ labels: { [labelNames[0] ?? 'of']: label }, value }));
     return { name, help, type, aggregator, values: samples };
   }
 }

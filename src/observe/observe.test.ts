@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
@@ -184,4 +185,17 @@ test('pretty lines are one line with the node and the fields', () => {
   log.warn({ peer: 'n2' }, 'peer is silent');
   expect(lines.join('')).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: n1: peer is silent \{"peer":"n2"\}\n$/);
   silentLogger().fatal('nobody hears');
+});
+
+test('the page lists every metric with its labels, and no other', async () => {
+  const page = readFileSync(new URL('../../docs/operating/metrics.md', import.meta.url), 'utf8');
+  const told = [...page.matchAll(/^\| `(kindred_\w+)` \|(?: ([^|]+))? \|/gm)].map((match) => [
+    match[1],
+    match[2] ?? '',
+  ]);
+  const metrics = new Metrics({ processMetrics: false });
+  const real = metrics.registry
+    .getMetricsAsArray()
+    .map((metric) => [metric.name, (metric as unknown as { labelNames: string[] }).labelNames.join(', ')]);
+  expect(told.sort()).toEqual(real.sort());
 });
