@@ -435,13 +435,13 @@ test('a batch get answers every key once, matched by index', async () => {
 test('a batch write answers every item alone, and its request id covers each', async () => {
   const { keyValue } = clients;
   const requestId = randomBytes(16);
-  const batch = {
+  const batch: Parameters<typeof keyValue.batchWrite>[0] = {
     mutations: [
       { op: { $case: 'put', value: { key: { key: Buffer.from('a') }, value: text('1') } } },
       { op: { $case: 'delete', value: { key: { key: Buffer.from('b') } } } },
       { op: { $case: 'put', value: { key: { key: Buffer.from('c') } } } },
       {},
-    ] as const,
+    ],
     options: { requestId },
   };
   const run = async (): Promise<Map<number, unknown>> => {

@@ -1,0 +1,351 @@
+import { connect as connectHttp2 } from 'node:http2';
+import { connect, type Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { createClientFactory, Metadata } from 'nice-grpc';
+import { HealthDefinition } from 'nice-grpc-server-health';
+import { afterEach, expect, test } from 'vitest';
+import {
+  type ClientPort,
+  type ClientPortOptions,
+  type Clients,
+  clientsOf,
+  failureOf,
+  startClientPort,
+} from '../../test/support/client-port.ts';
+import { callHeaders, endHeaders, endStream, frame, frameTypes, grpcMessage, preface } from '../../test/support/raw-http2.ts';
+import { GetRequest, PutRequest } from '../gen/kindred/v1/kv.ts';
+import { OperationError } from '../core/coordinator/failure.ts';
+import { systemEnv } from '../env/system-env.ts';
+
+let port: ClientPort;
+let clients: Clients;
+
+async function start(options: ClientPortOptions = {}): Promise<void> {
+  port = await startClientPort(options);
+  clients = clientsOf(port.address);
+}
+
+afterEach(async () => {
+  clients.channel.close();
+  await port.stop();
+});
+
+const key = { key: Buffer.from('k') };
+const value = { data: Buffer.from('x') };
+
+interface RawAnswer {
+  readonly httpStatus: number | undefined;
+  readonly grpcStatus: string | undefined;
+  readonly message: string;
+  readonly reset: number;
+}
+
+/** One request in HTTP/2 as a test writes it, and how it ended. */
+async function raw(
+  headers: Record<string, string | string[]>,
+  body: Uint8Array | undefined,
+): Promise<RawAnswer> {
+  const session = connectHttp2(`http://${port.address}`);
+  session.on('error', () => {});
+  try {
+    return await new Promise<RawAnswer>((resolve) => {
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': '/kindred.v1.KeyValueService/Get',
+        'content-type': 'application/grpc',
+        te: 'trailers',
+        ...headers,
+      });
+      let httpStatus: number | undefined;
+      let grpcStatus: string | undefined;
+      let message = '';
+      const take = (received: Record<string, unknown>): void => {
+        if (received[':status'] !== undefined) httpStatus = Number(received[':status']);
+        if (received['grpc-status'] !== undefined) {
+          grpcStatus = String(received['grpc-status']);
+          message = decodeURI(String(received['grpc-message'] ?? ''));
+        }
+      };
+      stream.on('response', take);
+      stream.on('trailers', take);
+      stream.on('error', () => {});
+      stream.on('close', () => resolve({ httpStatus, grpcStatus, message, reset: stream.rstCode }));
+      stream.resume();
+      if (body === undefined) stream.end();
+      else stream.end(body);
+    });
+  } finally {
+    session.destroy();
+  }
+}
+
+const getRequest = GetRequest.encode(GetRequest.fromPartial({ key })).finish();
+
+async function stillWorks(): Promise<void> {
+  await clients.keyValue.put({ key, value });
+  expect((await clients.keyValue.get({ key })).state).toBe(1);
+}
+
+// ---- health and draining -------------------------------------------------------------------
+
+test('health: serving by name, unknown names, and watches that hear of a drain', async () => {
+  await start();
+  const health = createClientFactory().create(HealthDefinition, clients.channel);
+  expect((await health.check({ service: '' })).status).toBe(1);
+  expect((await health.check({ service: 'kindred.v1.KeyValueService' })).status).toBe(1);
+  expect(await failureOf((options) => health.check({ service: 'nobody' }, options))).toMatchObject({ code: 5 });
+  const seen: number[] = [];
+  const watching = (async () => {
+    for await (const { status } of health.watch({ service: '' })) seen.push(status);
+  })();
+  await expect.poll(() => seen).toEqual([1]);
+  await port.server.drain(1000);
+  await expect.poll(() => seen).toEqual([1, 2]);
+  expect((await health.check({ service: '' })).status).toBe(2);
+  await port.stop();
+  await watching.catch(() => {});
+});
+
+test('a draining node refuses new calls by name and finishes those it has', async () => {
+  await start();
+  let release: () => void = () => {};
+  port.coordination.before = () => new Promise<void>((resolve) => (release = resolve));
+  const slow = clients.keyValue.put({ key, value });
+  await expect.poll(() => port.coordination.writes).toBe(1);
+  const drained = port.server.drain(5000);
+  const failure = await failureOf((options) => clients.keyValue.put({ key, value }, options));
+  expect(failure).toMatchObject({ code: 14, detail: { reason: 23, writeOutcome: 1, safeToRetry: true } });
+  expect((await failureOf((options) => clients.keyValue.get({ key }, options))).detail).toMatchObject({
+    reason: 23,
+    writeOutcome: 0,
+  });
+  release();
+  expect((await slow).dot?.counter).toBe(1);
+  expect(await drained).toBe(true);
+});
+
+test('draining is bounded, and closing cuts off what still runs', async () => {
+  await start();
+  port.coordination.before = () => new Promise<void>(() => {});
+  const stuck = failureOf((options) => clients.keyValue.get({ key }, options));
+  await expect.poll(() => port.coordination.reads).toBe(1);
+  expect(await port.server.drain(50)).toBe(false);
+  await port.stop();
+  expect(await stuck).toMatchObject({ code: 14, detail: undefined });
+});
+
+// ---- deadlines -----------------------------------------------------------------------------
+
+/** Makes reads wait until their deadline and then fail, as the coordinator does. */
+function answerAtTheDeadline(): number[] {
+  const waits: number[] = [];
+  const { timers, clock } = systemEnv();
+  port.coordination.before = (operation) =>
+    new Promise<void>((_, reject) => {
+      const waitMs = operation.deadlineMs - clock.monotonicMs();
+      waits.push(waitMs);
+      const failure = {
+        kind: 'quorum-timeout',
+        outcome: 'unknown',
+        required: 2,
+        alive: 3,
+        answered: 1,
+        failures: [],
+      } as const;
+      timers.after(waitMs, () => reject(new OperationError(failure)));
+    });
+  return waits;
+}
+
+test('the server gives up before the client does, so that the detail arrives', async () => {
+  await start();
+  answerAtTheDeadline();
+  const failure = await failureOf((options) =>
+    clients.keyValue.put({ key, value }, { ...options, metadata: Metadata({ 'grpc-timeout': '300m' }) }),
+  );
+  expect(failure).toMatchObject({ code: 4, detail: { reason: 2, writeOutcome: 2, required: 2, answered: 1 } });
+});
+
+test('calls without a deadline get one, and long ones are cut', async () => {
+  await start({ requestMs: 300, requestMsMax: 600 });
+  const waits = answerAtTheDeadline();
+  const failure = await failureOf((options) => clients.keyValue.get({ key }, options));
+  expect(failure).toMatchObject({ code: 4, detail: { reason: 2 } });
+  const long = await raw({ 'grpc-timeout': '100S' }, grpcMessage(getRequest));
+  expect(long.grpcStatus).toBe('4');
+  expect(waits[0]).toBeGreaterThan(200);
+  expect(waits[0]).toBeLessThanOrEqual(285);
+  expect(waits[1]).toBeGreaterThan(500);
+  expect(waits[1]).toBeLessThanOrEqual(570);
+});
+
+test.each(['', 'abc', '-1S', '99999999999S', '1', '1 S', '2147484S', '9999999M', '99999999H', '0n', '1.5S'])(
+  'a strange grpc-timeout (%s) has a defined answer',
+  async (timeout) => {
+    await start();
+    const answer = await raw({ 'grpc-timeout': timeout }, grpcMessage(getRequest));
+    expect(['0', '4', '13']).toContain(answer.grpcStatus);
+    await stillWorks();
+  },
+);
+
+// ---- cancelling and overload ---------------------------------------------------------------
+
+test('calls that are reset at once cost no work', async () => {
+  await start();
+  const socket = connect(port.server.port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.resume();
+  const frames = [preface, frame(frameTypes.settings, 0, 0, Buffer.alloc(0))];
+  const cancel = Buffer.from([0, 0, 0, 8]);
+  for (let id = 1; id < 400; id += 2) {
+    frames.push(frame(frameTypes.headers, endHeaders, id, callHeaders('/kindred.v1.KeyValueService/Get')));
+    frames.push(frame(frameTypes.data, endStream, id, grpcMessage(getRequest)));
+    frames.push(frame(frameTypes.reset, 0, id, cancel));
+  }
+  // The answer to a last, proper call on the same connection comes after all of them were seen.
+  frames.push(frame(frameTypes.headers, endHeaders, 401, callHeaders('/kindred.v1.KeyValueService/Get')));
+  frames.push(frame(frameTypes.data, endStream, 401, grpcMessage(getRequest)));
+  socket.write(Buffer.concat(frames));
+  await expect.poll(() => port.coordination.reads).toBeGreaterThan(0);
+  await stillWorks();
+  socket.destroy();
+  // The last call and that of `stillWorks`.
+  expect(port.coordination.reads).toBe(2);
+});
+
+test('a full node refuses at once, and says when to come back', async () => {
+  await start({ requestsInFlightMax: 2 });
+  const waiting: (() => void)[] = [];
+  port.coordination.before = () => new Promise<void>((resolve) => waiting.push(resolve));
+  const running = [clients.keyValue.put({ key, value }), clients.keyValue.put({ key, value })];
+  await expect.poll(() => waiting.length).toBe(2);
+  const failure = await failureOf((options) => clients.keyValue.put({ key, value }, options));
+  expect(failure).toMatchObject({ code: 8, detail: { reason: 13, writeOutcome: 1, safeToRetry: true } });
+  const waitMs = (failure.detail?.retryAfter?.nanos ?? 0) / 1_000_000;
+  expect(waitMs).toBeGreaterThanOrEqual(50);
+  expect(waitMs).toBeLessThanOrEqual(101);
+  expect(Number(failure.pushback)).toBe(Math.ceil(waitMs));
+  expect(port.observed).toContain('Put refused 8 13');
+  for (const resume of waiting) resume();
+  await Promise.all(running);
+  port.coordination.before = () => {};
+  await stillWorks();
+  expect(port.server.requestsInFlight).toBe(0);
+  expect(port.server.bytesInFlight).toBe(0);
+});
+
+test('bytes in flight are bounded too', async () => {
+  await start({ bytesInFlightMax: 1500 });
+  const waiting: (() => void)[] = [];
+  port.coordination.before = () => new Promise<void>((resolve) => waiting.push(resolve));
+  const big = { data: Buffer.alloc(1000) };
+  const running = clients.keyValue.put({ key, value: big });
+  await expect.poll(() => waiting.length).toBe(1);
+  expect((await failureOf((options) => clients.keyValue.put({ key, value: big }, options))).detail?.reason).toBe(13);
+  for (const resume of waiting) resume();
+  await running;
+});
+
+test('no connection may have more than its streams', async () => {
+  await start({ streamsPerConnectionMax: 4 });
+  const waiting: (() => void)[] = [];
+  port.coordination.before = () => new Promise<void>((resolve) => waiting.push(resolve));
+  const calls = Array.from({ length: 20 }, () => clients.keyValue.get({ key }));
+  await expect.poll(() => waiting.length).toBe(4);
+  let most = 0;
+  await expect
+    .poll(() => {
+      most = Math.max(most, waiting.length);
+      for (const resume of waiting.splice(0)) resume();
+      return port.coordination.reads;
+    })
+    .toBe(20);
+  for (const resume of waiting.splice(0)) resume();
+  await Promise.all(calls);
+  expect(most).toBe(4);
+});
+
+test('connections are capped, and those beyond are closed at once', async () => {
+  await start({ connectionsMax: 3 });
+  await stillWorks();
+  const sockets: Socket[] = [];
+  let closed = 0;
+  for (let i = 0; i < 6; i++) {
+    const socket = connect(port.server.port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.on('close', () => closed++);
+    socket.resume();
+    sockets.push(socket);
+  }
+  await expect.poll(() => closed).toBe(4);
+  expect(port.server.connections).toBe(3);
+  for (const socket of sockets) socket.destroy();
+  await expect.poll(() => port.server.connections).toBe(1);
+  await stillWorks();
+});
+
+// ---- what is not a proper call --------------------------------------------------------------
+
+test('messages up to the limit pass, larger ones are RESOURCE_EXHAUSTED', async () => {
+  await start({ messageBytesMax: 100_000 });
+  const below = PutRequest.fromPartial({ key, value: { data: Buffer.alloc(99_900) } });
+  await clients.keyValue.put(below);
+  const above = await failureOf((options) =>
+    clients.keyValue.put({ key, value: { data: Buffer.alloc(100_000) } }, options),
+  );
+  expect(above.code).toBe(8);
+  await stillWorks();
+});
+
+test('headers up to the limit pass, larger ones are RESOURCE_EXHAUSTED with a detail', async () => {
+  await start();
+  const call = (bytes: number) => (options: object) =>
+    clients.keyValue.put({ key, value }, { ...options, metadata: Metadata({ 'x-pad': 'x'.repeat(bytes) }) });
+  await call(7000)({});
+  expect(await failureOf(call(8200))).toMatchObject({
+    code: 8,
+    detail: { reason: 10, field: 'metadata', writeOutcome: 1 },
+  });
+  const huge = await failureOf(call(70_000));
+  expect([8, 13, 14]).toContain(huge.code);
+  const many: Record<string, string> = {};
+  for (let i = 0; i < 400; i++) many[`x-${i}`] = 'y'.repeat(30);
+  const answer = await raw(many, grpcMessage(getRequest));
+  expect(answer.grpcStatus === '8' || answer.reset !== 0 || answer.httpStatus === 431).toBe(true);
+  await stillWorks();
+});
+
+test.each([
+  ['a message that does not parse', grpcMessage(Buffer.from([0xff, 0xff, 0xff, 0xff])), {}, ['3']],
+  ['a number beyond 2^53', grpcMessage(Buffer.from([10, 2, 18, 0x99])), {}, ['3']],
+  ['no message at all', undefined, {}, ['12', '13']],
+  ['two messages on a unary call', Buffer.concat([grpcMessage(getRequest), grpcMessage(getRequest)]), {}, ['12']],
+  ['a length of 4 GiB', grpcMessage(getRequest, 0, 0xffffffff), {}, ['8']],
+  ['half a message', grpcMessage(getRequest, 0, 1000), {}, ['12', '13', '3', undefined]],
+  ['the flag of compression without an encoding', grpcMessage(getRequest, 1), {}, ['0', '13', '12']],
+  ['gzip garbage', grpcMessage(Buffer.from('garbage'), 1), { 'grpc-encoding': 'gzip' }, ['13']],
+  ['a gzip bomb', grpcMessage(gzipSync(Buffer.alloc(200_000_000)), 1), { 'grpc-encoding': 'gzip' }, ['8']],
+  ['an unknown encoding', grpcMessage(getRequest, 1), { 'grpc-encoding': 'nonsense' }, ['12']],
+  ['an unknown method', grpcMessage(getRequest), { ':path': '/kindred.v1.KeyValueService/Nothing' }, ['12']],
+  ['a peer service', grpcMessage(getRequest), { ':path': '/kindred.peer.v1.PeerService/Data' }, ['12']],
+] as const)('%s has a defined answer', async (_, body, headers, expected) => {
+  await start();
+  const answer = await raw(headers, body);
+  expect(expected).toContain(answer.grpcStatus);
+  await stillWorks();
+  expect(port.incidents).toEqual([]);
+});
+
+test('what is no gRPC at all is refused in HTTP', async () => {
+  await start();
+  expect((await raw({ 'content-type': 'text/plain' }, grpcMessage(getRequest))).httpStatus).toBe(415);
+  const garbage = connect(port.server.port, '127.0.0.1');
+  garbage.on('error', () => {});
+  garbage.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await new Promise<void>((resolve) => {
+    garbage.on('close', () => resolve());
+    garbage.resume();
+  });
+  await stillWorks();
+});
