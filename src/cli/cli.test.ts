@@ -420,6 +420,8 @@ const wrongUsage: [string[], RegExp][] = [
   [['put', 'k', 'v', '-f', '/dev/null'], /VALUE and --file are both given/],
   [['put', 'k', '-f', '/nowhere/x'], /--file: ENOENT/],
   [['put', 'k', 'v', '-c', ''], /--context is empty/],
+  [['touch', 'k', '--never', '-c', ''], /--context is empty/],
+  [['get', 'k', '--min-context', ''], /--min-context is empty/],
   [['put', 'k', 'v', '--request-id', 'abc'], /must be 32 hex digits/],
   [['put', 'k', 'v', '--metadata', 'x'], /must be name=value/],
   [['put', 'k', 'v', '--ttl', '1s', '--keep-ttl'], /choose one/],

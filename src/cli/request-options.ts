@@ -184,8 +184,7 @@ export async function valueBytesOf(
 export function readOptionsOf(flags: ReadFlags): ReadOptions {
   return ReadOptions.create({
     strength: strengthOf(flags),
-    minContext:
-      flags.minContext === undefined ? new Uint8Array() : parseBase64(flags.minContext, '--min-context'),
+    minContext: parseContext(flags.minContext, '--min-context') ?? new Uint8Array(),
     fallback: (flags.fallback?.split(',') ?? []).map((name) =>
       levelOf(name.trim(), READ_LEVEL_NAMES, '--fallback'),
     ),
@@ -212,13 +211,8 @@ export function causalityOf(flags: {
   readonly context?: string;
   readonly blind?: string;
 }): { $case: 'context'; value: Uint8Array } | { $case: 'blind'; value: BlindWrite } | undefined {
-  if (flags.context !== undefined) {
-    const value = parseBase64(flags.context, '--context');
-    // Empty means "as if unset" to the server: a shell variable that was never set must not overwrite.
-    if (value.length === 0)
-      throw new UsageError('--context is empty: leave it out, or give one from get, put or delete');
-    return { $case: 'context', value };
-  }
+  const context = parseContext(flags.context, '--context');
+  if (context !== undefined) return { $case: 'context', value: context };
   switch (flags.blind) {
     case 'overwrite':
       return { $case: 'blind', value: BlindWrite.BLIND_WRITE_OVERWRITE };
@@ -229,6 +223,16 @@ export function causalityOf(flags: {
     default:
       return undefined;
   }
+}
+
+/** A context from the command line. Empty is refused: it would mean "none" to the server, and a variable was not set. */
+export function parseContext(text: string | undefined, flag: string): Uint8Array | undefined {
+  if (text === undefined) return undefined;
+  const context = parseBase64(text, flag);
+  if (context.length === 0) {
+    throw new UsageError(`${flag} is empty: leave it out, or give one from get, put or delete`);
+  }
+  return context;
 }
 
 /** How request ids are shown: hex, as `--request-id` takes them. */

@@ -24,7 +24,8 @@ export function processTerminal(): Terminal {
     err: (text) => void process.stderr.write(text),
     outIsTerminal: process.stdout.isTTY === true,
     errIsTerminal: process.stderr.isTTY === true,
-    columns: process.stdout.columns ?? 100,
+    // Some terminals say 0.
+    columns: process.stdout.columns || 100,
     environment: process.env,
   };
 }

@@ -11,7 +11,7 @@ import {
   type WriteReport,
 } from '../../gen/kindred/v1/types.ts';
 import { dotJson, keyJson, ReplicaNames, writeReportJson, writeReportText } from '../answer-text.ts';
-import { parseBase64, toBase64Url } from '../bytes-text.ts';
+import { toBase64Url } from '../bytes-text.ts';
 import { parseDurationMs } from '../duration-text.ts';
 import { CLIENT_EXIT } from '../exit-code.ts';
 import {
@@ -21,6 +21,7 @@ import {
   collect,
   keyOf,
   openClient,
+  parseContext,
   requestIdText,
   valueBytesOf,
   type WriteFlags,
@@ -122,7 +123,7 @@ export function addWriteCommands(program: Command, context: CommandContext): voi
           const request: TouchRequest = {
             key,
             options,
-            context: flags.context === undefined ? new Uint8Array() : parseBase64(flags.context, '--context'),
+            context: parseContext(flags.context, '--context') ?? new Uint8Array(),
             expiry: touchExpiryOf(flags),
           };
           sent = options;
