@@ -1,7 +1,7 @@
 /**
  * This node's copy of the records: reads them, makes new versions as the coordinating replica, and merges what other
- * replicas send. What a write or a merge makes of a record is decided in core/causality; here it is done under the key's
- * lock, and persisted before anybody hears of it.
+ * replicas send. What a write or a merge makes of a record is decided in core/causality; here it is done in one piece
+ * (pending-records.ts), and persisted before anybody hears of it.
  */
 
 import { crc32 } from 'node:zlib';
@@ -24,19 +24,8 @@ import type { HybridClock } from '../core/hybrid-clock.ts';
 import type { PartitionId } from '../core/identity.ts';
 import { EngineError } from '../storage/engine.ts';
 import type { StoredRead } from '../storage/record-store.ts';
-import { KeyLock } from './key-lock.ts';
+import { PendingRecords, type Records } from './pending-records.ts';
 import type { RequestMemory } from './request-memory.ts';
-
-/** Where records rest. `RecordStore` in production. */
-export interface Records {
-  read(partition: PartitionId, recordKey: Uint8Array): StoredRead;
-  write(
-    partition: PartitionId,
-    recordKey: Uint8Array,
-    record: Uint8Array,
-    options: { readonly sync: boolean },
-  ): Promise<void>;
-}
 
 /** Who this data store is: its replica id and epochs. `IdentityStore` in production. */
 export interface Identity extends OwnReplica {
@@ -65,6 +54,11 @@ export interface PlacedKey {
   readonly bucket: Bucket;
 }
 
+type RefusedWhy =
+  | Extract<WriteDecision, { kind: 'refused' }>['why']
+  | 'record-too-large'
+  | 'context-too-large';
+
 export type CoordinatedWrite =
   | {
       readonly kind: 'written';
@@ -78,10 +72,7 @@ export type CoordinatedWrite =
     }
   | {
       readonly kind: 'refused';
-      readonly why:
-        | Extract<WriteDecision, { kind: 'refused' }>['why']
-        | 'record-too-large'
-        | 'context-too-large';
+      readonly why: RefusedWhy;
       readonly record: VersionedRecord | undefined;
     }
   /** What this replica holds for the key failed its checksum: repair it from the peers first. */
@@ -98,16 +89,17 @@ export interface MergedRecord {
 export class Replica {
   readonly #deps: ReplicaDependencies;
   readonly #options: ReplicaOptions;
-  readonly #lock = new KeyLock();
+  readonly #pending: PendingRecords;
 
   constructor(dependencies: ReplicaDependencies, options: ReplicaOptions) {
     this.#deps = dependencies;
     this.#options = options;
+    this.#pending = new PendingRecords(dependencies.records);
   }
 
-  /** Keys whose writes are in progress. */
-  get keysLocked(): number {
-    return this.#lock.size;
+  /** Keys with a write on its way to the disk. */
+  get keysPending(): number {
+    return this.#pending.size;
   }
 
   /** The stored record's bytes. Throws EngineError: a failed disk is not an absent key. */
@@ -116,7 +108,7 @@ export class Replica {
   }
 
   /** Makes a new version as this key's coordinating replica, and persists it. */
-  coordinate(
+  async coordinate(
     key: PlacedKey,
     intent: WriteIntent,
     options: {
@@ -125,66 +117,62 @@ export class Replica {
       readonly forgetDamaged: boolean;
     },
   ): Promise<CoordinatedWrite> {
-    return this.#lock.run(key.recordKey, async () => {
-      let begun = false;
-      try {
-        const stored = this.read(key);
-        if (stored.kind === 'damaged' && !options.forgetDamaged) return { kind: 'damaged' };
-        const local = stored.kind === 'found' ? decodeRecord(stored.record, crc32) : undefined;
-        await this.#deps.identity.ensureEpochs();
-        const decision = this.#decide(key, local, intent);
-        if (decision.kind === 'refused') return { kind: 'refused', why: decision.why, record: local };
-
-        const { record, dot, context } = decision;
-        const bytes = encodeRecord(record, crc32);
-        if (decision.kind === 'write') {
-          const refusal = this.#oversize(record, bytes, stored);
-          if (refusal !== undefined) return { kind: 'refused', why: refusal, record: local };
-          if (!options.sync) await this.#deps.identity.markBufferedDots();
-        }
-        // A replay is written again too: the first attempt may have been buffered, and this one asks for the disk.
-        if (decision.kind === 'write' || options.sync) {
-          begun = true;
-          await this.#deps.records.write(key.partition, key.recordKey, bytes, options);
-        }
-        if (intent.requestId !== undefined) {
-          this.#deps.requests.remember(key.recordKey, intent.requestId, {
-            dot,
-            fingerprint: fingerprint(intent.value),
-          });
-        }
-        return { kind: 'written', dot, context, record, bytes, replayed: decision.kind === 'replayed' };
-      } catch (error) {
-        if (error instanceof EngineError) return { kind: 'storage-failed', begun, error };
-        throw error;
+    let begun = false;
+    try {
+      if (!options.sync) await this.#deps.identity.markBufferedDots();
+      await this.#deps.identity.ensureEpochs();
+      // From here to the write nothing is awaited: read, decide and enqueue are one piece.
+      const current = this.#pending.current(key.partition, key.recordKey);
+      if (current.kind === 'damaged' && !options.forgetDamaged) return { kind: 'damaged' };
+      const held = current.kind === 'found' ? current : undefined;
+      const decision = this.#decide(key, held?.record, intent);
+      const bytes = decision.kind === 'write' ? encodeRecord(decision.record, crc32) : held?.bytes;
+      const why = decision.kind === 'refused' ? decision.why : this.#oversize(decision, bytes, held?.bytes);
+      if (why !== undefined || decision.kind === 'refused' || bytes === undefined) {
+        // The answer shows the record: it must not show what a crash could still undo.
+        await held?.stored;
+        return { kind: 'refused', why: why as RefusedWhy, record: held?.record };
       }
-    });
+      const { record, dot, context } = decision;
+      // A replay is written again where the disk is asked for: the first attempt may have been buffered.
+      if (decision.kind === 'write' || options.sync) {
+        begun = true;
+        const stored = this.#pending.write(key.partition, key.recordKey, record, bytes, options);
+        this.#rememberWrite(key, intent, dot);
+        await stored;
+      } else await held?.stored;
+      return { kind: 'written', dot, context, record, bytes, replayed: decision.kind === 'replayed' };
+    } catch (error) {
+      if (error instanceof EngineError) return { kind: 'storage-failed', begun, error };
+      throw error;
+    }
   }
 
   /**
    * Keeps what another replica sent: a write, a repair or a hint. Rejects with MalformedError or EngineError. A damaged
    * local record counts as forgotten: what the peers hold replaces it, and the rule of epochs covers what was lost.
    */
-  merge(key: PlacedKey, bytes: Uint8Array, options: { readonly sync: boolean }): Promise<MergedRecord> {
+  async merge(key: PlacedKey, bytes: Uint8Array, options: { readonly sync: boolean }): Promise<MergedRecord> {
     const incoming = decodeRecord(bytes, crc32);
-    return this.#lock.run(key.recordKey, async () => {
-      this.#remember(key, incoming);
-      const stored = this.read(key);
-      if (stored.kind === 'found' && sameBytes(stored.record, bytes)) {
-        if (options.sync) await this.#deps.records.write(key.partition, key.recordKey, bytes, options);
-        return { changed: false, synced: options.sync };
-      }
-      const local = stored.kind === 'found' ? decodeRecord(stored.record, crc32) : undefined;
-      await this.#deps.identity.ensureEpochs();
-      const merged = receiveRecord(local, incoming, key.bucket.conflictPolicy, this.#deps.identity);
-      const changed = merged !== local;
-      if (changed || options.sync) {
-        // Holding nothing to merge, the replica stores the bytes as they came.
-        const next = merged === incoming ? bytes : encodeRecord(merged, crc32);
-        await this.#deps.records.write(key.partition, key.recordKey, next, options);
-      }
-      return { changed, synced: options.sync };
-    });
+    await this.#deps.identity.ensureEpochs();
+    // From here to the write nothing is awaited: read, decide and enqueue are one piece.
+    const current = this.#pending.current(key.partition, key.recordKey);
+    const held = current.kind === 'found' ? current : undefined;
+    const merged =
+      held !== undefined && sameBytes(held.bytes, bytes)
+        ? held.record
+        : receiveRecord(held?.record, incoming, key.bucket.conflictPolicy, this.#deps.identity);
+    const changed = merged !== held?.record;
+    // Unchanged, it is written again where the disk is asked for: what is there may have been buffered.
+    if (changed || options.sync) {
+      // With nothing to merge, the replica stores the bytes as they came.
+      const next =
+        merged === incoming ? bytes : changed ? encodeRecord(merged, crc32) : (held?.bytes ?? bytes);
+      const stored = this.#pending.write(key.partition, key.recordKey, merged, next, options);
+      this.#rememberReceived(key, incoming);
+      await stored;
+    } else await held?.stored;
+    return { changed, synced: options.sync };
   }
 
   /** The dot of the write with this request id, if the record or the short memory knows it. Throws EngineError. */
@@ -221,24 +209,29 @@ export class Replica {
 
   /** A write that grows a record beyond its bounds is refused; one that shrinks it always passes, or nobody could resolve it. */
   #oversize(
-    record: VersionedRecord,
-    bytes: Uint8Array,
-    stored: StoredRead,
+    decision: Exclude<WriteDecision, { kind: 'refused' }>,
+    bytes: Uint8Array | undefined,
+    before: Uint8Array | undefined,
   ): 'record-too-large' | 'context-too-large' | undefined {
-    const before = stored.kind === 'found' ? stored.record.length : 0;
-    if (bytes.length > this.#options.recordBytesMax && bytes.length > before) return 'record-too-large';
-    if (contextLength(contextOf(record)) > contextBytesMax && bytes.length > before)
-      return 'context-too-large';
+    if (bytes === undefined || decision.kind === 'replayed' || bytes.length <= (before?.length ?? 0))
+      return undefined;
+    if (bytes.length > this.#options.recordBytesMax) return 'record-too-large';
+    if (contextLength(contextOf(decision.record)) > contextBytesMax) return 'context-too-large';
     return undefined;
   }
 
-  #remember(key: PlacedKey, incoming: VersionedRecord): void {
-    for (const version of incoming.versions) {
-      if (version.requestId === undefined) continue;
-      this.#deps.requests.remember(key.recordKey, version.requestId, {
-        dot: version.dot,
-        fingerprint: fingerprint(version.value),
-      });
+  #rememberWrite(key: PlacedKey, intent: WriteIntent, dot: Dot): void {
+    if (intent.requestId === undefined) return;
+    this.#deps.requests.remember(key.recordKey, intent.requestId, {
+      dot,
+      fingerprint: fingerprint(intent.value),
+    });
+  }
+
+  #rememberReceived(key: PlacedKey, incoming: VersionedRecord): void {
+    for (const { requestId, dot, value } of incoming.versions) {
+      if (requestId === undefined) continue;
+      this.#deps.requests.remember(key.recordKey, requestId, { dot, fingerprint: fingerprint(value) });
     }
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Dot } from '../core/causality/dot.ts';
-import { lockKeyOf } from './key-lock.ts';
+import { nameOf as keyName } from './pending-records.ts';
 
 export interface RememberedWrite {
   readonly dot: Dot;
@@ -63,5 +63,5 @@ export class RequestMemory {
 }
 
 function nameOf(recordKey: Uint8Array, requestId: Uint8Array): string {
-  return lockKeyOf(requestId) + lockKeyOf(recordKey);
+  return keyName(requestId) + keyName(recordKey);
 }
