@@ -1,0 +1,182 @@
+/**
+ * Every example of README.md, run as it stands there against a cluster of `kindred dev`, in order: the commands, what they
+ * print, and the two commands that start it all. Only the ports differ. Without grpcurl on the PATH its examples are left
+ * out, and the test says which.
+ */
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Bindings, mismatch, type TranscriptStep, transcriptOf } from '../support/transcript.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const page = readFileSync(`${root}/README.md`, 'utf8');
+const steps = transcriptOf(page);
+const hasGrpcurl = spawnSync('grpcurl', ['-version']).error === undefined;
+const leftOut = hasGrpcurl ? [] : steps.filter(({ command }) => command.startsWith('grpcurl'));
+const runnable = steps.filter((step) => !leftOut.includes(step));
+const stepMs = 30_000;
+
+/** A process that is written lines to and read lines from, one reader at a time. */
+class Conversation {
+  readonly process: ChildProcess;
+  readonly lines: string[] = [];
+  #wake: () => void = () => undefined;
+
+  constructor(command: string, args: readonly string[], environment: NodeJS.ProcessEnv) {
+    this.process = spawn(command, args, {
+      cwd: root,
+      env: { ...process.env, ...environment },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.process.stdout, this.process.stderr]) {
+      if (stream === null) continue;
+      createInterface({ input: stream }).on('line', (line) => {
+        this.lines.push(line);
+        this.#wake();
+      });
+    }
+    this.process.once('close', () => this.#wake());
+  }
+
+  say(line: string): void {
+    this.process.stdin?.write(`${line}\n`);
+  }
+
+  /** Waits until a line from `from` on passes `isLast`, and returns the lines before it. */
+  async until(isLast: (line: string) => boolean, from: number): Promise<readonly string[]> {
+    const deadline = AbortSignal.timeout(stepMs);
+    for (let index = from; ; ) {
+      while (index < this.lines.length) {
+        if (isLast(this.lines[index] as string)) return this.lines.slice(from, index);
+        index++;
+      }
+      const printed = this.lines.slice(from).join('\n');
+      if (deadline.aborted) throw new Error(`not within ${stepMs} ms; printed so far:\n${printed}`);
+      if (this.process.exitCode !== null) throw new Error(`the process has ended; it printed:\n${printed}`);
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        deadline.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+  }
+
+  async end(signal: NodeJS.Signals): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    const closed = new Promise((resolve) => this.process.once('close', resolve));
+    this.process.kill(signal);
+    await closed;
+  }
+}
+
+let portBase: number;
+let cluster: Conversation;
+let shell: Conversation;
+const bindings = new Bindings();
+let marks = 0;
+
+beforeAll(async () => {
+  if (leftOut.length > 0) {
+    const lines = leftOut.map(({ line }) => line).join(', ');
+    console.warn(`no grpcurl on the PATH: left out are the examples of README.md at the lines ${lines}`);
+  }
+  portBase = await freePortBase();
+  const args = ['src/main.ts', 'dev', '--ephemeral', '--commands', '--port-base', String(portBase)];
+  cluster = new Conversation(process.execPath, args, { NO_COLOR: '1' });
+  await cluster.until((line) => line.startsWith('Kindred is ready'), 0);
+  shell = new Conversation('bash', ['--norc'], {
+    KINDRED_ENDPOINT: `127.0.0.1:${portBase}`,
+    NO_COLOR: '1',
+    npm_config_loglevel: 'error',
+    npm_config_update_notifier: 'false',
+  });
+});
+
+afterAll(async () => {
+  await shell.end('SIGKILL');
+  await cluster.end('SIGTERM');
+});
+
+test('the page has its examples', () => {
+  expect(steps.length).toBeGreaterThan(25);
+  expect(steps.filter(({ command }) => command.startsWith('grpcurl')).length).toBeGreaterThan(8);
+  expect(steps.filter(({ command }) => command.startsWith('npx buf curl')).length).toBeGreaterThan(5);
+  expect(steps.some(({ command }) => command.startsWith('npx kindred resolve'))).toBe(true);
+});
+
+test.each(runnable.map((step) => [step.line, step] as const))(
+  'README.md:%i',
+  async (_line, step) => {
+    if (step.prompt === 'cluster') await runInCluster(step);
+    else await runInShell(step);
+  },
+  60_000,
+);
+
+test('the two commands are scripts of package.json', () => {
+  const { scripts } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  expect(page).toContain('npm ci && npm start ');
+  expect(page).toContain('npm ci && npm test ');
+  expect(scripts['start']).toBe('node src/main.ts dev');
+  expect(scripts['test']).toBeDefined();
+});
+
+/** The page has the default ports, the cluster others. */
+function toCluster(text: string): string {
+  return text.replaceAll(
+    /127\.0\.0\.1:74(\d\d)\b/g,
+    (_, last: string) => `127.0.0.1:${portBase + Number(last)}`,
+  );
+}
+
+function toPage(text: string): string {
+  return text.replaceAll(/127\.0\.0\.1:(\d+)/g, (whole, port: string) => {
+    const index = Number(port) - portBase;
+    return index >= 0 && index < 100 ? `127.0.0.1:${7400 + index}` : whole;
+  });
+}
+
+async function runInShell(step: TranscriptStep): Promise<void> {
+  const from = shell.lines.length;
+  const mark = `end-of-command-${++marks}`;
+  // The mark gets a line of its own, though a value need not end in one.
+  shell.say(`{ ${toCluster(bindings.apply(step.command))}\n} 2>&1 </dev/null; printf '\\n%s\\n' ${mark}`);
+  const printed = await shell.until((line) => line === mark, from);
+  const output = toPage(printed.join('\n')).trimEnd();
+  const problem = mismatch(step.expected, output, bindings);
+  const log = cluster.lines.filter((line) => /ERROR|FATAL/.test(line)).slice(-5);
+  expect(problem, [step.command, 'printed:', output, 'log of the nodes:', ...log].join('\n')).toBeUndefined();
+}
+
+/** Every expected line comes, in order; the log of the nodes may come between. */
+async function runInCluster(step: TranscriptStep): Promise<void> {
+  let from = cluster.lines.length;
+  cluster.say(step.command);
+  for (const expected of step.expected) {
+    from += (await cluster.until((line) => line === expected, from)).length + 1;
+  }
+}
+
+/** Ports P, P+1, P+2 and those 100 and 200 above, free a moment ago. */
+async function freePortBase(): Promise<number> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const base = 20_000 + Math.floor(Math.random() * 30_000);
+    const wanted = [0, 100, 200].flatMap((above) => [0, 1, 2].map((index) => base + above + index));
+    const free = await Promise.all(wanted.map(isFree));
+    if (free.every(Boolean)) return base;
+  }
+  throw new Error('no free ports');
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
