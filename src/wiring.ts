@@ -258,6 +258,7 @@ async function openStore(
     {
       kind: config.storage.engine,
       path: config.storage.path,
+      integrityCheck: config.storage.integrityCheck,
       clusterId: config.cluster.id,
       nodeId: config.node,
       partitionCount: config.cluster.partitions,

@@ -83,6 +83,12 @@ export interface StorageConfig {
   readonly engine: StorageEngineKind;
   /** Data directory of this node alone. Default `./data/<node>`. A node that finds it empty is a new replica. */
   readonly path: string;
+  /**
+   * What is verified before the store is opened. `full` (default): every checksum and the shape of the tree, so that damage
+   * shows as a refusal to start; reads all files, about 300 MB a second. `quick`: only the logs; damage elsewhere then shows
+   * as missing or damaged records, and may end the process with the B-tree.
+   */
+  readonly integrityCheck: 'full' | 'quick';
 }
 
 /** How long things may take, in milliseconds. */

@@ -55,7 +55,7 @@ test('nothing at all is a single node with one copy', () => {
       valueBytesMax: 1024 * 1024,
     },
   ]);
-  expect(config.storage).toEqual({ engine: 'lsm', path: './data/n1' });
+  expect(config.storage).toEqual({ engine: 'lsm', path: './data/n1', integrityCheck: 'full' });
   expect(config.timeouts.requestMsMax).toBe(10_000);
   expect(config.log).toEqual({ level: 'info', format: 'json' });
   expect(warnings).toEqual([]);

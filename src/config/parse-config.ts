@@ -249,7 +249,7 @@ function complete(raw: RawConfig, terminal: boolean, problems: Problem[]): Confi
     members,
     buckets: bucketsOf(raw.buckets, replication),
     listen: { host: raw.listen.host ?? own.host },
-    storage: { engine: raw.storage.engine, path: raw.storage.path ?? `./data/${node}` },
+    storage: { ...camelCased(raw.storage), path: raw.storage.path ?? `./data/${node}` },
     timeouts: camelCased(raw.timeouts),
     limits: camelCased(raw.limits),
     peers: camelCased(raw.peers),

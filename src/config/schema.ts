@@ -26,7 +26,11 @@ export interface RawConfig {
   readonly members: readonly RawMember[];
   readonly buckets: readonly RawBucket[];
   readonly listen: { readonly host?: string | undefined };
-  readonly storage: { readonly engine: 'lsm' | 'btree' | 'memory'; readonly path?: string | undefined };
+  readonly storage: {
+    readonly engine: 'lsm' | 'btree' | 'memory';
+    readonly path?: string | undefined;
+    readonly integrity_check: 'full' | 'quick';
+  };
   readonly timeouts: {
     readonly request_ms: number;
     readonly request_ms_max: number;
@@ -175,6 +179,7 @@ const shape = z.strictObject({
     .strictObject({
       engine: z.enum(['lsm', 'btree', 'memory']).default('lsm'),
       path: z.string().min(1).optional(),
+      integrity_check: z.enum(['full', 'quick']).default('full'),
     })
     .prefault({}),
   timeouts: z

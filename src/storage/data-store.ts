@@ -19,6 +19,7 @@ export interface DataStoreDependencies {
 export interface DataStoreOptions {
   readonly kind: EngineKind;
   readonly path: string;
+  readonly integrityCheck: 'full' | 'quick';
   readonly clusterId: string;
   readonly nodeId: NodeId;
   readonly partitionCount: number;
@@ -43,7 +44,11 @@ export async function openDataStore(
   options: DataStoreOptions,
 ): Promise<DataStore> {
   const { env } = dependencies;
-  const engine = await dependencies.openEngine({ kind: options.kind, path: options.path });
+  const engine = await dependencies.openEngine({
+    kind: options.kind,
+    path: options.path,
+    integrityCheck: options.integrityCheck,
+  });
   try {
     return await openStores(dependencies, options, engine, env);
   } catch (error) {
