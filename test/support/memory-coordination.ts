@@ -12,10 +12,9 @@ import type {
 } from '../../src/coordinator/operation.ts';
 import { refusedWrite } from '../../src/coordinator/refusal.ts';
 import { mapKeyOf } from '../../src/core/bytes.ts';
-import { contextOf } from '../../src/core/causality/context-token.ts';
+import { clockReaches, contextOf } from '../../src/core/causality/context-token.ts';
 import { decideWrite } from '../../src/core/causality/coordinated-write.ts';
 import { type VersionedRecord, versionOfRequest } from '../../src/core/causality/record.ts';
-import { covers } from '../../src/core/causality/vector-clock.ts';
 import { OperationError } from '../../src/core/coordinator/failure.ts';
 import { nodeId, replicaId } from '../../src/core/identity.ts';
 
@@ -48,7 +47,7 @@ export class MemoryCoordination implements Coordination {
     await this.before(operation, 'read');
     const record = this.records.get(mapKeyOf(operation.recordKey));
     const { minContext } = operation;
-    if (minContext?.clock.some((dot) => !covers(record?.clock ?? [], dot))) {
+    if (minContext !== undefined && !clockReaches(record?.clock ?? [], minContext)) {
       throw new OperationError({
         kind: 'context-not-reached',
         required: 1,
