@@ -165,8 +165,10 @@ export class Node {
       await this.#server.close();
     }
     this.#highWater?.cancel();
-    replay.stop();
+    // Without their peers the hints on the way are given up at once, so this does not wait long.
+    const replayed = replay.stop();
     await peers.stop();
+    await replayed;
     await this.#http?.close();
     await store.close();
   }

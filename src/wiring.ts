@@ -9,7 +9,7 @@ import { Coordinator } from './coordinator/coordinator.ts';
 import { type KeyValueService, keyValueService } from './coordinator/key-value-service.ts';
 import { LocalReplica } from './coordinator/local-replica.ts';
 import { PeerReplica } from './coordinator/peer-replica.ts';
-import type { ReplicaClient } from './coordinator/replica-client.ts';
+import type { MergeAnswer, ReplicaClient } from './coordinator/replica-client.ts';
 import { MetricsObserver, type RequestObserver } from './coordinator/request-observer.ts';
 import type { Bucket } from './core/bucket.ts';
 import { HybridClock } from './core/hybrid-clock.ts';
@@ -21,8 +21,8 @@ import type { Env } from './env/env.ts';
 import type { Network } from './env/network.ts';
 import { systemEnv } from './env/system-env.ts';
 import { loadHash64 } from './env/xxhash.ts';
-import type { Hello } from './gen/kindred/peer/v1/peer.ts';
-import { HintReplay } from './handoff/hint-replay.ts';
+import { type Hello, ReplicaError_Kind } from './gen/kindred/peer/v1/peer.ts';
+import { type HintDelivery, HintReplay } from './handoff/hint-replay.ts';
 import { HintedWriter } from './handoff/hinted-write.ts';
 import { createLogger, type Logger } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
@@ -33,9 +33,10 @@ import { type Identity, Replica } from './replica/replica.ts';
 import { RequestMemory } from './replica/request-memory.ts';
 import { Admission } from './rpc/admission.ts';
 import { ContextTokens } from './rpc/conversion.ts';
+import type { ReplyBody } from './rpc/frame-size.ts';
 import { GrpcNetwork } from './rpc/grpc-network.ts';
 import { peerProtocolVersion } from './rpc/hello.ts';
-import type { PeerCallHandler } from './rpc/peer-server.ts';
+import { type PeerCallHandler, replicaError } from './rpc/peer-server.ts';
 import { type DataStore, openDataStore } from './storage/data-store.ts';
 import type { OpenEngine } from './storage/engine.ts';
 import { openEngine } from './storage/open-engine.ts';
@@ -98,7 +99,8 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     { recordBytesMax: config.limits.recordBytesMax },
   );
   const records = new PlacedRecords({ replica, buckets, hash64, partitions: layout.partitions });
-  const calls = new ReplicaCalls(records, (error) => log.error({ error }, 'a peer call failed unexpectedly'));
+  const onUnexpected = (error: unknown): void => log.error({ error }, 'a replica call failed unexpectedly');
+  const calls = new ReplicaCalls(records, onUnexpected);
 
   const startedAtMicros = wallMicros();
   const hello = (): Hello => ({
@@ -119,7 +121,13 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       const timeoutMs = context.deadlineMs - env.clock.monotonicMs();
       void keyValue
         .executeOperation(call.operation, timeoutMs)
-        .then((value) => answer({ $case: 'operationResult', value }));
+        .then(
+          (value): ReplyBody => ({ $case: 'operationResult', value }),
+          // Nothing was done: bytes that are no operation. All else is an answer.
+          (error: unknown) => replicaError(ReplicaError_Kind.KIND_INVALID, String(error)),
+        )
+        .then(answer)
+        .catch(onUnexpected);
     },
   };
   const network =
@@ -128,8 +136,9 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   const peers = new Peers({ env, network, log, clock, hello, layoutVersion, handler }, config);
 
   const clients = new Map<NodeId, ReplicaClient>();
+  const local = new LocalReplica(config.node, { records, timers: env.timers, onUnexpected });
   for (const { id } of config.members) {
-    clients.set(id, id === config.node ? new LocalReplica(id, records) : new PeerReplica(id, peers.link(id)));
+    clients.set(id, id === config.node ? local : new PeerReplica(id, peers.link(id)));
   }
   const clientOf = (node: NodeId): ReplicaClient => clients.get(node) as ReplicaClient;
   const hints = new HintedWriter({ hints: store.hints, identity, clock, wallMicros });
@@ -187,7 +196,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       deliver: (target, recordKey, record) =>
         new Promise((resolve) =>
           clientOf(target).merge(recordKey, record, { origin: 'hint', sync: true }, hintTimeoutMs, (answer) =>
-            resolve(answer.kind === 'merged' && answer.synced),
+            resolve(hintDelivery(answer)),
           ),
         ),
       onReplayed: (target, count) =>
@@ -225,6 +234,12 @@ function layoutOf(config: Config): Layout {
     replication: config.cluster.replication,
     partitions: config.cluster.partitions,
   };
+}
+
+function hintDelivery(answer: MergeAnswer): HintDelivery {
+  if (answer.kind === 'merged') return answer.synced ? 'confirmed' : 'refused';
+  const { reason } = answer;
+  return reason === 'refused' || reason === 'record-damaged' ? 'refused' : 'unreachable';
 }
 
 /** One table for each replication that a bucket asks for, built when first needed. */
@@ -284,6 +299,9 @@ function identityOf(store: DataStore): Identity {
     replica: identity.replicaId,
     epochFloor: identity.epochFloor,
     nextEpoch: () => identity.nextEpoch(),
+    get epochsLeft() {
+      return identity.epochsLeft;
+    },
     ensureEpochs: () => identity.ensureEpochs(),
     markBufferedDots: () => identity.markBufferedDots(),
   };

@@ -48,26 +48,28 @@ export type FoundWrite =
   | { readonly kind: 'not-seen' }
   | { readonly kind: 'unmet'; readonly answered: number; readonly failures: readonly ReplicaFailure[] };
 
-/** Asks all; one that knows the write is enough, and `required` that do not are an answer too. */
-export async function findWrite(
+/**
+ * Asks all; one that knows the write is enough, and is waited for no longer. "Not seen" waits for everybody, because a write
+ * of unknown outcome may have reached one replica only; then `required` that do not know it are an answer too.
+ */
+export function findWrite(
   clients: readonly ReplicaClient[],
   recordKey: Uint8Array,
   requestId: Uint8Array,
   required: number,
   timeoutMs: number,
 ): Promise<FoundWrite> {
-  const answers = await Promise.all(
-    clients.map(
-      (client) => new Promise<FindAnswer>((resolve) => client.find(recordKey, requestId, timeoutMs, resolve)),
-    ),
-  );
-  const failures: ReplicaFailure[] = [];
-  for (const [index, answer] of answers.entries()) {
-    if (answer.kind === 'found') return { kind: 'applied', dot: answer.dot };
-    if (answer.kind === 'failed') {
-      failures.push({ node: (clients[index] as ReplicaClient).node, reason: answer.reason });
+  return new Promise((resolve) => {
+    const failures: ReplicaFailure[] = [];
+    let answered = 0;
+    for (const client of clients) {
+      client.find(recordKey, requestId, timeoutMs, (answer: FindAnswer) => {
+        if (answer.kind === 'found') resolve({ kind: 'applied', dot: answer.dot });
+        else if (answer.kind === 'unseen') answered++;
+        else failures.push({ node: client.node, reason: answer.reason });
+        if (answered + failures.length < clients.length) return;
+        resolve(answered >= required ? { kind: 'not-seen' } : { kind: 'unmet', answered, failures });
+      });
     }
-  }
-  const answered = answers.length - failures.length;
-  return answered >= required ? { kind: 'not-seen' } : { kind: 'unmet', answered, failures };
+  });
 }

@@ -3,6 +3,7 @@
 import { MalformedError } from '../core/binary.ts';
 import type { Dot } from '../core/causality/dot.ts';
 import type { NodeId } from '../core/identity.ts';
+import type { Timers } from '../env/env.ts';
 import { EngineError } from '../storage/engine.ts';
 import type { StoredRead } from '../storage/record-store.ts';
 import {
@@ -21,18 +22,34 @@ export interface LocalRecords {
   merge(
     recordKey: Uint8Array,
     record: Uint8Array,
-    options: { readonly sync: boolean },
-  ): Promise<{ readonly changed: boolean; readonly synced: boolean }>;
-  findWrite(recordKey: Uint8Array, requestId: Uint8Array): Dot | undefined;
+    options: { readonly sync: boolean; readonly restoreDamaged: boolean },
+  ): Promise<
+    | { readonly kind: 'merged'; readonly changed: boolean; readonly synced: boolean }
+    | { readonly kind: 'damaged' }
+  >;
+  findWrite(
+    recordKey: Uint8Array,
+    requestId: Uint8Array,
+  ):
+    | { readonly kind: 'found'; readonly dot: Dot }
+    | { readonly kind: 'unseen' }
+    | { readonly kind: 'damaged' };
+}
+
+export interface LocalReplicaDependencies {
+  readonly records: LocalRecords;
+  readonly timers: Timers;
+  /** Told of errors that are bugs here; the coordinator hears only that the call failed. */
+  readonly onUnexpected: (error: unknown) => void;
 }
 
 export class LocalReplica implements ReplicaClient {
   readonly node: NodeId;
-  readonly #records: LocalRecords;
+  readonly #deps: LocalReplicaDependencies;
 
-  constructor(node: NodeId, records: LocalRecords) {
+  constructor(node: NodeId, dependencies: LocalReplicaDependencies) {
     this.node = node;
-    this.#records = records;
+    this.#deps = dependencies;
   }
 
   /** Answers before it returns. */
@@ -44,7 +61,7 @@ export class LocalReplica implements ReplicaClient {
   ): void {
     let stored: StoredRead;
     try {
-      stored = this.#records.read(recordKey);
+      stored = this.#deps.records.read(recordKey);
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       done({ kind: 'failed', reason: 'storage-failed' });
@@ -58,21 +75,37 @@ export class LocalReplica implements ReplicaClient {
     done(digestOnly ? { kind: 'digest', digest: digestOfBytes(bytes) } : { kind: 'record', bytes });
   }
 
+  /** Gives up after `timeoutMs` as a peer's link does: the disk, or whoever holds the key's lock, may take longer. */
   merge(
     recordKey: Uint8Array,
     record: Uint8Array,
     options: { readonly origin: MergeOrigin; readonly sync: boolean },
-    _timeoutMs: number,
+    timeoutMs: number,
     done: (answer: MergeAnswer) => void,
   ): void {
-    this.#records.merge(recordKey, record, { sync: options.sync }).then(
-      (merged) => done({ kind: 'merged', ...merged }),
-      (error: unknown) => {
-        if (error instanceof EngineError) done({ kind: 'failed', reason: 'storage-failed' });
-        else if (error instanceof MalformedError) done({ kind: 'failed', reason: 'refused' });
-        else throw error;
-      },
-    );
+    const { records, timers, onUnexpected } = this.#deps;
+    let answered = false;
+    const answer = (merged: MergeAnswer): void => {
+      if (answered) return;
+      answered = true;
+      timer.cancel();
+      done(merged);
+    };
+    const timer = timers.after(timeoutMs, () => answer({ kind: 'failed', reason: 'timed-out' }));
+    const { origin, sync } = options;
+    records
+      .merge(recordKey, record, { sync, restoreDamaged: origin === 'read-repair' })
+      .then(
+        (merged): MergeAnswer =>
+          merged.kind === 'merged' ? merged : { kind: 'failed', reason: 'record-damaged' },
+        (error: unknown): MergeAnswer => {
+          if (error instanceof MalformedError) return { kind: 'failed', reason: 'refused' };
+          if (!(error instanceof EngineError)) onUnexpected(error);
+          return { kind: 'failed', reason: 'storage-failed' };
+        },
+      )
+      .then(answer)
+      .catch(onUnexpected);
   }
 
   find(
@@ -81,13 +114,15 @@ export class LocalReplica implements ReplicaClient {
     _timeoutMs: number,
     done: (answer: FindAnswer) => void,
   ): void {
+    let answer: FindAnswer;
     try {
-      const dot = this.#records.findWrite(recordKey, requestId);
-      done(dot === undefined ? { kind: 'unseen' } : { kind: 'found', dot });
+      const found = this.#deps.records.findWrite(recordKey, requestId);
+      answer = found.kind === 'damaged' ? { kind: 'failed', reason: 'record-damaged' } : found;
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
-      done({ kind: 'failed', reason: 'storage-failed' });
+      answer = { kind: 'failed', reason: 'storage-failed' };
     }
+    done(answer);
   }
 
   forward(_operation: Uint8Array, _timeoutMs: number, _done: (answer: ForwardAnswer) => void): void {

@@ -1,11 +1,13 @@
 /** A replica on another node: calls over its peer link, and what their outcomes mean to the coordinator. */
 
 import type { ReplicaFailureReason } from '../core/coordinator/failure.ts';
+import { absentDigest } from '../core/coordinator/read-core.ts';
 import { type NodeId, replicaId } from '../core/identity.ts';
 import { Origin, ReplicaError_Kind } from '../gen/kindred/peer/v1/peer.ts';
 import type { ReplyBody } from '../rpc/frame-size.ts';
 import type { CallOutcome, PeerLink } from '../rpc/peer-link.ts';
 import {
+  digestLength,
   digestName,
   type FailedCall,
   type FindAnswer,
@@ -41,7 +43,12 @@ export class PeerReplica implements ReplicaClient {
       const reply = replyOf(outcome, 'stored');
       if (reply.kind === 'failed') return done(reply);
       const { found, record, digest } = reply.value;
-      if (digestOnly) return done({ kind: 'digest', digest: found ? digestName(digest) : '' });
+      if (digestOnly) {
+        if (!found) return done({ kind: 'digest', digest: absentDigest });
+        // An empty digest would read as "holds nothing".
+        if (digest.length !== digestLength) return done(failed('lost'));
+        return done({ kind: 'digest', digest: digestName(digest) });
+      }
       return done({ kind: 'record', bytes: found ? record : undefined });
     });
   }
@@ -126,7 +133,11 @@ function reasonOf(kind: ReplicaError_Kind): ReplicaFailureReason {
       return 'storage-failed';
     case ReplicaError_Kind.KIND_RECORD_DAMAGED:
       return 'record-damaged';
-    default:
+    case ReplicaError_Kind.KIND_WRONG_LAYOUT:
+    case ReplicaError_Kind.KIND_INVALID:
       return 'refused';
+    default:
+      // A kind of this peer's that is unknown here: it may have done something.
+      return 'lost';
   }
 }

@@ -4,8 +4,8 @@
  */
 
 import { crc32 } from 'node:zlib';
-import type { Bucket } from '../core/bucket.ts';
 import { MalformedError } from '../core/binary.ts';
+import type { Bucket } from '../core/bucket.ts';
 import type { CausalContext } from '../core/causality/context-token.ts';
 import type { VersionedRecord } from '../core/causality/record.ts';
 import { decodeRecord, encodeRecord } from '../core/causality/record-codec.ts';
@@ -17,6 +17,8 @@ import { digestOfBytes, type ReadAnswer, type ReplicaClient } from './replica-cl
 export interface ReadRunDependencies {
   readonly env: Env;
   readonly clientOf: (node: NodeId) => ReplicaClient;
+  /** Told when one replica more is asked because the answers take long. */
+  readonly onHedge: () => void;
 }
 
 /** A level to try: the one asked for, then the weaker ones that the caller accepts. */
@@ -29,6 +31,8 @@ export interface ReadRunOptions {
   readonly recordKey: Uint8Array;
   readonly bucket: Bucket;
   readonly candidates: readonly NodeId[];
+  /** Intact answers that a merge needs before it may replace a damaged record: `restoreAnswersOf`. */
+  readonly restoreAnswers: number;
   /** In order. The first that the answers meet is used. */
   readonly attempts: readonly ReadAttempt[];
   readonly minContext: CausalContext | undefined;
@@ -47,6 +51,9 @@ export type ReadRunResult =
       readonly repairStarted: boolean;
     }
   | { readonly kind: 'unmet' | 'context-not-reached'; readonly core: ReadCore };
+
+/** Part of the time left that is kept for the weaker levels, while there are any: fetching and repairing take time too. */
+const fallbackShare = 0.25;
 
 export class ReadRun {
   readonly #deps: ReadRunDependencies;
@@ -72,6 +79,7 @@ export class ReadRun {
       blockingRepair: first.blockingRepair,
       minContext: options.minContext,
       policy: options.bucket.conflictPolicy,
+      restoreAnswers: options.restoreAnswers,
       digestOf: (record) => digestOfBytes(encodeRecord(record, crc32)),
     });
   }
@@ -80,8 +88,14 @@ export class ReadRun {
     this.#advance();
     const { hedgeAfterMs } = this.#options;
     if (!this.#finished && hedgeAfterMs !== undefined) {
-      this.#hedge = this.#deps.env.timers.after(hedgeAfterMs, () => this.#carryOut(this.#core.hedge()));
+      this.#hedge = this.#deps.env.timers.after(hedgeAfterMs, () => this.#askOneMore());
     }
+  }
+
+  #askOneMore(): void {
+    const step = this.#core.hedge();
+    if (step.kind === 'ask') this.#deps.onHedge();
+    this.#carryOut(step);
   }
 
   /** Answers may come while a step is being carried out (the local replica answers at once): one loop, never nested. */
@@ -91,11 +105,14 @@ export class ReadRun {
       return;
     }
     this.#advancing = true;
-    do {
-      this.#again = false;
-      if (!this.#finished) this.#carryOut(this.#core.step());
-    } while (this.#again);
-    this.#advancing = false;
+    try {
+      do {
+        this.#again = false;
+        if (!this.#finished) this.#carryOut(this.#core.step());
+      } while (this.#again);
+    } finally {
+      this.#advancing = false;
+    }
   }
 
   #carryOut(step: ReadStep): void {
@@ -108,6 +125,8 @@ export class ReadRun {
         return;
       case 'repair':
         this.#repair(step.record, step.nodes);
+        // There may be holders enough already: nobody waits for a repair that the level does not need.
+        this.#again = true;
         return;
       case 'answer':
         this.#finish({
@@ -142,6 +161,7 @@ export class ReadRun {
   }
 
   #answered(node: NodeId, answer: ReadAnswer): void {
+    if (this.#finished) return;
     switch (answer.kind) {
       case 'record':
         this.#record(node, answer.bytes);
@@ -175,15 +195,20 @@ export class ReadRun {
       this.#deps
         .clientOf(node)
         .merge(this.#options.recordKey, bytes, options, this.#remainingMs(), (answer) => {
-          if (answer.kind === 'merged') this.#core.repaired(node);
-          else this.#core.failed(node, answer.reason);
+          if (this.#finished) return;
+          if (answer.kind === 'failed') this.#core.failed(node, answer.reason);
+          else if (options.sync && !answer.synced) this.#core.failed(node, 'not-synced');
+          else this.#core.repaired(node);
           this.#advance();
         });
     }
   }
 
   #remainingMs(): number {
-    return Math.max(1, this.#options.deadlineMs - this.#deps.env.clock.monotonicMs());
+    const { deadlineMs, attempts } = this.#options;
+    const leftMs = deadlineMs - this.#deps.env.clock.monotonicMs();
+    const isLast = this.#attempt === attempts.length - 1;
+    return Math.max(1, isLast ? leftMs : leftMs * (1 - fallbackShare));
   }
 
   #finish(result: ReadRunResult): void {

@@ -3,9 +3,9 @@
  * callback instead of returning a promise: three of them are made for every operation.
  */
 
+import type { Dot } from '../core/causality/dot.ts';
 import type { ReplicaFailureReason } from '../core/coordinator/failure.ts';
 import { absentDigest, type Digest } from '../core/coordinator/read-core.ts';
-import type { Dot } from '../core/causality/dot.ts';
 import type { NodeId } from '../core/identity.ts';
 import { digest64 } from '../env/xxhash.ts';
 
@@ -13,7 +13,7 @@ export type MergeOrigin = 'write' | 'hint' | 'read-repair';
 
 export interface FailedCall {
   readonly kind: 'failed';
-  /** Only `not-sent` proves that the replica did nothing. */
+  /** `not-sent`, `overloaded` and `refused` prove that the replica did nothing. */
   readonly reason: ReplicaFailureReason;
 }
 
@@ -57,6 +57,9 @@ export interface ReplicaClient {
   /** Hands the whole operation to this node, which coordinates it: `kindred.v1.Operation` in, `OperationResult` out. */
   forward(operation: Uint8Array, timeoutMs: number, done: (answer: ForwardAnswer) => void): void;
 }
+
+/** Bytes of the digest of a record; the digest of nothing has none. */
+export const digestLength = 8;
 
 /** The name under which records are compared: xxh64 of their canonical bytes. */
 export function digestOfBytes(record: Uint8Array | undefined): Digest {

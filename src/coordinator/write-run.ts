@@ -7,6 +7,12 @@ import { WriteCore } from '../core/coordinator/write-core.ts';
 import type { NodeId } from '../core/identity.ts';
 import type { ReplicaClient } from './replica-client.ts';
 
+export interface WriteRunDependencies {
+  readonly clientOf: (node: NodeId) => ReplicaClient;
+  /** Told of every home whose stored record is damaged, even when the write is over: it takes only repairs. */
+  readonly onDamaged: (node: NodeId) => void;
+}
+
 export interface WriteRunOptions {
   readonly self: NodeId;
   readonly homes: readonly NodeId[];
@@ -18,37 +24,59 @@ export interface WriteRunOptions {
   readonly selfSynced: boolean;
   /** The other replicas are asked to fsync before they answer, and count only if they did. */
   readonly syncOthers: boolean;
+  /** How long the other replicas may take. Longer than the caller waits, where that is short: late ones get the record too. */
   readonly timeoutMs: number;
 }
 
 export type WriteRunResult = { readonly kind: 'done' | 'unmet'; readonly core: WriteCore };
 
-/** Resolves as soon as the level is met or can no longer be. The replicas that have not answered yet still get the record. */
-export function replicateWrite(
-  clientOf: (node: NodeId) => ReplicaClient,
-  options: WriteRunOptions,
-): Promise<WriteRunResult> {
-  const { self, homes, recordKey, bytes, syncOthers, timeoutMs } = options;
-  const core = new WriteCore({ homes: homes.length, required: options.required, syncedOnly: syncOthers });
-  core.acknowledged(self, options.selfSynced);
-  return new Promise((resolve) => {
-    let decided = false;
-    const decide = (): void => {
-      if (decided) return;
-      const step = core.step();
-      if (step.kind === 'wait') return;
-      decided = true;
-      resolve({ kind: step.kind, core });
-    };
+export class WriteRun {
+  readonly #deps: WriteRunDependencies;
+  readonly #options: WriteRunOptions;
+  readonly #core: WriteCore;
+  readonly #done: (result: WriteRunResult) => void;
+  #decided = false;
+
+  /**
+   * `done` is called once, as soon as the level is met or can no longer be; the replicas that have not answered yet still
+   * get the record. Possibly before `start` returns.
+   */
+  constructor(deps: WriteRunDependencies, options: WriteRunOptions, done: (result: WriteRunResult) => void) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#done = done;
+    const { homes, required, syncOthers } = options;
+    this.#core = new WriteCore({ homes, required, syncedOnly: syncOthers });
+  }
+
+  start(): void {
+    const { self, homes, recordKey, bytes, syncOthers, selfSynced, timeoutMs } = this.#options;
+    this.#core.acknowledged(self, selfSynced);
     const merge = { origin: 'write', sync: syncOthers } as const;
     for (const node of homes) {
       if (node === self) continue;
-      clientOf(node).merge(recordKey, bytes, merge, timeoutMs, (answer) => {
-        if (answer.kind === 'merged') core.acknowledged(node, answer.synced);
-        else core.failed(node, answer.reason);
-        decide();
+      this.#deps.clientOf(node).merge(recordKey, bytes, merge, timeoutMs, (answer) => {
+        if (answer.kind === 'merged') this.#core.acknowledged(node, answer.synced);
+        else this.#core.failed(node, answer.reason);
+        if (answer.kind === 'failed' && answer.reason === 'record-damaged') this.#deps.onDamaged(node);
+        this.#decide();
       });
     }
-    decide();
-  });
+    this.#decide();
+  }
+
+  /** The caller waits no longer: decides by the answers so far. */
+  expire(): void {
+    if (this.#decided) return;
+    this.#core.expire();
+    this.#decide();
+  }
+
+  #decide(): void {
+    if (this.#decided) return;
+    const step = this.#core.step();
+    if (step.kind === 'wait') return;
+    this.#decided = true;
+    this.#done({ kind: step.kind, core: this.#core });
+  }
 }

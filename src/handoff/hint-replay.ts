@@ -11,12 +11,18 @@ export interface HintReplayDependencies {
   readonly hints: HintStore;
   readonly env: Env;
   readonly isUp: (node: NodeId) => boolean;
-  /** Merges a record into the target, synced. Resolves true once confirmed, false when it was not. */
-  readonly deliver: (target: NodeId, recordKey: Uint8Array, record: Uint8Array) => Promise<boolean>;
+  /** Merges a record into the target, synced. */
+  readonly deliver: (target: NodeId, recordKey: Uint8Array, record: Uint8Array) => Promise<HintDelivery>;
   readonly onReplayed: (target: NodeId, count: number) => void;
   /** Told when the store under the hints failed; the node is stopping then. */
   readonly onError: (error: unknown) => void;
 }
+
+/**
+ * What became of a hint: on the target's stable storage; turned down by a target that takes others (its record of the key is
+ * damaged and waits for a repair); or the target could not be reached.
+ */
+export type HintDelivery = 'confirmed' | 'refused' | 'unreachable';
 
 export interface HintReplayOptions {
   /** How often targets that have hints are looked at. */
@@ -28,8 +34,9 @@ export interface HintReplayOptions {
 export class HintReplay {
   readonly #deps: HintReplayDependencies;
   readonly #options: HintReplayOptions;
-  readonly #running = new Set<NodeId>();
+  readonly #running = new Map<NodeId, Promise<void>>();
   #timer: Timer | undefined;
+  #stopped = false;
 
   constructor(dependencies: HintReplayDependencies, options: HintReplayOptions) {
     this.#deps = dependencies;
@@ -40,28 +47,35 @@ export class HintReplay {
     this.#timer = this.#deps.env.timers.every(this.#options.intervalMs, () => this.#look());
   }
 
-  stop(): void {
+  /** Begins nothing more. Resolves when the hints on their way have been confirmed or given up: then the store may close. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
     this.#timer?.cancel();
+    await Promise.all(this.#running.values());
   }
 
   #look(): void {
     for (const target of this.#deps.hints.targets().keys()) {
       if (this.#running.has(target) || !this.#deps.isUp(target)) continue;
-      this.#running.add(target);
-      this.#replay(target)
+      const done = this.#replay(target)
         .catch(this.#deps.onError)
         .finally(() => this.#running.delete(target));
+      this.#running.set(target, done);
     }
   }
 
   async #replay(target: NodeId): Promise<void> {
     const { hints, deliver, onReplayed } = this.#deps;
     let count = 0;
-    for await (const { recordKey, record } of hints.entries(target, this.#options.batch)) {
-      // One that was not confirmed stays, and so do those behind it: the target is tried again at the next look.
-      if (!(await deliver(target, recordKey, record))) break;
-      await hints.remove(target, recordKey, record);
-      count++;
+    // One that is refused stays, and does not hold back those behind it; only what was confirmed counts for the batch.
+    for await (const { recordKey, record } of hints.entries(target, Number.POSITIVE_INFINITY)) {
+      if (this.#stopped) break;
+      const delivery = await deliver(target, recordKey, record);
+      if (delivery === 'unreachable') break;
+      if (delivery === 'refused') continue;
+      // Another one has taken its place when this is false, and is handed over at the next look.
+      if (await hints.remove(target, recordKey, record)) count++;
+      if (count >= this.#options.batch) break;
     }
     if (count > 0) onReplayed(target, count);
   }

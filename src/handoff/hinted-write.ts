@@ -2,17 +2,19 @@
  * Writes at level ANY while no home replica is up: this node makes the version itself, under an epoch of its own, and
  * keeps it as a durable hint for every home. It is merged into them when they are back (Dynamo, section 4.6).
  *
- * The dot's actor is this node's data store, which is no replica of the key: dots stay unique, because a store that holds
- * no hint for a key always opens a new epoch. Only the bound on the clock is given up, for keys written while all were down.
+ * The dot's actor is this node's data store, which is no replica of the key. Its hints are all that it remembers of its own
+ * dots, and each of them may be gone (delivered, or there was no room): so it goes on counting only while every target has
+ * the same hint, the latest, and opens a new epoch otherwise. Only the bound on the clock is given up.
  */
 
 import { crc32 } from 'node:zlib';
 import type { Bucket } from '../core/bucket.ts';
+import { equalBytes } from '../core/bytes.ts';
 import type { OwnReplica } from '../core/causality/actor.ts';
 import type { CausalContext } from '../core/causality/context-token.ts';
 import { decideWrite, type WriteDecision, type WriteIntent } from '../core/causality/coordinated-write.ts';
 import type { Dot } from '../core/causality/dot.ts';
-import type { VersionedRecord } from '../core/causality/record.ts';
+import { mergeRecords, type VersionedRecord } from '../core/causality/record.ts';
 import { decodeRecord, encodeRecord } from '../core/causality/record-codec.ts';
 import type { HybridClock } from '../core/hybrid-clock.ts';
 import type { NodeId } from '../core/identity.ts';
@@ -21,7 +23,7 @@ import type { HintStore } from '../storage/hint-store.ts';
 
 export interface HintedWriterDependencies {
   readonly hints: HintStore;
-  readonly identity: OwnReplica & { ensureEpochs(): Promise<void> };
+  readonly identity: OwnReplica & { readonly epochsLeft: number; ensureEpochs(): Promise<void> };
   readonly clock: HybridClock;
   readonly wallMicros: () => number;
 }
@@ -33,6 +35,8 @@ export type HintedWrite =
       readonly context: CausalContext;
       readonly record: VersionedRecord;
       readonly replayed: boolean;
+      /** Hints stored: one for each target, but for those that found no room. */
+      readonly hinted: number;
     }
   | {
       readonly kind: 'refused';
@@ -40,6 +44,8 @@ export type HintedWrite =
       readonly record: VersionedRecord | undefined;
     }
   | { readonly kind: 'full' }
+  /** `mayBegin` said no: nothing was done. */
+  | { readonly kind: 'abandoned' }
   | { readonly kind: 'storage-failed'; readonly begun: boolean; readonly error: EngineError };
 
 export class HintedWriter {
@@ -51,13 +57,17 @@ export class HintedWriter {
     this.#deps = dependencies;
   }
 
-  /** Resolves once the hint is on stable storage for every target. */
+  /**
+   * Resolves once the hint is on stable storage for every target that has room for it. `mayBegin` is asked when it is this
+   * write's turn: false when nobody waits for it any more.
+   */
   write(
     key: { readonly recordKey: Uint8Array; readonly bucket: Bucket },
     targets: readonly NodeId[],
     intent: WriteIntent,
+    mayBegin: () => boolean,
   ): Promise<HintedWrite> {
-    const done = this.#last.then(() => this.#write(key, targets, intent));
+    const done = this.#last.then(() => this.#write(key, targets, intent, mayBegin));
     this.#last = done.catch(() => undefined);
     return done;
   }
@@ -66,37 +76,54 @@ export class HintedWriter {
     key: { readonly recordKey: Uint8Array; readonly bucket: Bucket },
     targets: readonly NodeId[],
     intent: WriteIntent,
+    mayBegin: () => boolean,
   ): Promise<HintedWrite> {
     const { hints, identity, clock, wallMicros } = this.#deps;
     let begun = false;
     try {
-      // All targets were given the same record; whichever still waits for it is what this node knows of the key.
-      let local: VersionedRecord | undefined;
-      for (const target of targets) {
-        const hint = hints.get(target, key.recordKey);
-        if (hint !== undefined) local = decodeRecord(hint, crc32);
-      }
-      await identity.ensureEpochs();
+      while (identity.epochsLeft === 0) await identity.ensureEpochs();
+      const { record: local, complete } = this.#known(key, targets);
+      if (!mayBegin()) return { kind: 'abandoned' };
       const decision = decideWrite(local, intent, {
         bucket: key.bucket,
-        own: identity,
+        own: {
+          replica: identity.replica,
+          epochFloor: complete ? identity.epochFloor : Number.POSITIVE_INFINITY,
+          nextEpoch: () => identity.nextEpoch(),
+        },
         nowMicros: wallMicros(),
         tick: (after) => clock.tick(after),
       });
       if (decision.kind === 'refused') return { kind: 'refused', why: decision.why, record: local };
       const bytes = encodeRecord(decision.record, crc32);
-      let stored = 0;
-      for (const target of targets) {
-        const outcome = await hints.add(target, key.recordKey, bytes);
-        begun = true;
-        if (outcome.kind === 'stored') stored++;
-      }
-      if (stored === 0) return { kind: 'full' };
+      // From here on a failure leaves it open what was stored.
+      begun = true;
+      const outcomes = await Promise.all(targets.map((target) => hints.add(target, key.recordKey, bytes)));
+      const hinted = outcomes.filter((outcome) => outcome.kind === 'stored').length;
+      if (hinted === 0) return { kind: 'full' };
       const { dot, context, record } = decision;
-      return { kind: 'written', dot, context, record, replayed: decision.kind === 'replayed' };
+      return { kind: 'written', dot, context, record, replayed: decision.kind === 'replayed', hinted };
     } catch (error) {
       if (error instanceof EngineError) return { kind: 'storage-failed', begun, error };
       throw error;
     }
+  }
+
+  /** What this node's hints know of the key together; `complete` when every target has one and they are all the same. */
+  #known(
+    key: { readonly recordKey: Uint8Array; readonly bucket: Bucket },
+    targets: readonly NodeId[],
+  ): { readonly record: VersionedRecord | undefined; readonly complete: boolean } {
+    const hints = targets.map((target) => this.#deps.hints.get(target, key.recordKey));
+    const first = hints[0];
+    const complete =
+      first !== undefined && hints.every((hint) => hint !== undefined && equalBytes(hint, first));
+    let record: VersionedRecord | undefined;
+    for (const hint of complete ? [first] : hints) {
+      if (hint === undefined) continue;
+      const known = decodeRecord(hint, crc32);
+      record = record === undefined ? known : mergeRecords(record, known, key.bucket.conflictPolicy);
+    }
+    return { record, complete };
   }
 }

@@ -5,15 +5,21 @@ import { digest64 } from '../env/xxhash.ts';
 import {
   type FindWrite,
   type MergeRecord,
+  Origin,
   type ReadRecord,
   ReplicaError_Kind,
 } from '../gen/kindred/peer/v1/peer.ts';
+import type { ReplyBody } from '../rpc/frame-size.ts';
 import { type Answer, replicaError } from '../rpc/peer-server.ts';
 import { EngineError } from '../storage/engine.ts';
 import type { PlacedRecords } from './placed-records.ts';
 
 const nothing = new Uint8Array(0);
 const requestIdLength = 16;
+
+function damagedRecord(): ReplyBody {
+  return replicaError(ReplicaError_Kind.KIND_RECORD_DAMAGED, 'the stored record failed its checksum');
+}
 
 export class ReplicaCalls {
   readonly #records: PlacedRecords;
@@ -26,45 +32,69 @@ export class ReplicaCalls {
   }
 
   read(call: ReadRecord, answer: Answer): void {
+    let reply: ReplyBody;
     try {
-      const stored = this.#records.read(call.key);
-      switch (stored.kind) {
-        case 'absent':
-          answer({ $case: 'stored', value: { found: false, record: nothing, digest: nothing } });
-          return;
-        case 'damaged':
-          answer(
-            replicaError(ReplicaError_Kind.KIND_RECORD_DAMAGED, 'the stored record failed its checksum'),
-          );
-          return;
-        case 'found': {
-          const { record } = stored;
-          const value = call.digestOnly
-            ? { found: true, record: nothing, digest: digest64(record) }
-            : { found: true, record, digest: nothing };
-          answer({ $case: 'stored', value });
-          return;
-        }
-      }
+      reply = this.#stored(call);
     } catch (error) {
-      answer(this.#failed(error));
+      reply = this.#failed(error);
     }
+    // Outside of the try: a call is answered once, and not again because its answer went wrong.
+    answer(reply);
   }
 
   merge(call: MergeRecord, answer: Answer): void {
-    this.#records.merge(call.key, call.record, { sync: call.sync }).then(
-      ({ changed, synced }) => answer({ $case: 'merged', value: { changed, synced } }),
-      (error: unknown) => answer(this.#failed(error)),
-    );
+    const restoreDamaged = call.origin === Origin.ORIGIN_READ_REPAIR;
+    this.#records
+      .merge(call.key, call.record, { sync: call.sync, restoreDamaged })
+      .then(
+        (merged): ReplyBody => {
+          if (merged.kind === 'damaged') return damagedRecord();
+          const { changed, synced } = merged;
+          return { $case: 'merged', value: { changed, synced } };
+        },
+        (error: unknown) => this.#failed(error),
+      )
+      .then(answer)
+      .catch(this.#onUnexpected);
   }
 
   find(call: FindWrite, answer: Answer): void {
+    let reply: ReplyBody;
     try {
-      if (call.requestId.length !== requestIdLength) throw new MalformedError('a request id has 16 bytes');
-      const dot = this.#records.findWrite(call.key, call.requestId);
-      answer({ $case: 'found', value: { found: dot !== undefined, dot } });
+      reply = this.#found(call);
     } catch (error) {
-      answer(this.#failed(error));
+      reply = this.#failed(error);
+    }
+    answer(reply);
+  }
+
+  #stored(call: ReadRecord): ReplyBody {
+    const stored = this.#records.read(call.key);
+    switch (stored.kind) {
+      case 'absent':
+        return { $case: 'stored', value: { found: false, record: nothing, digest: nothing } };
+      case 'damaged':
+        return damagedRecord();
+      case 'found': {
+        const { record } = stored;
+        const value = call.digestOnly
+          ? { found: true, record: nothing, digest: digest64(record) }
+          : { found: true, record, digest: nothing };
+        return { $case: 'stored', value };
+      }
+    }
+  }
+
+  #found(call: FindWrite): ReplyBody {
+    if (call.requestId.length !== requestIdLength) throw new MalformedError('a request id has 16 bytes');
+    const found = this.#records.findWrite(call.key, call.requestId);
+    switch (found.kind) {
+      case 'found':
+        return { $case: 'found', value: { found: true, dot: found.dot } };
+      case 'unseen':
+        return { $case: 'found', value: { found: false, dot: undefined } };
+      case 'damaged':
+        return damagedRecord();
     }
   }
 

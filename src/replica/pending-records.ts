@@ -8,6 +8,7 @@
  */
 
 import { crc32 } from 'node:zlib';
+import { MalformedError } from '../core/binary.ts';
 import type { VersionedRecord } from '../core/causality/record.ts';
 import { decodeRecord } from '../core/causality/record-codec.ts';
 import type { PartitionId } from '../core/identity.ts';
@@ -60,10 +61,14 @@ export class PendingRecords {
     return this.#pending.size;
   }
 
-  /** Throws EngineError, or MalformedError when a record that passes its checksum does not decode. */
+  /** Throws EngineError. Bytes that pass the store's checksum and still are no record are damaged like any others. */
   current(partition: PartitionId, recordKey: Uint8Array): CurrentRecord {
     const pending = this.#pending.get(nameOf(recordKey));
-    if (pending !== undefined) return { kind: 'found', ...pending };
+    return pending === undefined ? this.stored(partition, recordKey) : { kind: 'found', ...pending };
+  }
+
+  /** What is on the disk, as a reader is given it. Throws EngineError. */
+  stored(partition: PartitionId, recordKey: Uint8Array): CurrentRecord {
     const stored = this.#records.read(partition, recordKey);
     switch (stored.kind) {
       case 'absent':
@@ -71,12 +76,7 @@ export class PendingRecords {
       case 'damaged':
         return damaged;
       case 'found':
-        return {
-          kind: 'found',
-          record: decodeRecord(stored.record, crc32),
-          bytes: stored.record,
-          stored: undefined,
-        };
+        return decoded(stored.record);
     }
   }
 
@@ -98,6 +98,15 @@ export class PendingRecords {
     };
     stored.then(settled, settled);
     return stored;
+  }
+}
+
+function decoded(bytes: Uint8Array): CurrentRecord {
+  try {
+    return { kind: 'found', record: decodeRecord(bytes, crc32), bytes, stored: undefined };
+  } catch (error) {
+    if (error instanceof MalformedError) return damaged;
+    throw error;
   }
 }
 

@@ -5,11 +5,10 @@
 
 import { MalformedError } from '../core/binary.ts';
 import type { Bucket } from '../core/bucket.ts';
-import type { Dot } from '../core/causality/dot.ts';
 import { readRecordKey } from '../core/ring/record-key.ts';
 import { type Hash64, partitionOf, tokenOf } from '../core/ring/token.ts';
 import type { StoredRead } from '../storage/record-store.ts';
-import type { MergedRecord, PlacedKey, Replica } from './replica.ts';
+import type { KnownWrite, MergedRecord, PlacedKey, Replica } from './replica.ts';
 
 export interface PlacedRecordsDependencies {
   readonly replica: Replica;
@@ -42,12 +41,12 @@ export class PlacedRecords {
   async merge(
     recordKey: Uint8Array,
     record: Uint8Array,
-    options: { readonly sync: boolean },
+    options: { readonly sync: boolean; readonly restoreDamaged: boolean },
   ): Promise<MergedRecord> {
     return await this.#deps.replica.merge(this.place(recordKey), record, options);
   }
 
-  findWrite(recordKey: Uint8Array, requestId: Uint8Array): Dot | undefined {
+  findWrite(recordKey: Uint8Array, requestId: Uint8Array): KnownWrite {
     return this.#deps.replica.findWrite(this.place(recordKey), requestId);
   }
 }

@@ -20,16 +20,19 @@ import type { Dot } from '../core/causality/dot.ts';
 import { receiveRecord } from '../core/causality/received-record.ts';
 import { type VersionedRecord, versionOfRequest } from '../core/causality/record.ts';
 import { decodeRecord, encodeRecord } from '../core/causality/record-codec.ts';
+import { covers } from '../core/causality/vector-clock.ts';
 import type { HybridClock } from '../core/hybrid-clock.ts';
 import type { PartitionId } from '../core/identity.ts';
 import { EngineError } from '../storage/engine.ts';
 import type { StoredRead } from '../storage/record-store.ts';
 import { PendingRecords, type Records } from './pending-records.ts';
-import type { RequestMemory } from './request-memory.ts';
+import type { RememberedWrite, RequestMemory } from './request-memory.ts';
 
 /** Who this data store is: its replica id and epochs. `IdentityStore` in production. */
 export interface Identity extends OwnReplica {
-  /** Resolves once `nextEpoch` can be called again. */
+  /** How often `nextEpoch` can be called now. */
+  readonly epochsLeft: number;
+  /** Resolves once `nextEpoch` could be called again; others who waited may have been quicker. */
   ensureEpochs(): Promise<void>;
   /** Says durably, once per run, that dots may leave the process before they are fsynced. */
   markBufferedDots(): Promise<void>;
@@ -77,14 +80,26 @@ export type CoordinatedWrite =
     }
   /** What this replica holds for the key failed its checksum: repair it from the peers first. */
   | { readonly kind: 'damaged' }
+  /** `mayBegin` said no: nothing was done. */
+  | { readonly kind: 'abandoned' }
   /** The disk failed. `begun`: the write may be there again after a restart, from what reached the log. */
   | { readonly kind: 'storage-failed'; readonly begun: boolean; readonly error: EngineError };
 
-export interface MergedRecord {
-  readonly changed: boolean;
-  /** Fsynced before this answer. */
-  readonly synced: boolean;
-}
+export type MergedRecord =
+  | {
+      readonly kind: 'merged';
+      readonly changed: boolean;
+      /** Fsynced before this answer. */
+      readonly synced: boolean;
+    }
+  /** What this replica holds failed its checksum, and what came may know less than what was lost: nothing was stored. */
+  | { readonly kind: 'damaged' };
+
+export type KnownWrite =
+  | { readonly kind: 'found'; readonly dot: Dot }
+  | { readonly kind: 'unseen' }
+  /** Whether it was seen cannot be known. */
+  | { readonly kind: 'damaged' };
 
 export class Replica {
   readonly #deps: ReplicaDependencies;
@@ -115,13 +130,17 @@ export class Replica {
       readonly sync: boolean;
       /** Go on from nothing where the stored record is damaged. Only after the peers were asked for it. */
       readonly forgetDamaged: boolean;
+      /** Asked right before anything is changed: false when nobody waits for the write any more. */
+      readonly mayBegin: () => boolean;
     },
   ): Promise<CoordinatedWrite> {
     let begun = false;
     try {
       if (!options.sync) await this.#deps.identity.markBufferedDots();
-      await this.#deps.identity.ensureEpochs();
+      // Checked again after every wait: those who waited for one lease together may use it up.
+      while (this.#deps.identity.epochsLeft <= 0) await this.#deps.identity.ensureEpochs();
       // From here to the write nothing is awaited: read, decide and enqueue are one piece.
+      if (!options.mayBegin()) return { kind: 'abandoned' };
       const current = this.#pending.current(key.partition, key.recordKey);
       if (current.kind === 'damaged' && !options.forgetDamaged) return { kind: 'damaged' };
       const held = current.kind === 'found' ? current : undefined;
@@ -149,14 +168,22 @@ export class Replica {
   }
 
   /**
-   * Keeps what another replica sent: a write, a repair or a hint. Rejects with MalformedError or EngineError. A damaged
-   * local record counts as forgotten: what the peers hold replaces it, and the rule of epochs covers what was lost.
+   * Keeps what another replica sent: a write, a repair or a hint. Rejects with MalformedError or EngineError.
+   *
+   * Only a repair may replace a damaged record, because whoever sends it has asked the other replicas; the rule of epochs
+   * covers what was lost. A write comes from one coordinator, which may not know all that this replica acknowledged: stored
+   * over the damage it would make this replica vouch for less, and two quorums could miss each other.
    */
-  async merge(key: PlacedKey, bytes: Uint8Array, options: { readonly sync: boolean }): Promise<MergedRecord> {
+  async merge(
+    key: PlacedKey,
+    bytes: Uint8Array,
+    options: { readonly sync: boolean; readonly restoreDamaged: boolean },
+  ): Promise<MergedRecord> {
     const incoming = decodeRecord(bytes, crc32);
-    await this.#deps.identity.ensureEpochs();
+    while (this.#deps.identity.epochsLeft <= 0) await this.#deps.identity.ensureEpochs();
     // From here to the write nothing is awaited: read, decide and enqueue are one piece.
     const current = this.#pending.current(key.partition, key.recordKey);
+    if (current.kind === 'damaged' && !options.restoreDamaged) return { kind: 'damaged' };
     const held = current.kind === 'found' ? current : undefined;
     const merged =
       held !== undefined && sameBytes(held.bytes, bytes)
@@ -172,23 +199,38 @@ export class Replica {
       this.#rememberReceived(key, incoming);
       await stored;
     } else await held?.stored;
-    return { changed, synced: options.sync };
+    return { kind: 'merged', changed, synced: options.sync };
   }
 
-  /** The dot of the write with this request id, if the record or the short memory knows it. Throws EngineError. */
-  findWrite(key: PlacedKey, requestId: Uint8Array): Dot | undefined {
-    const stored = this.read(key);
-    if (stored.kind === 'found') {
-      const version = versionOfRequest(decodeRecord(stored.record, crc32), requestId);
-      if (version !== undefined) return version.dot;
-    }
-    return this.#deps.requests.find(key.recordKey, requestId)?.dot;
+  /** The dot of the write with this request id, if the stored record or the short memory knows it. Throws EngineError. */
+  findWrite(key: PlacedKey, requestId: Uint8Array): KnownWrite {
+    const stored = this.#pending.stored(key.partition, key.recordKey);
+    if (stored.kind === 'damaged') return stored;
+    const record = stored.kind === 'found' ? stored.record : undefined;
+    const version = record === undefined ? undefined : versionOfRequest(record, requestId);
+    const dot = version?.dot ?? this.#remembered(key, requestId, record)?.dot;
+    return dot === undefined ? { kind: 'unseen' } : { kind: 'found', dot };
+  }
+
+  /**
+   * An earlier write with this request id that the record has seen, and that was superseded. What is remembered and not in
+   * the record's clock is not there: still on its way to the disk, or lost with a damaged record.
+   */
+  #remembered(
+    key: PlacedKey,
+    requestId: Uint8Array,
+    record: VersionedRecord | undefined,
+  ): RememberedWrite | undefined {
+    const earlier = this.#deps.requests.find(key.recordKey, requestId);
+    return earlier !== undefined && record !== undefined && covers(record.clock, earlier.dot)
+      ? earlier
+      : undefined;
   }
 
   #decide(key: PlacedKey, local: VersionedRecord | undefined, intent: WriteIntent): WriteDecision {
     const { requestId } = intent;
     if (requestId !== undefined && local !== undefined && versionOfRequest(local, requestId) === undefined) {
-      const earlier = this.#deps.requests.find(key.recordKey, requestId);
+      const earlier = this.#remembered(key, requestId, local);
       if (earlier !== undefined) {
         if (earlier.fingerprint !== fingerprint(intent.value)) {
           return { kind: 'refused', why: 'request-id-reused' };

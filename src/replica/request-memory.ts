@@ -4,7 +4,7 @@
  * inside the version.
  */
 
-import type { Dot } from '../core/causality/dot.ts';
+import { compareDots, type Dot } from '../core/causality/dot.ts';
 import { nameOf as keyName } from './pending-records.ts';
 
 export interface RememberedWrite {
@@ -42,7 +42,11 @@ export class RequestMemory {
   /** Keeps the smallest dot of a request id, as the merge of records does. */
   remember(recordKey: Uint8Array, requestId: Uint8Array, write: RememberedWrite): void {
     const name = nameOf(recordKey, requestId);
-    if (this.#entries.has(name)) return;
+    const known = this.#entries.get(name);
+    if (known !== undefined) {
+      if (compareDots(write.dot, known.dot) < 0) this.#entries.set(name, { ...write, atMs: known.atMs });
+      return;
+    }
     this.#entries.set(name, { ...write, atMs: this.#monotonicMs() });
     this.#expire();
   }

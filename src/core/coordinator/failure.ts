@@ -9,7 +9,7 @@ import type { NodeId } from '../identity.ts';
 /** `not-applied`: will never become visible. `unknown`: some replica may hold it, and repair may spread it. */
 export type WriteOutcome = 'not-a-write' | 'not-applied' | 'unknown';
 
-/** Why one replica did not count. Only `not-sent` proves that it did not carry the call out. */
+/** Why one replica did not count. `not-sent`, `overloaded` and `refused` prove that it did nothing; the others do not. */
 export type ReplicaFailureReason =
   | 'not-sent'
   | 'lost'

@@ -21,7 +21,7 @@ export type ReadStep =
   | { readonly kind: 'wait' }
   /** Ask these replicas: some for the record, the others for a digest of it. */
   | { readonly kind: 'ask'; readonly records: readonly NodeId[]; readonly digests: readonly NodeId[] }
-  /** Write the merge to these replicas, and report back with `repaired` or `failed`. */
+  /** Write the merge to these replicas, and report back with `repaired` or `failed`. The next step may be the answer already. */
   | { readonly kind: 'repair'; readonly record: VersionedRecord; readonly nodes: readonly NodeId[] }
   | { readonly kind: 'answer'; readonly record: VersionedRecord | undefined }
   | { readonly kind: 'unmet' }
@@ -38,10 +38,22 @@ export interface ReadCoreOptions {
   readonly minContext: CausalContext | undefined;
   readonly policy: ConflictPolicy;
   readonly digestOf: (record: VersionedRecord) => Digest;
+  /**
+   * Intact replicas whose records must be in a merge before it may replace a damaged one: so many that every write quorum
+   * which the damaged replica was part of has one of them. Fewer, and it would vouch for less than it acknowledged.
+   */
+  readonly restoreAnswers: number;
+}
+
+interface Held {
+  readonly record: VersionedRecord | undefined;
+  readonly digest: Digest;
 }
 
 interface Answer {
   readonly digest: Digest;
+  /** What it held when it was asked; `digest` follows the repairs. */
+  readonly firstDigest: Digest;
   /** False while only the digest is known. */
   readonly full: boolean;
   readonly record: VersionedRecord | undefined;
@@ -50,17 +62,21 @@ interface Answer {
 export class ReadCore {
   readonly #options: ReadCoreOptions;
   readonly #asked = new Set<NodeId>();
+  /** Asked and silent: whatever else speaks is not listened to, so nothing counts twice. */
+  readonly #awaited = new Set<NodeId>();
+  /** Of those awaited, the ones whose digest is known and whose record is being fetched. */
   readonly #fetching = new Set<NodeId>();
   readonly #answers = new Map<NodeId, Answer>();
   readonly #failures: ReplicaFailure[] = [];
   /** Replicas whose record failed its checksum: no answer, but the merge is sent to them with every repair. */
   readonly #damaged = new Set<NodeId>();
-  readonly #repairing = new Set<NodeId>();
-  readonly #repaired = new Set<NodeId>();
-  readonly #repairTried = new Set<NodeId>();
+  /** What a damaged replica was restored to; `undefined` after it failed to take it. */
+  readonly #restored = new Map<NodeId, Digest | undefined>();
+  /** The merge each replica was sent, until it confirms. A later answer may have made another merge since. */
+  readonly #repairing = new Map<NodeId, Held>();
   #required: number;
   #blockingRepair: boolean;
-  #merged: { readonly record: VersionedRecord | undefined; readonly digest: Digest } | undefined;
+  #merged: Held | undefined;
 
   constructor(options: ReadCoreOptions) {
     this.#options = options;
@@ -70,21 +86,36 @@ export class ReadCore {
 
   /** A replica sent its record (`undefined`: it holds nothing). */
   answeredRecord(from: NodeId, record: VersionedRecord | undefined, digest: Digest): void {
+    if (!this.#awaited.delete(from)) return;
     this.#fetching.delete(from);
-    this.#answers.set(from, { digest, full: true, record });
+    this.#answers.set(from, { digest, firstDigest: digest, full: true, record });
     this.#merged = undefined;
   }
 
   /** A replica sent only its digest. */
   answeredDigest(from: NodeId, digest: Digest): void {
-    if (this.#answers.get(from)?.full) return;
-    this.#answers.set(from, { digest, full: digest === absentDigest, record: undefined });
+    if (!this.#awaited.has(from)) return;
+    if (this.#fetching.has(from)) {
+      // Asked for the record behind its digest, it sent another digest: to ask again could go on for ever.
+      this.failed(from, 'refused');
+      return;
+    }
+    this.#awaited.delete(from);
+    const full = digest === absentDigest;
+    this.#answers.set(from, { digest, firstDigest: digest, full, record: undefined });
     this.#merged = undefined;
   }
 
+  /** What a replica was last asked, for its record or to take a repair, came to nothing. */
   failed(from: NodeId, reason: ReplicaFailureReason): void {
-    if (this.#repairing.delete(from) || this.#fetching.delete(from)) this.#answers.delete(from);
-    if (this.#answers.get(from) !== undefined || this.#damaged.has(from)) return;
+    const refusedRepair = this.#repairing.delete(from);
+    if (refusedRepair && this.#damaged.has(from)) {
+      this.#restored.set(from, undefined);
+      return;
+    }
+    if (!refusedRepair && !this.#awaited.delete(from)) return;
+    this.#fetching.delete(from);
+    this.#answers.delete(from);
     if (reason === 'record-damaged') this.#damaged.add(from);
     this.#failures.push({ node: from, reason });
     this.#merged = undefined;
@@ -92,8 +123,18 @@ export class ReadCore {
 
   /** A replica confirmed that it holds the merge it was sent. */
   repaired(from: NodeId): void {
+    const sent = this.#repairing.get(from);
+    if (sent === undefined) return;
     this.#repairing.delete(from);
-    this.#repaired.add(from);
+    if (this.#damaged.has(from)) {
+      this.#restored.set(from, sent.digest);
+      return;
+    }
+    const answer = this.#answers.get(from);
+    if (answer === undefined) return;
+    // It holds what it was sent, not what has been learned since: that it is sent next.
+    this.#answers.set(from, { ...sent, firstDigest: answer.firstDigest, full: true });
+    this.#merged = undefined;
   }
 
   /** Settle for a weaker level (the request listed it). Answers so far count. */
@@ -120,7 +161,10 @@ export class ReadCore {
 
     const fetch = this.#toFetch();
     if (fetch.length > 0) {
-      for (const node of fetch) this.#fetching.add(node);
+      for (const node of fetch) {
+        this.#fetching.add(node);
+        this.#awaited.add(node);
+      }
       return { kind: 'ask', records: fetch, digests: [] };
     }
     if (this.#fetching.size > 0) return { kind: 'wait' };
@@ -132,14 +176,16 @@ export class ReadCore {
     return this.#blockingRepair ? this.#repair(merged) : { kind: 'answer', record: merged.record };
   }
 
-  /** Replicas known to hold less than the merge, or something else: what background repair still owes. */
+  /** Replicas known to hold less than the merge, or something else, and not being repaired: what background repair still owes. */
   behind(): readonly NodeId[] {
     const { digest } = this.#merge();
     const nodes: NodeId[] = [];
     for (const [node, answer] of this.#answers) {
-      if (answer.digest !== digest && !this.#repaired.has(node)) nodes.push(node);
+      if (answer.digest !== digest && !this.#repairing.has(node)) nodes.push(node);
     }
-    for (const node of this.#damaged) if (!this.#repaired.has(node)) nodes.push(node);
+    for (const node of this.#damaged) {
+      if (this.#restored.get(node) !== digest && !this.#repairing.has(node)) nodes.push(node);
+    }
     return nodes;
   }
 
@@ -147,7 +193,7 @@ export class ReadCore {
   get agreed(): number {
     const { digest } = this.#merge();
     let count = 0;
-    for (const answer of this.#answers.values()) if (answer.digest === digest) count++;
+    for (const answer of this.#answers.values()) if (answer.firstDigest === digest) count++;
     return count;
   }
 
@@ -174,7 +220,7 @@ export class ReadCore {
   #start(): ReadStep {
     const first = this.#unasked(this.#required);
     if (first.length < this.#required) return { kind: 'unmet' };
-    for (const node of first) this.#asked.add(node);
+    this.#await(first);
     return { kind: 'ask', records: first.slice(0, 1), digests: first.slice(1) };
   }
 
@@ -187,27 +233,30 @@ export class ReadCore {
       : { kind: 'context-not-reached' };
   }
 
-  #repair(merged: { readonly record: VersionedRecord | undefined; readonly digest: Digest }): ReadStep {
+  /** Sends the merge to all that lack it, and answers once as many as the level needs hold it: not necessarily all. */
+  #repair(merged: Held): ReadStep {
     const { record, digest } = merged;
     if (record === undefined) return { kind: 'answer', record };
     let holders = 0;
     const behind: NodeId[] = [];
     for (const [node, answer] of this.#answers) {
-      if (answer.digest === digest || this.#repaired.has(node)) holders++;
+      if (answer.digest === digest) holders++;
       else if (!this.#repairing.has(node)) behind.push(node);
     }
-    for (const node of this.#damaged) {
-      if (this.#repaired.has(node)) holders++;
-      else if (!this.#repairing.has(node) && !this.#repairTried.has(node)) behind.push(node);
-      this.#repairTried.add(node);
+    if (this.#answers.size >= this.#options.restoreAnswers) {
+      for (const node of this.#damaged) {
+        if (this.#repairing.has(node)) continue;
+        const tried = this.#restored.has(node);
+        const restored = this.#restored.get(node);
+        if (!tried || (restored !== undefined && restored !== digest)) behind.push(node);
+      }
     }
     if (behind.length > 0) {
-      for (const node of behind) this.#repairing.add(node);
+      for (const node of behind) this.#repairing.set(node, merged);
       return { kind: 'repair', record, nodes: behind };
     }
-    if (holders >= this.#required) return { kind: 'answer', record };
-    if (this.#repairing.size > 0) return { kind: 'wait' };
-    return { kind: 'unmet' };
+    // Every answer holds the merge, is being given it, or became a failure: there is always somebody to wait for.
+    return holders >= this.#required ? { kind: 'answer', record } : { kind: 'wait' };
   }
 
   /** Digest-only answers whose record is needed: those that differ, or one of them when no record came at all. */
@@ -223,7 +272,7 @@ export class ReadCore {
     return nodes;
   }
 
-  #merge(): { readonly record: VersionedRecord | undefined; readonly digest: Digest } {
+  #merge(): Held {
     if (this.#merged !== undefined) return this.#merged;
     let record: VersionedRecord | undefined;
     let digest = absentDigest;
@@ -254,7 +303,14 @@ export class ReadCore {
 
   /** Whoever is asked late is asked for the record: the digest would only be another round. */
   #ask(nodes: readonly NodeId[]): ReadStep {
-    for (const node of nodes) this.#asked.add(node);
+    this.#await(nodes);
     return { kind: 'ask', records: nodes, digests: [] };
+  }
+
+  #await(nodes: readonly NodeId[]): void {
+    for (const node of nodes) {
+      this.#asked.add(node);
+      this.#awaited.add(node);
+    }
   }
 }

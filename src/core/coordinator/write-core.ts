@@ -13,8 +13,8 @@ export type WriteStep =
   | { readonly kind: 'unmet' };
 
 export interface WriteCoreOptions {
-  /** N: home replicas of the key, all of which are sent the record. */
-  readonly homes: number;
+  /** The N home replicas of the key, all of which are sent the record. Nobody else counts. */
+  readonly homes: readonly NodeId[];
   /** Answers needed. */
   readonly required: number;
   /** True when only an fsynced answer counts. */
@@ -23,40 +23,47 @@ export interface WriteCoreOptions {
 
 export class WriteCore {
   readonly #options: WriteCoreOptions;
-  readonly #acknowledged = new Set<NodeId>();
+  /** Homes that have not answered: the first answer of each counts, and no other. */
+  readonly #silent: Set<NodeId>;
   readonly #failures: ReplicaFailure[] = [];
+  #acked = 0;
   #synced = 0;
 
   constructor(options: WriteCoreOptions) {
     this.#options = options;
+    this.#silent = new Set(options.homes);
   }
 
-  /** A home replica holds the record. A replica counts once, however often it answers. */
+  /** A home replica holds the record. */
   acknowledged(node: NodeId, synced: boolean): void {
     if (this.#options.syncedOnly && !synced) {
       this.failed(node, 'not-synced');
       return;
     }
-    if (this.#acknowledged.has(node)) return;
-    this.#acknowledged.add(node);
+    if (!this.#silent.delete(node)) return;
+    this.#acked++;
     if (synced) this.#synced++;
   }
 
   failed(node: NodeId, reason: ReplicaFailureReason): void {
-    if (this.#acknowledged.has(node) || this.#failures.some((failure) => failure.node === node)) return;
-    this.#failures.push({ node, reason });
+    if (this.#silent.delete(node)) this.#failures.push({ node, reason });
+  }
+
+  /** The time is up: whoever is silent counts no more. */
+  expire(): void {
+    for (const node of [...this.#silent]) this.failed(node, 'timed-out');
   }
 
   step(): WriteStep {
     const { homes, required } = this.#options;
-    if (this.#acknowledged.size >= required) return { kind: 'done' };
-    if (homes - this.#failures.length < required) return { kind: 'unmet' };
+    if (this.#acked >= required) return { kind: 'done' };
+    if (homes.length - this.#failures.length < required) return { kind: 'unmet' };
     return { kind: 'wait' };
   }
 
   /** True once every home has answered or failed: nothing more will come. */
   get settled(): boolean {
-    return this.#acknowledged.size + this.#failures.length >= this.#options.homes;
+    return this.#silent.size === 0;
   }
 
   get required(): number {
@@ -64,7 +71,7 @@ export class WriteCore {
   }
 
   get acked(): number {
-    return this.#acknowledged.size;
+    return this.#acked;
   }
 
   /** Of those acknowledged, how many had fsynced. */

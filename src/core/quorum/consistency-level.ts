@@ -34,6 +34,14 @@ export function quorumOf(n: number): number {
   return Math.floor(n / 2) + 1;
 }
 
+/**
+ * Intact replicas, of the N - 1 others, that must have spoken before a damaged record may be replaced by what they hold. Of
+ * every majority that the damaged replica was part of one is then among them, so nothing that it acknowledged is forgotten.
+ */
+export function restoreAnswersOf(n: number): number {
+  return Math.min(n - 1, n - quorumOf(n) + 1);
+}
+
 /** Answers that `strength` needs from N replicas. A level above N is invalid, never silently lowered. */
 export function requirementOf(strength: Strength, n: number, operation: 'read' | 'write'): Requirement {
   if (strength.kind === 'replicas') {

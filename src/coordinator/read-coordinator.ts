@@ -1,0 +1,233 @@
+/** The reading half of the coordinator: reads at a level, and the repair of replicas that were found behind. */
+
+import type { Bucket } from '../core/bucket.ts';
+import { OperationError } from '../core/coordinator/failure.ts';
+import type { ReadCore } from '../core/coordinator/read-core.ts';
+import type { NodeId } from '../core/identity.ts';
+import {
+  quorumOf,
+  requirementOf,
+  restoreAnswersOf,
+  type Strength,
+} from '../core/quorum/consistency-level.ts';
+import type { Env } from '../env/env.ts';
+import { findWrite } from './inspection.ts';
+import type { ReadOperation, ReadResult, WriteOutcomeResult } from './operation.ts';
+import type { PreferenceLists } from './preference-list.ts';
+import { type ReadAttempt, ReadRun, type ReadRunDependencies, type ReadRunResult } from './read-run.ts';
+import { invalidLevel } from './refusal.ts';
+import { RepairBacklog } from './repair-backlog.ts';
+import type { ReplicaClient } from './replica-client.ts';
+
+export interface CoordinatorObserver {
+  readRepair(kind: 'blocking' | 'background', replicas: number): void;
+  hedged(): void;
+}
+
+export interface ReadCoordinatorDependencies {
+  readonly self: NodeId;
+  readonly env: Env;
+  readonly clientOf: (node: NodeId) => ReplicaClient;
+  readonly lists: PreferenceLists;
+  readonly observe: CoordinatorObserver;
+}
+
+export interface ReadCoordinatorOptions {
+  /** A read asks one more replica after this many times the usual latency; 0: never. */
+  readonly hedgeFactor: number;
+  readonly hedgeMsMin: number;
+  /** Chance that a read below QUORUM is checked against all replicas afterwards, from 0 to 1. */
+  readonly repairChance: number;
+  /** Background repairs waiting or running; more are dropped. */
+  readonly repairsMax: number;
+}
+
+/** What a repair found out. */
+export interface RepairOutcome {
+  /** So many intact replicas were heard that a damaged record need not be waited for: what they hold is all there is. */
+  readonly restorable: boolean;
+}
+
+const repairMs = 5_000;
+
+export class ReadCoordinator {
+  readonly #deps: ReadCoordinatorDependencies;
+  readonly #options: ReadCoordinatorOptions;
+  readonly #repairs: RepairBacklog;
+  readonly #runDeps: ReadRunDependencies;
+
+  constructor(dependencies: ReadCoordinatorDependencies, options: ReadCoordinatorOptions) {
+    this.#deps = dependencies;
+    this.#options = options;
+    const { env, clientOf, observe } = dependencies;
+    this.#runDeps = { env, clientOf, onHedge: () => observe.hedged() };
+    this.#repairs = new RepairBacklog(options.repairsMax, ({ bucket, recordKey }, done) =>
+      this.#repairAll(bucket, recordKey, Number.POSITIVE_INFINITY, done),
+    );
+  }
+
+  /** Background repairs that wait or run now. */
+  get repairsPending(): number {
+    return this.#repairs.pending;
+  }
+
+  async read(operation: ReadOperation): Promise<ReadResult> {
+    const { bucket, recordKey, strength } = operation;
+    const { lists, env, observe, self } = this.#deps;
+    const { homes, layoutVersion } = lists.place(bucket.replication, recordKey);
+    const candidates = lists.up(homes);
+    const levels: Strength[] = [strength];
+    for (const level of operation.fallback) levels.push({ kind: 'level', level });
+    const attempts = levels.map((level) => attemptOf(level, homes.length));
+    // Levels that cannot be met by those that are up are not even tried.
+    const first = attempts.findIndex((attempt) => attempt.required <= candidates.length);
+    if (first < 0) {
+      const required = (attempts.at(-1) as ReadAttempt).required;
+      throw new OperationError({ kind: 'not-enough-replicas', required, alive: candidates.length });
+    }
+    const result = await this.#run(operation, homes.length, candidates, attempts.slice(first));
+    if (result.kind !== 'answer') throw readFailure(result.kind, result.core, candidates.length);
+
+    const { core, record, repairStarted } = result;
+    const blocking = (attempts[first + result.attempt] as ReadAttempt).blockingRepair;
+    const behind = core.behind();
+    if (repairStarted) observe.readRepair('blocking', 1);
+    const checkAll = !blocking && env.random.fraction() < this.#options.repairChance;
+    if (behind.length > 0 || checkAll) this.repairLater(bucket, recordKey);
+    return {
+      record,
+      report: {
+        achieved: levels[first + result.attempt] as Strength,
+        asked: core.asked,
+        answered: core.answered,
+        agreed: core.agreed,
+        repairStarted: repairStarted || behind.length > 0,
+        coordinator: self,
+        layoutVersion,
+      },
+    };
+  }
+
+  async findWrite(operation: ReadOperation, requestId: Uint8Array): Promise<WriteOutcomeResult> {
+    const { bucket, recordKey, strength, deadlineMs } = operation;
+    const { lists, clientOf, env } = this.#deps;
+    const { homes } = lists.place(bucket.replication, recordKey);
+    const { required } = attemptOf(strength, homes.length);
+    const candidates = lists.up(homes);
+    if (candidates.length < required) {
+      throw new OperationError({ kind: 'not-enough-replicas', required, alive: candidates.length });
+    }
+    const timeoutMs = Math.max(1, deadlineMs - env.clock.monotonicMs());
+    const found = await findWrite(candidates.map(clientOf), recordKey, requestId, required, timeoutMs);
+    if (found.kind === 'unmet') {
+      const { answered, failures } = found;
+      const timedOut = failures.some((failure) => failure.reason === 'timed-out');
+      throw new OperationError({
+        kind: timedOut ? 'quorum-timeout' : 'replica-failure',
+        outcome: 'not-a-write',
+        required,
+        alive: candidates.length,
+        answered,
+        failures,
+      });
+    }
+    if (found.kind === 'not-seen') return found;
+    const record = (await this.read({ ...operation, fallback: [], minContext: undefined })).record;
+    return { kind: 'applied', dot: found.dot, record };
+  }
+
+  /** Compares and repairs the key's replicas when there is time. */
+  repairLater(bucket: Bucket, recordKey: Uint8Array): void {
+    this.#repairs.add({ bucket, recordKey });
+  }
+
+  /** Compares and repairs the key's replicas at once, as many as can be reached before the deadline. */
+  repairNow(bucket: Bucket, recordKey: Uint8Array, deadlineMs: number): Promise<RepairOutcome> {
+    return new Promise((resolve) => this.#repairAll(bucket, recordKey, deadlineMs, resolve));
+  }
+
+  #run(
+    operation: ReadOperation,
+    n: number,
+    candidates: readonly NodeId[],
+    attempts: readonly ReadAttempt[],
+  ): Promise<ReadRunResult> {
+    return new Promise((resolve) => {
+      const options = {
+        recordKey: operation.recordKey,
+        bucket: operation.bucket,
+        candidates,
+        restoreAnswers: restoreAnswersOf(n),
+        attempts,
+        minContext: operation.minContext,
+        deadlineMs: operation.deadlineMs,
+        hedgeAfterMs: this.#hedgeAfterMs(candidates, (attempts[0] as ReadAttempt).required),
+      };
+      new ReadRun(this.#runDeps, options, resolve).start();
+    });
+  }
+
+  /** Reads the key from all that are up and repairs whoever is behind. Calls `done` whatever becomes of it: the next read tries again. */
+  #repairAll(
+    bucket: Bucket,
+    recordKey: Uint8Array,
+    deadlineMs: number,
+    done: (outcome: RepairOutcome) => void,
+  ): void {
+    const { lists, env, observe } = this.#deps;
+    const { homes } = lists.place(bucket.replication, recordKey);
+    const candidates = lists.up(homes);
+    const restoreAnswers = restoreAnswersOf(homes.length);
+    if (candidates.length < 2) {
+      done({ restorable: restoreAnswers === 0 });
+      return;
+    }
+    const attempts: ReadAttempt[] = [];
+    for (let required = candidates.length; required >= 1; required--)
+      attempts.push({ required, blockingRepair: true });
+    const options = {
+      recordKey,
+      bucket,
+      candidates,
+      restoreAnswers,
+      attempts,
+      minContext: undefined,
+      deadlineMs: Math.min(deadlineMs, env.clock.monotonicMs() + repairMs),
+      hedgeAfterMs: undefined,
+    };
+    new ReadRun(this.#runDeps, options, (result) => {
+      if (result.kind === 'answer' && result.repairStarted) observe.readRepair('background', 1);
+      done({ restorable: result.core.answered >= restoreAnswers });
+    }).start();
+  }
+
+  #hedgeAfterMs(candidates: readonly NodeId[], required: number): number | undefined {
+    const { hedgeFactor, hedgeMsMin } = this.#options;
+    // Nobody left to ask, or nobody but this node is asked at first.
+    if (hedgeFactor === 0 || candidates.length <= required) return undefined;
+    const usual = this.#deps.lists.usualMs(candidates.slice(0, required));
+    return usual === undefined ? undefined : Math.max(hedgeMsMin, usual * hedgeFactor);
+  }
+}
+
+function attemptOf(strength: Strength, n: number): ReadAttempt {
+  const requirement = requirementOf(strength, n, 'read');
+  if (requirement.kind === 'invalid') throw new OperationError(invalidLevel(requirement.problem));
+  return { required: requirement.answers, blockingRepair: requirement.answers >= quorumOf(n) };
+}
+
+function readFailure(kind: 'unmet' | 'context-not-reached', core: ReadCore, alive: number): OperationError {
+  const { required, answered, failures } = core;
+  if (kind === 'context-not-reached') {
+    return new OperationError({ kind, required, alive, answered, failures });
+  }
+  const timedOut = failures.some((failure) => failure.reason === 'timed-out');
+  return new OperationError({
+    kind: timedOut ? 'quorum-timeout' : 'replica-failure',
+    outcome: 'not-a-write',
+    required,
+    alive,
+    answered,
+    failures,
+  });
+}
