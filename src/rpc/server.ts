@@ -56,8 +56,8 @@ const silentMsMax = 10_000;
 const ageGraceMs = 30_000;
 const keepaliveMs = 30_000;
 const keepaliveTimeoutMs = 10_000;
-/** Polite goodbyes to connections take this long at most. */
-const goodbyeMs = 250;
+/** Answers on their way have this long to leave before connections are cut. */
+const goodbyeMs = 1_000;
 
 /** Opens the client port. Rejects when the address cannot be bound. */
 export async function startServer(
@@ -128,10 +128,13 @@ export async function startServer(
     async close() {
       door.startDraining();
       health.close();
+      // Resolves when the last connection is gone. tryShutdown does not: on this Node the sessions count as closed as soon as
+      // they are asked to, while answers are still on their way.
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
+      grpc.tryShutdown(() => {});
       await new Promise<void>((resolve) => {
         const bound = env.timers.after(goodbyeMs, resolve);
-        grpc.tryShutdown(() => {
+        void closed.then(() => {
           bound.cancel();
           resolve();
         });
