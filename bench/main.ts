@@ -121,8 +121,9 @@ async function compare(
       `${etcd === undefined ? '' : `; etcd ${etcd}`}; three nodes each, all on this machine\n`,
   );
   say(tableText(results));
-  say(costText(results));
-  say(`\nkept in ${await keepResults({ machine, etcd, ...versions, options, results })}`);
+  const cost = costText(results);
+  if (cost !== '') say(`${cost}\n`);
+  say(`kept in ${await keepResults({ machine, etcd, ...versions, options, results })}`);
   const failed = results.filter(({ median }) => median.failures > 0);
   for (const { row, rounds: measured } of failed) {
     say(`${row.name}: ${measured.find((each) => each.firstFailure !== undefined)?.firstFailure}`);
