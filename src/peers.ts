@@ -33,7 +33,7 @@ export class Peers {
   readonly #deps: PeersDependencies;
   readonly #config: Config;
   readonly #links = new Map<NodeId, PeerLink>();
-  readonly #heartbeats: Heartbeat[] = [];
+  readonly #heartbeats = new Map<NodeId, Heartbeat>();
   readonly #detector: TimeoutLiveness;
   readonly #server: PeerServer;
   readonly #heartbeatServer: HeartbeatServer;
@@ -72,6 +72,7 @@ export class Peers {
         hello,
         isMember,
         layoutVersion,
+        onGreeted: (node) => this.#isThere(node as NodeId),
         onRefused: ({ node, reason }) =>
           log.error({ peer: node }, `refused ${node || 'a caller'}: ${reason}`),
         onMalformed: ({ node, message }) =>
@@ -92,12 +93,12 @@ export class Peers {
     });
     this.#detector.start();
     for (const link of this.#links.values()) link.start();
-    for (const heartbeat of this.#heartbeats) heartbeat.start();
+    for (const heartbeat of this.#heartbeats.values()) heartbeat.start();
   }
 
   async stop(): Promise<void> {
     this.#detector.close();
-    for (const heartbeat of this.#heartbeats) heartbeat.close();
+    for (const heartbeat of this.#heartbeats.values()) heartbeat.close();
     for (const link of this.#links.values()) link.close();
     this.#server.close();
     this.#heartbeatServer.close();
@@ -133,6 +134,12 @@ export class Peers {
     return calls;
   }
 
+  /** One channel has found the peer, or the peer has found this node: the others need not wait their long pauses out. */
+  #isThere(node: NodeId): void {
+    this.#links.get(node)?.redial();
+    this.#heartbeats.get(node)?.redial();
+  }
+
   #connect(member: MemberConfig): void {
     const { env, network, hello, layoutVersion, clock, log } = this.#deps;
     const { peers, heartbeat } = this.#config;
@@ -152,11 +159,14 @@ export class Peers {
       },
     );
     link.onStateChange((state) => {
-      if (state.kind === 'connected') this.#detector.channelOpened(member.id, 'data');
-      else this.#detector.channelBroken(member.id, 'data', state.message);
+      if (state.kind === 'connected') {
+        this.#detector.channelOpened(member.id, 'data');
+        this.#isThere(member.id);
+      } else this.#detector.channelBroken(member.id, 'data', state.message);
     });
     this.#links.set(member.id, link);
-    this.#heartbeats.push(
+    this.#heartbeats.set(
+      member.id,
       new Heartbeat(
         {
           network,
@@ -167,7 +177,10 @@ export class Peers {
             this.#detector.heartbeatAnswered(member.id, sample);
             clock.observe(env.clock.wallMicros() + sample.clockOffsetMicros);
           },
-          onOpen: () => this.#detector.channelOpened(member.id, 'control'),
+          onOpen: () => {
+            this.#detector.channelOpened(member.id, 'control');
+            this.#isThere(member.id);
+          },
           onBroken: (reason) => this.#detector.channelBroken(member.id, 'control', reason),
         },
         {

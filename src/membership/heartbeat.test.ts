@@ -104,6 +104,24 @@ test('a peer that is gone is told at once, and found again when it is back', asy
   expect(events.at(-1)).toBe('broken connection to port 7500 was cut');
 });
 
+test('told that its peer is there, it asks again after the first pause', async () => {
+  const { env, events, ask, answer } = world();
+  const heartbeat = ask(7500);
+  env.advance(20_000);
+  const attempts = events.length;
+  await answer(7500);
+  heartbeat.redial();
+  // Within the first pause of 100 ms, instead of up to 2 s.
+  env.advance(110);
+  expect(events.slice(attempts)).toEqual(['open n2']);
+  heartbeat.redial();
+  env.advance(3_000);
+  expect(events.slice(attempts)).toEqual(['open n2']);
+  heartbeat.close();
+  heartbeat.redial();
+  expect(env.timersPending).toBe(0);
+});
+
 test('a silent peer gives no samples, and its late answers count once it speaks', async () => {
   const { env, network, samples, ask, answer } = world();
   await answer(7500);

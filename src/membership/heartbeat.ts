@@ -97,9 +97,21 @@ export class Heartbeat {
     this.#stream = undefined;
   }
 
+  /** The caller knows that the peer is there: the next attempt comes after the first pause. As `PeerLink.redial`. */
+  redial(): void {
+    this.#backoff.reset();
+    if (this.#stream !== undefined || this.#closed || this.#timer === undefined) return;
+    this.#dialAfter(this.#backoff.next());
+  }
+
   /** Frames that made no sense; each ended its stream. */
   get malformedFrames(): number {
     return this.#malformedFrames;
+  }
+
+  #dialAfter(delayMs: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#dependencies.env.timers.after(delayMs, () => this.#dial());
   }
 
   #dial(): void {
@@ -198,7 +210,7 @@ export class Heartbeat {
     this.#stream = undefined;
     this.#timer?.cancel();
     if (this.#closed) return;
-    this.#timer = this.#dependencies.env.timers.after(this.#backoff.next(), () => this.#dial());
+    this.#dialAfter(this.#backoff.next());
     this.#dependencies.onBroken?.(reason);
   }
 

@@ -223,6 +223,17 @@ export class PeerLink {
     if (before.kind === 'open') this.#left('closed', 'closed by this node');
   }
 
+  /**
+   * The caller knows that the peer is there: the next attempt comes after the first pause, not after one grown long while
+   * it was away. Nothing happens while connected.
+   */
+  redial(): void {
+    this.#backoff.reset();
+    if (this.#connection.kind !== 'waiting') return;
+    this.#connection.timer.cancel();
+    this.#dialAfter(this.#backoff.next());
+  }
+
   /** Whether calls can be sent now. */
   get connected(): boolean {
     return this.#connection.kind === 'open';
@@ -429,6 +440,10 @@ export class PeerLink {
 
   // ---- Connecting
 
+  #dialAfter(delayMs: number): void {
+    this.#connection = { kind: 'waiting', timer: this.#env.timers.after(delayMs, () => this.#dial()) };
+  }
+
   #dial(): void {
     const stream = this.#network.dial(this.#options.address, 'data');
     const timer = this.#env.timers.after(this.#options.helloTimeoutMs, () => {
@@ -510,7 +525,7 @@ export class PeerLink {
       reason === 'refused'
         ? this.#options.refusedRetryMs * (0.5 + this.#env.random.fraction() / 2)
         : this.#backoff.next();
-    this.#connection = { kind: 'waiting', timer: this.#env.timers.after(delayMs, () => this.#dial()) };
+    this.#dialAfter(delayMs);
     // State first: a coordinator that hears of a lost call must not choose this peer again.
     this.#left(reason, message);
     this.#endAll('not-connected', reason === 'malformed' ? 'malformed' : 'reset');

@@ -68,6 +68,8 @@ export interface PeerServerDependencies {
   readonly isMember: (nodeId: string) => boolean;
   /** The layout that this node places keys by, now. */
   readonly layoutVersion: () => number;
+  /** Told of every peer whose greeting was accepted: it is there. */
+  readonly onGreeted?: (node: string) => void;
   /** Told once for each distinct refusal. */
   readonly onRefused?: (refusal: { readonly node: string; readonly reason: string }) => void;
   /** Told of every stream that was cut off because its frames made no sense. */
@@ -166,7 +168,7 @@ export class PeerServer {
 
   /** The reason to refuse, or `undefined` after taking the caller in. */
   #greet(incoming: IncomingStream, hello: Hello | undefined): string | undefined {
-    const { hello: self, isMember, onRefused } = this.#dependencies;
+    const { hello: self, isMember, onGreeted, onRefused } = this.#dependencies;
     let reason = refusalOf(hello, self(), isMember);
     const earlier = hello === undefined ? undefined : this.#byNode.get(hello.nodeId);
     if (
@@ -185,6 +187,7 @@ export class PeerServer {
         this.#counters.superseded++;
         earlier.close();
       }
+      onGreeted?.(hello.nodeId);
       return undefined;
     }
     this.#counters.refused++;

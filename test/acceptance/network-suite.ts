@@ -549,6 +549,31 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
       expect(replica.asked.length).toBe(1);
     });
 
+    test('told that its peer is there, a link does not wait its pause out', async () => {
+      let isMember = false;
+      const greeted: string[] = [];
+      const { route } = await serve(new Replica(), {
+        isMember: () => isMember,
+        onGreeted: (node) => greeted.push(node),
+      });
+      const refusals: string[] = [];
+      const peer = link(
+        route.address,
+        { onRefused: (reason) => refusals.push(reason) },
+        { refusedRetryMs: 3_600_000 },
+      );
+      await harness.until(() => refusals.length === 1, 'the refusal, after which it waits for half an hour');
+      expect(greeted).toEqual([]);
+      isMember = true;
+      peer.redial();
+      await harness.until(() => peer.connected, 'the connection');
+      expect(greeted).toEqual(['n1']);
+      // Connected, it stays as it is.
+      peer.redial();
+      await harness.until(() => greeted.length === 1 && peer.connected, 'nothing else');
+      expect(peer.counters.connects).toBe(1);
+    });
+
     test('closing the link ends every call and connects no more', async () => {
       const replica = new Replica();
       replica.answering = false;
