@@ -119,6 +119,8 @@ test('told that its peer is there, it asks again after the first pause', async (
   expect(events.slice(attempts)).toEqual(['open n2']);
   heartbeat.close();
   heartbeat.redial();
+  env.advance(5_000);
+  expect(events.slice(attempts)).toEqual(['open n2']);
   expect(env.timersPending).toBe(0);
 });
 
