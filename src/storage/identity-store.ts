@@ -166,7 +166,7 @@ export class IdentityStore {
   }
 
   /**
-   * An epoch that no run of this store has used. Synchronous, because it is called under a key's lock; call `ensureEpochs`
+   * An epoch that no run of this store has used. Synchronous, because read, decide and enqueue of a record are one piece; call `ensureEpochs`
    * before taking the lock. Throws IdentityError `epochs-used-up` when there is none, and then nothing was handed out.
    */
   nextEpoch(): number {

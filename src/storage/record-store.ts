@@ -79,7 +79,7 @@ export class RecordStore {
 
   /**
    * Resolves when the record is stored: with `sync` on stable storage, without when it survives the death of this process.
-   * Until then a read may return the old or the new record; callers hold the key's lock. Rejects with EngineError, and from
+   * Until then a read may return the old or the new record; src/replica/pending-records.ts keeps the newest. Rejects with EngineError, and from
    * then on everything is refused. The bytes must not change until it resolves.
    */
   write(

@@ -1,5 +1,5 @@
 /**
- * What a write makes of the record that its coordinating replica holds, under the key's lock. Every rule about contexts,
+ * What a write makes of the record that its coordinating replica holds. Every rule about contexts,
  * blind writes, retries and sibling bounds is decided here and nowhere else.
  */
 
