@@ -1,0 +1,313 @@
+import { crc32 } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { brokenDisk, ControlledEngine } from '../../test/support/controlled-engine.ts';
+import { FakeEnv } from '../../test/support/fake-env.ts';
+import type { Bucket } from '../core/bucket.ts';
+import { type CausalContext, emptyContext } from '../core/causality/context-token.ts';
+import type { WriteIntent } from '../core/causality/coordinated-write.ts';
+import { mergeRecords, type VersionedRecord } from '../core/causality/record.ts';
+import { decodeRecord } from '../core/causality/record-codec.ts';
+import { HybridClock } from '../core/hybrid-clock.ts';
+import { type NodeId, nodeId } from '../core/identity.ts';
+import { systemEnv } from '../env/system-env.ts';
+import { type HintStore, openHintStore } from '../storage/hint-store.ts';
+import { openIdentityStore } from '../storage/identity-store.ts';
+import { type HintDelivery, HintReplay } from './hint-replay.ts';
+import { type HintedWrite, HintedWriter } from './hinted-write.ts';
+
+const [a, b] = ['a', 'b'].map(nodeId) as [NodeId, NodeId];
+const bucket: Bucket = {
+  name: 'default',
+  replication: 2,
+  readLevel: 'quorum',
+  writeLevel: 'any',
+  durability: 'sync-quorum',
+  conflictPolicy: 'siblings',
+  blindWrite: 'overwrite',
+  siblingsWarn: 25,
+  siblingsMax: 100,
+  ttlMs: undefined,
+  valueBytesMax: 4096,
+};
+const always = (): boolean => true;
+
+interface Store {
+  readonly engine: ControlledEngine;
+  readonly hints: HintStore;
+  write(name: string, value: string, context?: CausalContext): Promise<HintedWrite>;
+}
+
+/** Opens a node's hints; a second time over the same engine it is the node after a restart. */
+async function openStore(engine = new ControlledEngine(), bytesMax = 1_000_000): Promise<Store> {
+  const env = systemEnv();
+  const shared = { engine, crc32, env };
+  const stored = await openIdentityStore(shared, {
+    clusterId: 'test',
+    nodeId: nodeId('self'),
+    partitionCount: 64,
+    path: 'memory',
+  });
+  const identity = {
+    replica: stored.replicaId,
+    epochFloor: stored.epochFloor,
+    nextEpoch: () => stored.nextEpoch(),
+    get epochsLeft() {
+      return stored.epochsLeft;
+    },
+    ensureEpochs: () => stored.ensureEpochs(),
+  };
+  const hints = await openHintStore(shared, { bytesMax });
+  const wallMicros = (): number => env.clock.wallMicros();
+  const writer = new HintedWriter({ hints, identity, clock: new HybridClock(wallMicros, 0), wallMicros });
+  return {
+    engine,
+    hints,
+    write: (name, value, context) =>
+      writer.write({ recordKey: keyOf(name), bucket }, [a, b], intentOf(value, context), always),
+  };
+}
+
+function keyOf(name: string): Uint8Array {
+  return Buffer.from(`default\0${name}`);
+}
+
+function intentOf(value: string, context: CausalContext | undefined): WriteIntent {
+  return {
+    value: Buffer.from(value),
+    causality:
+      context === undefined
+        ? { kind: 'blind', mode: 'overwrite' }
+        : { kind: 'context', context, exact: false },
+    expiry: { kind: 'never' },
+    requestId: undefined,
+  };
+}
+
+function written(outcome: HintedWrite): Extract<HintedWrite, { kind: 'written' }> {
+  if (outcome.kind !== 'written') throw new Error(`expected a version, and got ${outcome.kind}`);
+  return outcome;
+}
+
+function valuesOf(record: VersionedRecord | undefined): readonly string[] {
+  return (record?.versions ?? []).map(({ value }) => Buffer.from(value ?? []).toString()).sort();
+}
+
+/** A replica that takes what it is given, once it is up. */
+class Target {
+  readonly records = new Map<string, VersionedRecord>();
+  up = true;
+  answer: HintDelivery = 'confirmed';
+  deliveries = 0;
+  before: (recordKey: Uint8Array) => Promise<void> = () => Promise.resolve();
+
+  async take(recordKey: Uint8Array, bytes: Uint8Array): Promise<HintDelivery> {
+    this.deliveries++;
+    await this.before(recordKey);
+    if (this.answer === 'confirmed') {
+      const name = Buffer.from(recordKey).toString();
+      const held = this.records.get(name);
+      const record = decodeRecord(bytes.slice(), crc32);
+      this.records.set(name, held === undefined ? record : mergeRecords(held, record, 'siblings'));
+    }
+    return this.answer;
+  }
+
+  values(name: string): readonly string[] {
+    return valuesOf(this.records.get(`default\0${name}`));
+  }
+}
+
+interface Replaying {
+  readonly replay: HintReplay;
+  readonly replayed: string[];
+  readonly errors: unknown[];
+  /** Lets the interval pass once, and waits until nothing is on its way. */
+  look(): Promise<void>;
+}
+
+function startReplay(hints: HintStore, targets: Readonly<Record<string, Target>>, batch = 100): Replaying {
+  const env = new FakeEnv();
+  const replayed: string[] = [];
+  const errors: unknown[] = [];
+  let running = 0;
+  const replay = new HintReplay(
+    {
+      hints,
+      env,
+      isUp: (node) => targets[node]?.up ?? false,
+      deliver: async (node, recordKey, record) => {
+        running++;
+        try {
+          return await (targets[node] as Target).take(recordKey, record);
+        } finally {
+          running--;
+        }
+      },
+      onReplayed: (node, count) => replayed.push(`${node} ${count}`),
+      onError: (error) => errors.push(error),
+    },
+    { intervalMs: 500, batch },
+  );
+  replay.start();
+  return {
+    replay,
+    replayed,
+    errors,
+    async look() {
+      env.advance(500);
+      for (let quiet = 0; quiet < 20; quiet = running === 0 ? quiet + 1 : 0) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+  };
+}
+
+test('a write while all homes are down is kept for each, and handed over when they are up', async () => {
+  const store = await openStore();
+  expect(written(await store.write('k', 'v')).hinted).toBe(2);
+  const targets = { a: new Target(), b: new Target() };
+  targets.b.up = false;
+  const { look, replayed } = startReplay(store.hints, targets);
+  await look();
+  expect([targets.a.values('k'), targets.b.values('k'), replayed]).toEqual([['v'], [], ['a 1']]);
+  targets.b.up = true;
+  await look();
+  expect([targets.b.values('k'), replayed, store.hints.bytes]).toEqual([['v'], ['a 1', 'b 1'], 0]);
+});
+
+test('hints survive a restart', async () => {
+  const before = await openStore();
+  await before.write('k', 'v');
+  const after = await openStore(before.engine);
+  const targets = { a: new Target(), b: new Target() };
+  const { look } = startReplay(after.hints, targets);
+  await look();
+  expect([targets.a.values('k'), targets.b.values('k'), after.hints.bytes]).toEqual([['v'], ['v'], 0]);
+});
+
+test('an unconfirmed hint stays, and is tried again', async () => {
+  const store = await openStore();
+  await store.write('k', 'v');
+  const targets = { a: new Target(), b: new Target() };
+  targets.a.answer = 'unreachable';
+  const { look } = startReplay(store.hints, targets);
+  await look();
+  await look();
+  expect([targets.a.deliveries, store.hints.targets().get(a)?.count]).toEqual([2, 1]);
+  targets.a.answer = 'confirmed';
+  await look();
+  expect([targets.a.values('k'), store.hints.bytes]).toEqual([['v'], 0]);
+});
+
+test('a hint that is refused does not hold back those behind it', async () => {
+  const store = await openStore();
+  for (const name of ['k1', 'k2', 'k3']) await store.write(name, 'v');
+  const targets = { a: new Target(), b: new Target() };
+  targets.a.before = async (recordKey) => {
+    targets.a.answer = Buffer.from(recordKey).toString().endsWith('k1') ? 'refused' : 'confirmed';
+  };
+  const { look, replayed } = startReplay(store.hints, targets, 1);
+  await look();
+  await look();
+  expect([targets.a.values('k1'), targets.a.values('k2'), targets.a.values('k3')]).toEqual([
+    [],
+    ['v'],
+    ['v'],
+  ]);
+  expect(store.hints.targets().get(a)?.count).toBe(1);
+  expect(replayed.filter((line) => line.startsWith('a'))).toEqual(['a 1', 'a 1']);
+});
+
+test('a hint that was replaced while it was handed over is handed over again', async () => {
+  const store = await openStore();
+  const first = written(await store.write('k', 'old'));
+  const targets = { a: new Target(), b: new Target() };
+  targets.b.up = false;
+  targets.a.before = async () => {
+    targets.a.before = () => Promise.resolve();
+    await store.write('k', 'new', first.context);
+  };
+  const { look } = startReplay(store.hints, targets);
+  await look();
+  expect([targets.a.values('k'), store.hints.targets().get(a)?.count]).toEqual([['old'], 1]);
+  await look();
+  expect([targets.a.values('k'), store.hints.targets().get(a)]).toEqual([['new'], undefined]);
+});
+
+test('a stop waits for the hint on its way and begins no other', async () => {
+  const store = await openStore();
+  for (const name of ['k1', 'k2']) await store.write(name, 'v');
+  const targets = { a: new Target(), b: new Target() };
+  targets.b.up = false;
+  let stopped: Promise<void> | undefined;
+  const { look, replay, errors } = startReplay(store.hints, targets);
+  targets.a.before = async () => {
+    stopped ??= replay.stop();
+  };
+  await look();
+  await stopped;
+  await store.engine.close();
+  await look();
+  expect([targets.a.deliveries, errors]).toEqual([1, []]);
+});
+
+test('writes that follow one another count on, as long as every hint is there', async () => {
+  const store = await openStore();
+  const first = written(await store.write('k', 'v1'));
+  const second = written(await store.write('k', 'v2'));
+  expect(second.dot).toEqual({ ...first.dot, counter: 2 });
+  expect(valuesOf(second.record)).toEqual(['v2']);
+});
+
+test('a write of which one hint is gone and an older one is left does not take its dot again', async () => {
+  const small = await openStore();
+  await small.write('k', 'v1');
+  const room = small.hints.bytes;
+  // Room for a longer hint at one target only: the other keeps the older one.
+  const store = await openStore(small.engine, room + 60);
+  const second = written(await store.write('k', 'a value that is longer by about fifty bytes'));
+  expect(second.hinted).toBe(1);
+  const newest = store.hints.get(a, keyOf('k')) as Uint8Array;
+  expect(await store.hints.remove(a, keyOf('k'), newest)).toBe(true);
+  const third = written(await store.write('k', 'v3'));
+  expect(third.dot).not.toEqual(second.dot);
+  expect(third.dot.epoch).toBeGreaterThan(second.dot.epoch);
+  // At the target that has the second write already, both meet as siblings: neither hides the other.
+  const merged = mergeRecords(second.record, third.record, 'siblings');
+  expect(valuesOf(merged)).toEqual(['a value that is longer by about fifty bytes', 'v3']);
+});
+
+test('hints that differ are one record together', async () => {
+  const small = await openStore();
+  await small.write('k', 'v1');
+  const store = await openStore(small.engine, small.hints.bytes + 60);
+  const second = written(await store.write('k', 'a value that is longer by about fifty bytes'));
+  const third = written(await store.write('k', 'v3', second.context));
+  expect(valuesOf(third.record)).toEqual(['v3']);
+  expect(third.hinted).toBe(2);
+});
+
+test('full is said before anything is stored', async () => {
+  const store = await openStore(undefined, 10);
+  expect(await store.write('k', 'v')).toEqual({ kind: 'full' });
+  expect(store.hints.bytes).toBe(0);
+});
+
+test('a disk that fails in the first hint leaves the outcome open', async () => {
+  const store = await openStore();
+  store.engine.hold();
+  const writing = store.write('k', 'v');
+  await new Promise((resolve) => setImmediate(resolve));
+  store.engine.failure = brokenDisk();
+  store.engine.release();
+  expect(await writing).toMatchObject({ kind: 'storage-failed', begun: true });
+  expect(await store.write('k', 'v')).toMatchObject({ kind: 'storage-failed', begun: false });
+});
+
+test('a context from elsewhere that is not reached is refused, and nothing is stored', async () => {
+  const store = await openStore();
+  const dot = { replica: 9 as never, epoch: 1, counter: 2 };
+  const outcome = await store.write('k', 'v', { ...emptyContext, dots: [dot] });
+  expect(outcome).toMatchObject({ kind: 'refused', why: 'context-not-reached' });
+  expect(store.hints.bytes).toBe(0);
+});
