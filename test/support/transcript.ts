@@ -86,7 +86,7 @@ export function mismatch(
   output: string,
   bindings: Bindings,
 ): string | undefined {
-  if (expected.length === 0) return undefined;
+  if (expected.length === 0) return output.trim() === '' ? undefined : 'nothing is to be printed';
   const text = expected.join('\n');
   if (text.startsWith('{') && text.endsWith('}') && !text.includes(' is a message:')) {
     return jsonMismatch(text, output, bindings);
