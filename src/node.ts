@@ -75,6 +75,7 @@ export class Node {
 
   /** Why this node cannot serve now, or `undefined`: its disk works, and a quorum of every key's replicas can be reached. */
   get unreadyReason(): string | undefined {
+    if (this.#stopped !== undefined) return 'the node is shutting down';
     const { store, placementFor, peers } = this.#parts;
     const placement = placementFor(this.config.cluster.replication);
     return unreadyReason({ store, placement, isUp: (node) => peers.isUp(node) });

@@ -163,7 +163,7 @@ export interface HeartbeatConfig {
   /** Silence after which a peer counts as suspect: reads prefer others. Default 1,500; at least 2 x `intervalMs`. */
   readonly suspectAfterMs: number;
   /**
-   * Silence after which a peer counts as failed: writes leave hints, and requests that need it are refused at once. Default
+   * Silence after which a peer counts as failed: requests that need it are refused at once. Default
    * 3,000; more than `suspectAfterMs`. Shorter reacts faster and takes a pause of the peer's process for its death.
    */
   readonly failedAfterMs: number;

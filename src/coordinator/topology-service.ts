@@ -2,7 +2,7 @@
 
 import type { Bucket } from '../core/bucket.ts';
 import { OperationError } from '../core/coordinator/failure.ts';
-import { type NodeId, partitionId } from '../core/identity.ts';
+import type { NodeId } from '../core/identity.ts';
 import type { Layout } from '../core/ring/layout.ts';
 import type { Placement } from '../core/ring/placement.ts';
 import { recordKeyOf } from '../core/ring/record-key.ts';
@@ -120,7 +120,7 @@ export function nodeMessage(id: NodeId, dependencies: TopologyDependencies, incl
     zone: member.zone,
     state: states[view.state],
     tokens: includeTokens ? tokensOf(id, member.weight, dependencies.hash64) : [],
-    ownedFraction: firstFraction(id, dependencies.placementFor(layout.replication)),
+    ownedFraction: dependencies.placementFor(layout.replication).ownedFraction(id),
     clockSkew: view.clockAheadMs === undefined ? undefined : durationOfMs(view.clockAheadMs),
     version: view.softwareVersion ?? '',
     upSince: view.upSinceMicros === undefined ? undefined : timestampOf(view.upSinceMicros),
@@ -133,14 +133,4 @@ function tokensOf(id: NodeId, weight: number, hash64: Hash64): string[] {
   const tokens = [];
   for (let i = 0; i < virtualNodeCount(weight); i++) tokens.push(hash64(virtualNodeName(id, i)));
   return tokens.sort(compareTokens).map(tokenText);
-}
-
-/** The part of all partitions of which a node is the first replica. */
-function firstFraction(id: NodeId, placement: Placement): number {
-  const { partitions } = placement.layout;
-  let first = 0;
-  for (let index = 0; index < partitions; index++) {
-    if (placement.homes(partitionId(index))[0] === id) first++;
-  }
-  return first / partitions;
 }

@@ -3,7 +3,6 @@
 import { Writable } from 'node:stream';
 import pino from 'pino';
 import pretty from 'pino-pretty';
-import type { LogConfig } from '../config/config.ts';
 
 /** Writes events. `logger.info({ peer }, 'peer is back')`: fields first, then a sentence without values in it. */
 export type Logger = pino.Logger;
@@ -13,12 +12,18 @@ export interface LogTarget {
   write(line: string): unknown;
 }
 
+/** What is written, and in which form. */
+export interface LogOptions {
+  readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  readonly format: 'pretty' | 'json';
+}
+
 /**
  * A logger whose every line carries the node's id. Lines are written before the call returns, so that the last words of
  * a process that dies are not lost.
  */
 export function createLogger(
-  config: LogConfig,
+  config: LogOptions,
   options: { readonly node: string; readonly target?: LogTarget; readonly color?: boolean },
 ): Logger {
   const settings: pino.LoggerOptions = {

@@ -175,11 +175,7 @@ test('docs/errors.md says of every failure what the code does, and knows every r
     .map((line) => line.split('|').map((cell) => cell.trim()))
     .filter((row) => row[2] !== 'Code');
   const documented = cells.map((row) => row.slice(2, 6).join(' | '));
-  // A read-only failure has no outcome of a write.
-  const inCode = all
-    .filter(({ kind }) => kind !== 'context-not-reached')
-    .map(rowsOf)
-    .concat('UNAVAILABLE | CONTEXT_NOT_REACHED | - | yes', 'INTERNAL | - | UNKNOWN | with a request_id');
+  const inCode = all.map(rowsOf).concat('INTERNAL | - | UNKNOWN | with a request_id');
   expect(new Set(documented)).toEqual(new Set(inCode));
   const reasons = Object.values(ErrorReason).filter((value) => value > 0);
   expect(new Set(cells.map((row) => row[3]).filter((reason) => reason !== '-'))).toEqual(
