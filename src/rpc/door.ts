@@ -8,6 +8,7 @@
  * No call starts in the tick in which it arrived: HEADERS and RST_STREAM sent together (CVE-2023-44487) cost no work.
  */
 
+import type { Writable } from 'node:stream';
 import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
@@ -25,6 +26,7 @@ import type { ErrorReason, ItemStatus } from '../gen/kindred/v1/types.ts';
 import type { Admission } from './admission.ts';
 import { type DeadlineOptions, workMs } from './deadline.ts';
 import { grouped } from './limits.ts';
+import { type MessageSink, Outlet } from './outlet.ts';
 import type { Call, DuplexCall, DuplexListener, MessageType, StreamingCall } from './service.ts';
 import {
   type Attempt,
@@ -187,6 +189,12 @@ export class Door {
     return grpcStatusOf(itemStatusOfError(error, attemptOf(method), this.#dependencies.reportIncident));
   }
 
+  outlet(call: MessageSink, drained: () => void): Outlet {
+    // No public member of grpc-js tells whether it has ended the call itself. `server.test.ts` notices when this one goes.
+    const { stream } = (call as unknown as { readonly call: { readonly stream: Writable } }).call;
+    return new Outlet(call, { hasEnded: () => stream.writableEnded, drained });
+  }
+
   opened(duplex: OpenDuplex): void {
     this.#duplexes.add(duplex);
   }
@@ -320,8 +328,10 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
   readonly #method: DoorMethod;
   readonly #handler: (request: Q, call: StreamingCall<A>) => Promise<void>;
   readonly #call: ServerWritableStream<Bytes, A>;
+  readonly #outlet: Outlet;
   /** One for all who wait to send. */
   #room: Promise<void> | undefined;
+  #resume: () => void = () => {};
 
   constructor(
     door: Door,
@@ -333,27 +343,26 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
     this.#method = method;
     this.#handler = handler;
     this.#call = call;
+    this.#outlet = door.outlet(call, () => this.#makeRoom());
     this.method = method.name;
     this.arrivedMs = door.clock.monotonicMs();
     this.requestBytes = call.request.length;
+    call.once('cancelled', () => this.#makeRoom());
   }
 
   get cancelled(): boolean {
     return this.#call.cancelled;
   }
 
+  #makeRoom(): void {
+    this.#room = undefined;
+    this.#resume();
+  }
+
   send(answer: A): Promise<void> | undefined {
-    const call = this.#call;
-    if (call.cancelled || call.writableEnded || call.write(answer)) return undefined;
+    if (this.#outlet.send(answer)) return undefined;
     this.#room ??= new Promise((resolve) => {
-      const done = (): void => {
-        call.off('drain', done);
-        call.off('cancelled', done);
-        this.#room = undefined;
-        resolve();
-      };
-      call.on('drain', done);
-      call.on('cancelled', done);
+      this.#resume = resolve;
     });
     return this.#room;
   }
@@ -389,11 +398,11 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
     this.#handler(request, this).then(
       () => {
         if (counted) door.admission.leave(bytes);
-        if (!call.cancelled) call.end();
+        this.#outlet.end(undefined);
       },
       (error: unknown) => {
         if (counted) door.admission.leave(bytes);
-        if (!call.cancelled) call.emit('error', door.failed(method, error));
+        this.#outlet.end(door.failed(method, error));
       },
     );
   }
@@ -410,6 +419,7 @@ class OpenDuplex implements DuplexCall<any, any>, Runnable {
   readonly #method: DoorMethod;
   readonly #handler: (call: never) => void;
   readonly #call: ServerDuplexStream<Bytes, unknown>;
+  readonly #outlet: Outlet;
   #listener: DuplexListener<unknown> | undefined;
   #ended = false;
 
@@ -423,6 +433,7 @@ class OpenDuplex implements DuplexCall<any, any>, Runnable {
     this.#method = method;
     this.#handler = handler;
     this.#call = call;
+    this.#outlet = door.outlet(call, () => this.#listener?.drained());
     this.method = method.name;
     this.arrivedMs = door.clock.monotonicMs();
   }
@@ -446,6 +457,7 @@ class OpenDuplex implements DuplexCall<any, any>, Runnable {
     call.on('cancelled', () => {
       door.closed(this);
       this.#ended = true;
+      this.#outlet.close();
       this.#listener?.cancelled();
     });
     this.#handler(this as never);
@@ -455,7 +467,6 @@ class OpenDuplex implements DuplexCall<any, any>, Runnable {
     const call = this.#call;
     const door = this.#door;
     this.#listener = listener;
-    call.on('drain', () => listener.drained());
     call.on('end', () => {
       if (!this.#ended) listener.halfClosed();
     });
@@ -477,7 +488,7 @@ class OpenDuplex implements DuplexCall<any, any>, Runnable {
   }
 
   send(answer: unknown): boolean {
-    return this.#ended || this.#call.write(answer);
+    return this.#ended || this.#outlet.send(answer);
   }
 
   end(): void {
@@ -496,10 +507,8 @@ class OpenDuplex implements DuplexCall<any, any>, Runnable {
     if (this.#ended) return;
     this.#ended = true;
     this.#door.closed(this);
-    const call = this.#call;
-    if (status === undefined) call.end();
-    else call.emit('error', status);
+    this.#outlet.end(status);
     // What the client still sends is read and thrown away, so that its half of the stream can close.
-    call.resume();
+    this.#call.resume();
   }
 }

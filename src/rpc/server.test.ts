@@ -12,10 +12,18 @@ import {
   failureOf,
   startClientPort,
 } from '../../test/support/client-port.ts';
-import { callHeaders, endHeaders, endStream, frame, frameTypes, grpcMessage, preface } from '../../test/support/raw-http2.ts';
-import { GetRequest, PutRequest } from '../gen/kindred/v1/kv.ts';
+import {
+  callHeaders,
+  endHeaders,
+  endStream,
+  frame,
+  frameTypes,
+  grpcMessage,
+  preface,
+} from '../../test/support/raw-http2.ts';
 import { OperationError } from '../core/coordinator/failure.ts';
 import { systemEnv } from '../env/system-env.ts';
+import { BatchGetRequest, GetRequest, PutRequest } from '../gen/kindred/v1/kv.ts';
 
 let port: ClientPort;
 let clients: Clients;
@@ -37,13 +45,15 @@ interface RawAnswer {
   readonly httpStatus: number | undefined;
   readonly grpcStatus: string | undefined;
   readonly message: string;
+  /** As Latin-1. */
+  readonly body: string;
   readonly reset: number;
 }
 
 /** One request in HTTP/2 as a test writes it, and how it ended. */
 async function raw(
   headers: Record<string, string | string[]>,
-  body: Uint8Array | undefined,
+  sent: Uint8Array | undefined,
 ): Promise<RawAnswer> {
   const session = connectHttp2(`http://${port.address}`);
   session.on('error', () => {});
@@ -69,10 +79,13 @@ async function raw(
       stream.on('response', take);
       stream.on('trailers', take);
       stream.on('error', () => {});
-      stream.on('close', () => resolve({ httpStatus, grpcStatus, message, reset: stream.rstCode }));
-      stream.resume();
-      if (body === undefined) stream.end();
-      else stream.end(body);
+      let body = '';
+      stream.on('data', (data: Buffer) => {
+        body += data.toString('latin1');
+      });
+      stream.on('close', () => resolve({ httpStatus, grpcStatus, message, body, reset: stream.rstCode }));
+      if (sent === undefined) stream.end();
+      else stream.end(sent);
     });
   } finally {
     session.destroy();
@@ -93,7 +106,9 @@ test('health: serving by name, unknown names, and watches that hear of a drain',
   const health = createClientFactory().create(HealthDefinition, clients.channel);
   expect((await health.check({ service: '' })).status).toBe(1);
   expect((await health.check({ service: 'kindred.v1.KeyValueService' })).status).toBe(1);
-  expect(await failureOf((options) => health.check({ service: 'nobody' }, options))).toMatchObject({ code: 5 });
+  expect(await failureOf((options) => health.check({ service: 'nobody' }, options))).toMatchObject({
+    code: 5,
+  });
   const seen: number[] = [];
   const watching = (async () => {
     for await (const { status } of health.watch({ service: '' })) seen.push(status);
@@ -168,7 +183,10 @@ test('the server gives up before the client does, so that the detail arrives', a
   const failure = await failureOf((options) =>
     clients.keyValue.put({ key, value }, { ...options, metadata: Metadata({ 'grpc-timeout': '300m' }) }),
   );
-  expect(failure).toMatchObject({ code: 4, detail: { reason: 2, writeOutcome: 2, required: 2, answered: 1 } });
+  expect(failure).toMatchObject({
+    code: 4,
+    detail: { reason: 2, writeOutcome: 2, required: 2, answered: 1 },
+  });
 });
 
 test('calls without a deadline get one, and long ones are cut', async () => {
@@ -193,6 +211,32 @@ test.each(['', 'abc', '-1S', '99999999999S', '1', '1 S', '2147484S', '9999999M',
     await stillWorks();
   },
 );
+
+test('a stream of answers that meets its deadline ends with a status, and not in silence', async () => {
+  await start();
+  const keys = Array.from({ length: 50 }, (_, i) => ({ key: Buffer.from(`k${i}`) }));
+  const message = BatchGetRequest.encode(BatchGetRequest.fromPartial({ keys })).finish();
+  const headers = { ':path': '/kindred.v1.KeyValueService/BatchGet' };
+  for (const timeout of ['1n', '1m', '3m', '5m', '8m', '12m', '20m']) {
+    for (let round = 0; round < 5; round++) {
+      const answer = await raw({ ...headers, 'grpc-timeout': timeout }, grpcMessage(message));
+      expect(['0', '4'], timeout).toContain(answer.grpcStatus);
+    }
+  }
+});
+
+test('a stream whose next message is malformed ends with a status, and not in silence', async () => {
+  await start();
+  const ask = grpcMessage(Buffer.from([58, 0]));
+  for (let round = 0; round < 20; round++) {
+    const requests = Array.from({ length: round }, () => ask);
+    const answer = await raw(
+      { ':path': '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo' },
+      Buffer.concat([...requests, grpcMessage(Buffer.alloc(0), 0, 0xffffffff)]),
+    );
+    expect(answer.grpcStatus).toBe('8');
+  }
+});
 
 // ---- cancelling and overload ---------------------------------------------------------------
 
@@ -247,7 +291,9 @@ test('bytes in flight are bounded too', async () => {
   const big = { data: Buffer.alloc(1000) };
   const running = clients.keyValue.put({ key, value: big });
   await expect.poll(() => waiting.length).toBe(1);
-  expect((await failureOf((options) => clients.keyValue.put({ key, value: big }, options))).detail?.reason).toBe(13);
+  expect(
+    (await failureOf((options) => clients.keyValue.put({ key, value: big }, options))).detail?.reason,
+  ).toBe(13);
   for (const resume of waiting) resume();
   await running;
 });
@@ -325,7 +371,12 @@ test.each([
   ['a message that does not parse', grpcMessage(Buffer.from([0xff, 0xff, 0xff, 0xff])), {}, ['3']],
   ['a number beyond 2^53', grpcMessage(Buffer.from([10, 2, 18, 0x99])), {}, ['3']],
   ['no message at all', undefined, {}, ['12', '13']],
-  ['two messages on a unary call', Buffer.concat([grpcMessage(getRequest), grpcMessage(getRequest)]), {}, ['12']],
+  [
+    'two messages on a unary call',
+    Buffer.concat([grpcMessage(getRequest), grpcMessage(getRequest)]),
+    {},
+    ['12'],
+  ],
   ['a length of 4 GiB', grpcMessage(getRequest, 0, 0xffffffff), {}, ['8']],
   ['half a message', grpcMessage(getRequest, 0, 1000), {}, ['12', '13', '3', undefined]],
   ['the flag of compression without an encoding', grpcMessage(getRequest, 1), {}, ['0', '13', '12']],
@@ -341,6 +392,44 @@ test.each([
   await stillWorks();
   expect(port.incidents).toEqual([]);
 });
+
+test.each(['v1', 'v1alpha'])(
+  'reflection %s: lists, describes, and survives a group that never ends',
+  async (version) => {
+    await start();
+    const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
+    const ask = async (request: Uint8Array): Promise<string> =>
+      (await raw({ ':path': path }, grpcMessage(request))).body;
+    const question = (field: number, name: string): Buffer =>
+      Buffer.concat([Buffer.from([field * 8 + 2, name.length]), Buffer.from(name)]);
+    expect(await ask(question(7, ''))).toContain('kindred.v1.KeyValueService');
+    for (const symbol of [
+      'kindred.v1.KeyValueService',
+      'kindred.v1.KeyValueService.Get',
+      'kindred.v1.GetResponse.State',
+    ]) {
+      const found = await ask(question(4, symbol));
+      // The file and what it imports.
+      for (const file of [
+        'kindred/v1/kv.proto',
+        'kindred/v1/types.proto',
+        'google/protobuf/duration.proto',
+      ]) {
+        expect(found).toContain(file);
+      }
+    }
+    expect(await ask(question(3, 'kindred/v1/bucket.proto'))).toContain('BucketService');
+    expect(await ask(question(4, 'kindred.peer.v1.PeerService'))).toContain('no such symbol');
+    expect(await ask(Buffer.from([5 * 8 + 2, 0]))).toContain('no extensions');
+    expect(await ask(Buffer.alloc(0))).toContain('no such question');
+    // google-protobuf loops for ever over the first of these.
+    for (const endless of [[0x0b], [0x0b, 0x08, 0x01], Array(10_000).fill(0x0b), [0x0c]]) {
+      const answer = await raw({ ':path': path }, grpcMessage(Buffer.from(endless)));
+      expect(answer.grpcStatus).toBe('3');
+    }
+    await stillWorks();
+  },
+);
 
 test('what is no gRPC at all is refused in HTTP', async () => {
   await start();

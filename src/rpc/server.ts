@@ -78,10 +78,8 @@ export async function startServer(
     'grpc.keepalive_time_ms': keepaliveMs,
     'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
   });
-  for (const each of [...services, health.service()]) addService(grpc, door, each);
-  for (const each of reflectionServices(dependencies.descriptors, names)) {
-    grpc.addService(each.definition, each.implementation);
-  }
+  const reflection = reflectionServices(dependencies.descriptors, names);
+  for (const each of [...services, health.service(), ...reflection]) addService(grpc, door, each);
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
 
   const sockets = new Set<Socket>();
