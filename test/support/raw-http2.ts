@@ -16,7 +16,6 @@ export const frameTypes = {
 
 export const endStream = 1;
 export const endHeaders = 4;
-export const acknowledge = 1;
 
 /** One frame. `length` may lie. */
 export function frame(
