@@ -280,6 +280,13 @@ async function openStore(
       hintBytesMax: config.hints.bytesMax,
     },
   );
+  if (store.tailDropped) {
+    log.warn(
+      'the log ended in a half-written batch, which was dropped: what a power failure leaves of writes that nobody ' +
+        'acknowledged. Rotted bits at its very end look the same; then acknowledged writes are missing here, and the ' +
+        'other replicas have them',
+    );
+  }
   store.onFailure((error) =>
     log.fatal({ error }, `the disk failed, nothing is acknowledged any more: ${error.message}`),
   );

@@ -30,6 +30,8 @@ export interface DataStore {
   readonly identity: IdentityStore;
   readonly records: RecordStore;
   readonly hints: HintStore;
+  /** The log ended in a half-written batch that was dropped at opening. See `StorageEngine.tailDropped`. */
+  readonly tailDropped: boolean;
   /** The first failed write, after which nothing is stored or acknowledged any more. */
   readonly failure: EngineError | undefined;
   onFailure(listener: (error: EngineError) => void): void;
@@ -73,6 +75,7 @@ async function openStores(
     identity,
     records,
     hints,
+    tailDropped: engine.tailDropped,
     get failure() {
       return commit.failure;
     },

@@ -19,7 +19,7 @@ export async function lockDirectory(path: string): Promise<DirectoryLock> {
   const folder = join(path, 'lock');
   const holderFile = join(path, 'lock-holder');
   try {
-    await mkdir(path, { recursive: true });
+    await makeDirectory(path);
     const lock = await takeLock(folder);
     // Only for the message below: whether the lock is held is never decided by this file.
     await writeFile(holderFile, `${process.pid}\n`);
@@ -39,6 +39,16 @@ export async function lockDirectory(path: string): Promise<DirectoryLock> {
       `the data directory ${path} is in use by ${holder}. Stop it, or give this node a data directory of its own`,
       { cause },
     );
+  }
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    // On a read-only file system Node's recursive form says "no such file"; the plain one says why.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await mkdir(path);
   }
 }
 

@@ -16,7 +16,8 @@ export function engineError(
   if (cause instanceof EngineError) return cause;
   const text = describe(cause);
   const code = knownCode ?? codeOf(text);
-  return new EngineError(code, `${doing} ${path} failed: ${text}. ${adviceFor(code)}`, { cause });
+  const advice = code === 'io-error' && forbidden.test(text) ? forbiddenAdvice : adviceFor(code);
+  return new EngineError(code, `${doing} ${path} failed: ${text}. ${advice}`, { cause });
 }
 
 /** The message for files that do not parse; `detail` says which and how. */
@@ -61,6 +62,11 @@ export class FailStop {
     return true;
   }
 }
+
+/** The disk is well, and this process may not write to it. */
+const forbidden = /\((EROFS|EACCES|EPERM)\)|read-only file system|permission denied/i;
+const forbiddenAdvice =
+  'Let this user write there (owner, mode, read-only mount), or give the node another data directory';
 
 function describe(cause: unknown): string {
   const parts: string[] = [];

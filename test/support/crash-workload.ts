@@ -20,6 +20,12 @@ export interface WorkloadOptions {
   readonly writers: number;
   readonly keysPerWriter: number;
   readonly durability?: Durability;
+  /** Default QUORUM. */
+  readonly consistency?: ConsistencyLevel;
+  /** Values are filled up to this. Default: as short as possible. */
+  readonly valueBytes?: number;
+  /** Before the names of the keys, to tell two workloads on one cluster apart. */
+  readonly prefix?: string;
 }
 
 interface KeyHistory {
@@ -38,6 +44,8 @@ export interface WorkloadCounts {
 }
 
 const timeoutMs = 3_000;
+const readsAtOnce = 16;
+const quorum = ConsistencyLevel.CONSISTENCY_LEVEL_QUORUM;
 
 export class CrashWorkload {
   readonly counts: WorkloadCounts = { acknowledged: 0, notApplied: 0, unknown: 0 };
@@ -46,6 +54,9 @@ export class CrashWorkload {
   readonly #nodes: readonly RealNode[];
   readonly #options: WorkloadOptions;
   readonly #histories: KeyHistory[] = [];
+  /** Of each node: acknowledgements of writes that were sent through it after the last `mark`. */
+  readonly #sinceMark = new Map<string, number>();
+  #mark = 0;
   #stopping = false;
   #running: Promise<unknown> = Promise.resolve();
 
@@ -55,7 +66,7 @@ export class CrashWorkload {
     for (let writer = 0; writer < options.writers; writer++) {
       for (let index = 0; index < options.keysPerWriter; index++) {
         this.#histories.push({
-          key: Buffer.from(`writer-${writer}/key-${index}`),
+          key: Buffer.from(`${options.prefix ?? ''}writer-${writer}/key-${index}`),
           next: 1,
           acknowledged: 0,
           notApplied: new Set(),
@@ -85,43 +96,41 @@ export class CrashWorkload {
     await this.#running;
   }
 
+  /** From now on `acknowledgedThrough` counts writes that are sent from now on. */
+  mark(): void {
+    this.#mark++;
+    this.#sinceMark.clear();
+  }
+
+  /** How many writes were acknowledged that were sent through the node after the last `mark`. */
+  acknowledgedThrough(node: RealNode): number {
+    return this.#sinceMark.get(node.id) ?? 0;
+  }
+
   /** Reads every key at the level through `node`. Returns what is wrong, a sentence each. */
   async check(node: RealNode, level: ConsistencyLevel): Promise<readonly string[]> {
     const wrong: string[] = [...this.untruths];
-    for (const history of this.#histories) {
-      const response = await node.keyValue.get(
-        { key: { key: history.key }, options: { strength: { $case: 'consistency', value: level } } },
-        { signal: AbortSignal.timeout(10_000) },
-      );
-      const values = response.versions.map((version) =>
-        version.body?.$case === 'value' ? Number(Buffer.from(version.body.value.data).toString()) : -1,
-      );
-      const name = Buffer.from(history.key).toString();
-      const greatest = Math.max(0, ...values);
-      if (greatest < history.acknowledged) {
-        wrong.push(`${name}: ${history.acknowledged} was acknowledged, read ${JSON.stringify(values)}`);
-      }
-      for (const value of values) {
-        if (history.notApplied.has(value))
-          wrong.push(`${name}: ${value} was reported as not applied, and was read`);
-        if (value >= history.next) wrong.push(`${name}: ${value} was never written`);
-      }
+    for (let from = 0; from < this.#histories.length; from += readsAtOnce) {
+      const some = this.#histories.slice(from, from + readsAtOnce);
+      wrong.push(...(await Promise.all(some.map((history) => wrongWith(history, node, level)))).flat());
     }
     return wrong;
   }
 
   async #write(node: RealNode, history: KeyHistory): Promise<void> {
     const value = history.next++;
+    const mark = this.#mark;
+    const { durability, valueBytes = 0 } = this.#options;
     let detail: ErrorDetail | undefined;
     try {
       const response = await node.keyValue.put(
         {
           key: { bucket: '', key: history.key },
-          value: { data: Buffer.from(String(value)), contentType: '', metadata: {} },
+          value: { data: Buffer.from(`${value} `.padEnd(valueBytes, '.')), contentType: '', metadata: {} },
           causality: history.context.length > 0 ? { $case: 'context', value: history.context } : undefined,
           options: {
-            strength: { $case: 'consistency', value: ConsistencyLevel.CONSISTENCY_LEVEL_QUORUM },
-            durability: this.#options.durability ?? Durability.DURABILITY_UNSPECIFIED,
+            strength: { $case: 'consistency', value: this.#options.consistency ?? quorum },
+            durability: durability ?? Durability.DURABILITY_UNSPECIFIED,
           },
         },
         {
@@ -134,6 +143,7 @@ export class CrashWorkload {
       history.acknowledged = value;
       history.context = response.context;
       this.counts.acknowledged++;
+      if (mark === this.#mark) this.#sinceMark.set(node.id, (this.#sinceMark.get(node.id) ?? 0) + 1);
     } catch (error) {
       this.#failed(error, detail, history, value);
     }
@@ -156,4 +166,28 @@ export class CrashWorkload {
     }
     if (detail.safeToRetry) this.untruths.push(`safe to retry, without a request id: ${error.message}`);
   }
+}
+
+async function wrongWith(history: KeyHistory, node: RealNode, level: ConsistencyLevel): Promise<string[]> {
+  const wrong: string[] = [];
+  const response = await node.keyValue.get(
+    { key: { key: history.key }, options: { strength: { $case: 'consistency', value: level } } },
+    { signal: AbortSignal.timeout(10_000) },
+  );
+  const values = response.versions.map((version) =>
+    version.body?.$case === 'value'
+      ? Number.parseInt(Buffer.from(version.body.value.data).toString(), 10)
+      : -1,
+  );
+  const name = Buffer.from(history.key).toString();
+  const greatest = Math.max(0, ...values);
+  if (greatest < history.acknowledged) {
+    wrong.push(`${name}: ${history.acknowledged} was acknowledged, read ${JSON.stringify(values)}`);
+  }
+  for (const value of values) {
+    if (history.notApplied.has(value))
+      wrong.push(`${name}: ${value} was reported as not applied, and was read`);
+    if (value >= history.next) wrong.push(`${name}: ${value} was never written`);
+  }
+  return wrong;
 }

@@ -27,8 +27,14 @@ export interface RealClusterOptions {
   readonly flags?: readonly string[];
   /** Where data directories are made; default a temporary one, removed at the end. */
   readonly directory?: string;
-  /** A command to run every node under, before `node` (strace). */
-  readonly under?: readonly string[];
+  /** Where nodes differ from each other. Further flags come after the others, so that they win. */
+  readonly of?: (id: string) => NodeDifference;
+}
+
+/** What one node has of its own. */
+export interface NodeDifference {
+  readonly data?: string;
+  readonly flags?: readonly string[];
 }
 
 export class RealNode {
@@ -67,9 +73,11 @@ export class RealNode {
     return this.#child?.pid;
   }
 
-  start(): void {
+  /** Starts the process, with further flags if given, for this time only. Its log begins anew. */
+  start(furtherFlags: readonly string[] = []): void {
+    this.#log = '';
     const [command, ...rest] = this.#command as [string, ...string[]];
-    const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const child = spawn(command, [...rest, ...furtherFlags], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.#child = child;
     const keep = (text: Buffer): void => {
       this.#log = (this.#log + text.toString()).slice(-logKept);
@@ -149,7 +157,7 @@ export class RealCluster {
 
   /** The cluster with nothing started yet. */
   static async plan(options: RealClusterOptions = {}): Promise<RealCluster> {
-    const { nodes: count = 3, engine = 'lsm', flags = [], under = [] } = options;
+    const { nodes: count = 3, engine = 'lsm', flags = [], of = (): NodeDifference => ({}) } = options;
     const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'kindred-cluster-'));
     const ports = await freePorts(count * 3);
     const portsOf = (index: number): RealNode['ports'] => ({
@@ -163,7 +171,7 @@ export class RealCluster {
     }).flat();
     const nodes = Array.from({ length: count }, (_, index) => {
       const id = `n${index + 1}`;
-      const data = join(directory, id);
+      const { data = join(directory, id), flags: flagsOfNode = [] } = of(id);
       const own = [
         '--node',
         id,
@@ -178,7 +186,6 @@ export class RealCluster {
       ];
       // The IPC channel ends the node when the test's process dies, however that happens.
       const command = [
-        ...under,
         process.execPath,
         main,
         'server',
@@ -186,6 +193,7 @@ export class RealCluster {
         ...own,
         ...members,
         ...flags,
+        ...flagsOfNode,
       ];
       return new RealNode(id, portsOf(index), data, command);
     });
