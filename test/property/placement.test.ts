@@ -36,6 +36,11 @@ const layouts: fc.Arbitrary<Layout> = fc
 const table = (placement: Placement): (readonly string[])[] =>
   Array.from({ length: placement.layout.partitions }, (_, i) => placement.homes(partitionId(i)));
 
+const boundOf = ({ members, partitions, replication }: Layout): Map<string, number | undefined> => {
+  const bounds = loadBounds(members, partitions, replication);
+  return new Map(members.map(({ id }, i) => [id, bounds[i]]));
+};
+
 test('every partition has N different homes, in as many zones as possible', () => {
   fc.assert(
     fc.property(layouts, (layout) => {
@@ -64,6 +69,32 @@ test('nobody holds more than (1 + e) of its fair share', () => {
     }),
     { numRuns: 600 },
   );
+});
+
+test('a bound that is a whole number is not lifted by rounding, whatever the order of the members', () => {
+  // Zone 3 holds one copy of each of 1,024 partitions for a weight of 4.2 in all, so the bound of weight 1 is exactly
+  // 1.05 x 1,024 / 4.2 = 256. Summed up in the order of the ids, the weights once made that 256.00000000000006.
+  const rows: readonly [id: string, zone: string, weight: number, bound: number][] = [
+    ['1i1-2e', 'zone-3', 0.5, 128],
+    ['40-', 'zone-2', 1, 347],
+    ['-z-r-', 'zone-1', 0.1, 35],
+    ['8-e---1-s5', 'zone-2', 1, 347],
+    ['14', 'zone-1', 1, 347],
+    ['-e0et--', 'zone-3', 2, 512],
+    ['-k83e82', 'zone-3', 0.1, 26],
+    ['u8-1icn', 'zone-3', 0.1, 26],
+    ['k3138', 'zone-3', 0.5, 128],
+    ['--', 'zone-3', 1, 256],
+  ];
+  const byId = [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const order of [rows, byId, byId.toReversed()]) {
+    const members = order.map(([id, zone, weight]) => ({ id: nodeId(id), zone, weight }));
+    const placement = new Placement({ version: 1, members, replication: 2, partitions: 1_024 }, 2, hash);
+    for (const [id, , , bound] of order) {
+      expect(placement.ownedPartitions(nodeId(id)).length, id).toBeLessThanOrEqual(bound);
+    }
+    expect([...loadBounds(members, 1_024, 2)]).toEqual(order.map(([, , , bound]) => bound));
+  }
 });
 
 test('fair shares add up to all copies, give nobody two of one partition, and keep to the zones', () => {
@@ -99,6 +130,7 @@ test('the order of the members does not matter', () => {
     fc.property(shuffled, ([layout, other]) => {
       const placement = new Placement(layout, layout.replication, hash);
       expect(table(new Placement(other, other.replication, hash))).toEqual(table(placement));
+      expect(boundOf(other)).toEqual(boundOf(layout));
     }),
   );
 });

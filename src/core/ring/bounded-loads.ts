@@ -21,6 +21,13 @@ import { firstAtOrAfter, type Ring } from './ring.ts';
  */
 export const loadSlack = 0.05;
 
+/**
+ * What a bound may be above a whole number and still be that number. Sums of weights are rounded, and differently in
+ * each order of the members: 1.05 x 1,024 / 4.2 is 256, but may come out as 256.00000000000006, which is not 257. Far
+ * more than the rounding of sums over all members, far less than e, so a bound is never below its fair share.
+ */
+const roundingTolerance = 1e-9;
+
 /** The most partition copies that each member may hold, in the order of `members`. */
 export function loadBounds(
   members: readonly LayoutMember[],
@@ -28,7 +35,8 @@ export function loadBounds(
   copies: number,
 ): Uint32Array {
   const shares = fairShares(members, partitions, copies);
-  return Uint32Array.from(shares, (share) => Math.min(partitions, Math.ceil((1 + loadSlack) * share)));
+  const factor = (1 + loadSlack) * (1 - roundingTolerance);
+  return Uint32Array.from(shares, (share) => Math.min(partitions, Math.ceil(factor * share)));
 }
 
 /**
