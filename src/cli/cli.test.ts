@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { Status as Code, createServer, type Metadata, type Server, ServerError } from 'nice-grpc';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -390,7 +393,7 @@ test('put takes the value from standard input, byte for byte, and supersedes a c
   expect(asked.puts[0]?.value?.data).toEqual(data);
   expect(asked.puts[0]?.causality).toEqual({ $case: 'context', value: CONTEXT });
   expect(asked.puts[0]?.options?.requestId).toHaveLength(16);
-  await run(['put', 'k', '--keep-ttl'], { input: 'piped' });
+  await run(['put', 'k', '-', '--keep-ttl'], { input: 'piped' });
   expect(asked.puts[1]?.value?.data).toEqual(bytes('piped'));
   expect(asked.puts[1]?.expiry).toEqual({ $case: 'keepExpiry', value: true });
 });
@@ -428,6 +431,10 @@ const wrongUsage: [string[], RegExp][] = [
   [['touch', 'k'], /--ttl 1h or --never/],
   [['bench', '--level', 'any'], /--level any is for writes only/],
   [['dev', '--nodes', '51'], /at most 50/],
+  [['get', 'k', '--timeout', '30d'], /at most 1h/],
+  [['put', 'k', 'v', '--timeout', '400d'], /at most 1h/],
+  [['bench', '--duration', '30d'], /--duration is above 1h/],
+  [['put', 'k'], /VALUE is missing: give it, or --file PATH, or - for standard input/],
 ];
 test.each(wrongUsage)('wrong usage is exit code 2 and sends nothing: %j', async (args, message) => {
   const result = await run(args);
@@ -478,6 +485,72 @@ test('an unknown outcome is exit code 3, with the request id that makes a retry 
       safeToRetry: false,
     },
   });
+});
+
+test.each([
+  [Code.ABORTED, ErrorReason.ERROR_REASON_STORAGE_FAILED],
+  [Code.ABORTED, ErrorReason.ERROR_REASON_DISK_FULL],
+  [Code.UNAVAILABLE, ErrorReason.ERROR_REASON_NODE_DRAINING],
+])('whatever made the outcome unknown (%i, %i), the request id is told', async (code, reason) => {
+  fail = failure(code, 'it failed', { reason, writeOutcome: WriteOutcome.WRITE_OUTCOME_UNKNOWN });
+  const result = await run(['put', 'k', 'v']);
+  const id = Buffer.from(asked.puts[0]?.options?.requestId ?? []).toString('hex');
+  expect(result.code).toBe(3);
+  expect(result.err).toContain(`--request-id ${id}`);
+});
+
+test('a value above the hard limit is refused here; a message that gRPC refuses was not applied', async () => {
+  const big = new Uint8Array(1024 * 1024 + 1);
+  const here = await run(['put', 'k', '-'], { input: big });
+  expect(here.code).toBe(1);
+  expect(here.err).toContain('VALUE: 1,048,577 bytes; the limit is 1,048,576 bytes');
+  expect(here.err).toContain('NOT APPLIED');
+  expect(here.err).toContain('TOO_LARGE');
+  expect(asked.puts).toEqual([]);
+  const largest = await run(['put', 'k', '--file', '-'], { input: big.subarray(1) });
+  expect([largest.code, asked.puts[0]?.value?.data.length]).toEqual([0, 1024 * 1024]);
+  fail = () => {
+    throw new ServerError(Code.RESOURCE_EXHAUSTED, 'Received message larger than max (20000044 vs 5242880)');
+  };
+  const there = await run(['put', 'k', 'v', '--json']);
+  expect(there.code).toBe(1);
+  expect(there.json()).toMatchObject({ error: { reason: 'TOO_LARGE', outcome: 'not-applied' } });
+  // The same words about the answer, from our own gRPC: the write may well have happened.
+  fail = () => {
+    throw new ServerError(Code.RESOURCE_EXHAUSTED, 'Received message larger than max (20000044 vs 16777216)');
+  };
+  expect((await run(['put', 'k', 'v'])).code).toBe(3);
+});
+
+test('failures name what is on the command line, not the fields of requests', async () => {
+  const detail = { reason: ErrorReason.ERROR_REASON_INVALID_REQUEST, field: 'options.replicas' };
+  fail = failure(Code.INVALID_ARGUMENT, 'options.replicas: must be 1 to 3', detail);
+  const { err } = await run(['get', 'k', '--replicas', '9']);
+  expect(err).toContain('error: --replicas: must be 1 to 3');
+  expect(err).toContain('what to do: correct --replicas');
+  const reason = ErrorReason.ERROR_REASON_BUCKET_UNKNOWN;
+  fail = failure(Code.NOT_FOUND, 'no bucket "b": name one of ListBuckets, or add it', { reason });
+  const unknown = await run(['get', 'k']);
+  expect(unknown.err).toContain('error: no bucket "b" [');
+  expect(unknown.err).toContain('kindred buckets');
+});
+
+test('a port that is no client port is called so', async () => {
+  const http = createHttpServer().listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  try {
+    const { port } = http.address() as AddressInfo;
+    const result = await run(['put', 'k', 'v', '-e', `127.0.0.1:${port}`]);
+    expect(result.code).toBe(1);
+    expect(result.err).toContain(`127.0.0.1:${port} is not a client port`);
+    expect(result.err).not.toContain('Resolution note');
+  } finally {
+    http.close();
+  }
+  fail = () => {
+    throw new ServerError(Code.UNIMPLEMENTED, 'The server does not implement the method');
+  };
+  expect((await run(['put', 'k', 'v'])).err).toContain(`${endpoint} is not a client port`);
 });
 
 test('a failure without a detail is not called "not applied" unless nothing can have been sent', async () => {

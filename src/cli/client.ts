@@ -7,7 +7,7 @@ import { type Channel, ClientError, createChannel, createClientFactory, Metadata
 import { type DiagnosticServiceClient, DiagnosticServiceDefinition } from '../gen/kindred/v1/diagnostic.ts';
 import { type KeyValueServiceClient, KeyValueServiceDefinition } from '../gen/kindred/v1/kv.ts';
 import { type TopologyServiceClient, TopologyServiceDefinition } from '../gen/kindred/v1/topology.ts';
-import { CallFailure, callFailure } from './failure.ts';
+import { ANSWER_BYTES_MAX, CallFailure, callFailure } from './failure.ts';
 import { UsageError } from './terminal.ts';
 
 /** The services of one endpoint. */
@@ -28,8 +28,6 @@ export interface CallOptions {
 /** Where clients find a node when nothing else is said. */
 export const DEFAULT_ENDPOINT = '127.0.0.1:7400';
 
-/** Answers larger than gRPC's 4 MiB: a key may hold 8 MiB of siblings. */
-const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 const ENDPOINTS_MAX = 100;
 /** How much longer than the deadline the client waits for the server's word on it. */
 const ANSWER_GRACE_MS = 250;

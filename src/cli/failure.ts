@@ -61,6 +61,9 @@ export class CallFailure extends Error {
   }
 }
 
+/** Answers larger than gRPC's 4 MiB: a key may hold 8 MiB of siblings. */
+export const ANSWER_BYTES_MAX: number = 16 * 1024 * 1024;
+
 /** Metadata key of the server's error detail. */
 const DETAILS_KEY = 'grpc-status-details-bin';
 const ERROR_DETAIL_TYPE = 'type.googleapis.com/kindred.v1.ErrorDetail';
@@ -78,12 +81,19 @@ export function callFailure(
   const unsent =
     error.code === StatusCode.UNAVAILABLE &&
     /no connection established|name resolution failed|ECONNREFUSED/i.test(error.details);
-  const refused = error.code === StatusCode.INVALID_ARGUMENT || error.code === StatusCode.UNIMPLEMENTED;
+  // gRPC refused the message before the node saw it. The same words with our own limit are about an answer.
+  const tooLarge =
+    error.code === StatusCode.RESOURCE_EXHAUSTED &&
+    /^Received message (larger than max|that decompresses to a size larger than)/.test(error.details) &&
+    !error.details.includes(` vs ${ANSWER_BYTES_MAX})`);
+  const refused =
+    tooLarge || error.code === StatusCode.INVALID_ARGUMENT || error.code === StatusCode.UNIMPLEMENTED;
   return new CallFailure(
     {
-      message: error.details,
+      // grpc-js adds this note even when it has nothing to note.
+      message: error.details.replace(/\.?\s*Resolution note:\s*$/, ''),
       code,
-      reason: error.code === StatusCode.UNAVAILABLE ? 'CONNECTION' : '',
+      reason: error.code === StatusCode.UNAVAILABLE ? 'CONNECTION' : tooLarge ? 'TOO_LARGE' : '',
       outcome: !call.writes ? 'not-a-write' : unsent || refused ? 'not-applied' : 'unknown',
       endpoint: call.endpoint,
     },
@@ -163,9 +173,8 @@ function retryAfterMs(detail: ErrorDetail): number | undefined {
 /** The failure for people: what happened, what became of the write, and what to do. */
 export function failureText(failure: CallFailure, requestId?: string): string {
   const { detail } = failure;
-  const lines = [
-    `error: ${failure.message} [${[failure.code, failure.reason].filter(Boolean).join(', ')}; ${failure.endpoint}]`,
-  ];
+  const labels = [failure.code, failure.reason].filter(Boolean).join(', ');
+  const lines = [`error: ${messageText(failure)} [${[labels, failure.endpoint].filter(Boolean).join('; ')}]`];
   if (detail !== undefined && detail.required > 0) {
     lines.push(`  replicas: ${detail.required} needed, ${detail.alive} up, ${detail.answered} answered`);
   }
@@ -176,16 +185,74 @@ export function failureText(failure: CallFailure, requestId?: string): string {
     lines.push('  outcome: NOT APPLIED: nothing was written, and nothing will appear');
   if (failure.outcome === 'unknown')
     lines.push('  outcome: UNKNOWN: the write may have happened, or may appear later');
-  lines.push(`  what to do: ${advice(failure, requestId)}`);
+  const advices = [adviceFor(failure), failure.outcome === 'unknown' ? againAdvice(requestId) : undefined];
+  lines.push(`  what to do: ${advices.filter((text) => text !== undefined).join('; ')}`);
   if (detail !== undefined && detail.context.length > 0)
     lines.push(`  context: ${toBase64Url(detail.context)}`);
   return `${lines.join('\n')}\n`;
 }
 
-function advice(failure: CallFailure, requestId: string | undefined): string {
+/** What the fields of requests are called on the command line. */
+const FLAG_OF_FIELD: ReadonlyMap<string, string> = new Map([
+  ['key', 'KEY'],
+  ['key.key', 'KEY'],
+  ['key.bucket', '--bucket'],
+  ['value', 'VALUE'],
+  ['value.data', 'VALUE'],
+  ['value.content_type', '--content-type'],
+  ['value.metadata', '--metadata'],
+  ['context', '--context'],
+  ['blind', '--blind'],
+  ['ttl', '--ttl'],
+  ['keep_expiry', '--keep-ttl'],
+  ['expire_time', '--never'],
+  ['options.consistency', '--level'],
+  ['options.replicas', '--replicas'],
+  ['options.durability', '--durability'],
+  ['options.request_id', '--request-id'],
+  ['options.min_context', '--min-context'],
+  ['options.fallback', '--fallback'],
+  ['options.on_conflict', '--on-conflict'],
+]);
+
+/** The message, with what a reader of the command line does not know said in its own words. */
+function messageText(failure: CallFailure): string {
+  if (failure.reason === 'BUCKET_UNKNOWN') return failure.message.replace(/: name one of ListBuckets.*$/, '');
+  const field = /^([a-z_]+(?:\.[a-z_]+)*): /.exec(failure.message)?.[1];
+  const flag = field === undefined ? undefined : FLAG_OF_FIELD.get(field);
+  return flag === undefined || field === undefined
+    ? failure.message
+    : `${flag}${failure.message.slice(field.length)}`;
+}
+
+function nameOf(field: string): string {
+  return FLAG_OF_FIELD.get(field) ?? (field || 'the request');
+}
+
+/** Whether something else listens there: the HTTP port breaks the protocol, the peer port knows none of our methods. */
+function isForeignPort({ code, reason, message }: CallFailure): boolean {
+  return (reason === 'CONNECTION' && /Protocol error|Parse Error/i.test(message)) || code === 'UNIMPLEMENTED';
+}
+
+function notClientPort({ endpoint }: CallFailure): string {
+  return (
+    `${endpoint} is not a client port, but perhaps the peer or HTTP port of a node: ` +
+    'name the client port with --endpoint host:port (7400 where nothing else is configured)'
+  );
+}
+
+function againAdvice(requestId: string | undefined): string {
+  return requestId === undefined
+    ? 'read the key, and write again if needed'
+    : `send it again with --request-id ${requestId}: then it counts once`;
+}
+
+/** What helps against the reason. `undefined`: nothing but what helps against every unknown outcome. */
+function adviceFor(failure: CallFailure): string | undefined {
   switch (failure.reason) {
     case 'CONNECTION':
-      if (failure.outcome === 'unknown') break;
+      if (isForeignPort(failure)) return notClientPort(failure);
+      if (failure.outcome === 'unknown') return undefined;
       return `is a node running at ${failure.endpoint}? Start one (kindred dev), or name others with --endpoint host:port,host:port`;
     case 'NOT_ENOUGH_REPLICAS':
       return 'see which nodes are down (kindred status), or ask for less (--level one)';
@@ -208,22 +275,22 @@ function advice(failure: CallFailure, requestId: string | undefined): string {
     case 'DISK_FULL':
       return 'free space on that node, or write through another one';
     case 'STORAGE_FAILED':
-      if (failure.outcome === 'unknown') break;
       return 'look at the log of that node; the other replicas still serve';
     case 'NODE_DRAINING':
       return 'ask another node (--endpoint)';
     case 'BUCKET_UNKNOWN':
-      return 'buckets are made in the configuration of the cluster; add it there on every node';
+      return 'see which there are (kindred buckets), or add it to the configuration of every node';
     case 'TOO_LARGE':
+      if (failure.detail === undefined) return 'send less: a value has at most 1 MiB';
+      return `correct ${nameOf(failure.detail.field)}`;
     case 'INVALID_REQUEST':
-      return `correct ${failure.detail?.field || 'the request'}`;
+      return `correct ${nameOf(failure.detail?.field ?? '')}`;
     default:
       break;
   }
-  if (failure.outcome === 'unknown') {
-    return requestId === undefined
-      ? 'read the key, and write again if needed'
-      : `send it again with --request-id ${requestId}: then it counts once`;
-  }
-  return failure.code === 'DEADLINE_EXCEEDED' ? 'try again, or allow more time (--timeout 30s)' : 'try again';
+  if (failure.outcome === 'unknown') return undefined;
+  if (isForeignPort(failure)) return notClientPort(failure);
+  return failure.code === 'DEADLINE_EXCEEDED'
+    ? 'try again, or allow more time with --timeout (a node gives up after its timeouts.request_ms_max, 10s by default)'
+    : 'try again';
 }

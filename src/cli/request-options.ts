@@ -1,7 +1,7 @@
 /** Options that commands share, and how they become fields of requests. */
 
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   BlindWrite,
@@ -15,6 +15,7 @@ import {
 import { type ByteEncoding, parseBase64, parseBytes } from './bytes-text.ts';
 import { ClusterClient, parseEndpoints } from './client.ts';
 import { parseDurationMs } from './duration-text.ts';
+import { CallFailure } from './failure.ts';
 import { readStdin, type Terminal, UsageError } from './terminal.ts';
 
 /** Options of every command that talks to a cluster. */
@@ -67,6 +68,11 @@ const READ_LEVEL_NAMES = LEVEL_NAMES.filter((name) => name !== 'any');
 const DURABILITY_NAMES = ['buffered', 'sync-one', 'sync-quorum'];
 const BLIND_NAMES = ['overwrite', 'add-sibling', 'reject'];
 
+/** Longer makes no sense: every node gives up after its own maximum, which is seconds by default. */
+const TIMEOUT_MS_MAX = 3_600_000;
+/** No bucket takes more, whatever its settings. */
+const VALUE_BYTES_MAX = 1024 * 1024;
+
 /** Adds the options of every command that talks to a cluster. */
 export function addConnectionOptions(command: Command): Command {
   return command
@@ -78,7 +84,11 @@ export function addConnectionOptions(command: Command): Command {
         .argParser(collect)
         .default([], '$KINDRED_ENDPOINT, else 127.0.0.1:7400'),
     )
-    .option('--timeout <duration>', 'give up after this long', '5s')
+    .option(
+      '--timeout <duration>',
+      'give up after this long, at most 1h (nodes: timeouts.request_ms_max)',
+      '5s',
+    )
     .option('--json', 'print one JSON document; its shape is documented and stable');
 }
 
@@ -142,7 +152,13 @@ export function blindOption(): Option {
 /** A client for the endpoints that the flags name. */
 export function openClient(flags: ConnectionFlags, terminal: Terminal): ClusterClient {
   const endpoints = parseEndpoints(flags.endpoint, terminal.environment['KINDRED_ENDPOINT']);
-  return new ClusterClient(endpoints, { timeoutMs: parseDurationMs(flags.timeout, '--timeout') });
+  const timeoutMs = parseDurationMs(flags.timeout, '--timeout');
+  if (timeoutMs > TIMEOUT_MS_MAX) {
+    throw new UsageError(
+      `--timeout is "${flags.timeout}", but must be at most 1h; a node gives up earlier, after its timeouts.request_ms_max`,
+    );
+  }
+  return new ClusterClient(endpoints, { timeoutMs });
 }
 
 /** How the flags say that bytes are written. */
@@ -157,27 +173,60 @@ export function keyOf(text: string, flags: KeyFlags): Key {
   return Key.create({ bucket: flags.bucket, key });
 }
 
-/** The value from VALUE, `--file`, or standard input (`-`, or nothing given and a pipe). */
+/** The value from VALUE, `--file`, or standard input (`-`, which has to be said: a script's may be empty unawares). */
 export async function valueBytesOf(
   text: string | undefined,
   flags: { readonly file?: string; readonly base64?: boolean; readonly hex?: boolean },
   terminal: Terminal,
 ): Promise<Uint8Array> {
-  if (flags.file !== undefined) {
-    if (text !== undefined) throw new UsageError('VALUE and --file are both given: choose one');
-    return readFile(flags.file).catch((cause: Error) => {
-      throw new UsageError(`--file: ${cause.message}`, { cause });
-    });
+  const data = await anyValueBytesOf(text, flags, terminal);
+  checkValueBytes(data.length);
+  return data;
+}
+
+async function anyValueBytesOf(
+  text: string | undefined,
+  flags: { readonly file?: string; readonly base64?: boolean; readonly hex?: boolean },
+  terminal: Terminal,
+): Promise<Uint8Array> {
+  if (flags.file !== undefined && text !== undefined) {
+    throw new UsageError('VALUE and --file are both given: choose one');
   }
-  if (text !== undefined && text !== '-') return parseBytes(text, encodingOf(flags), 'VALUE');
-  if (text === undefined && terminal.stdin.isTTY === true) {
-    throw new UsageError('VALUE is missing: give it, or --file PATH, or - and a pipe');
+  if (flags.file === '-') return readStdin(terminal);
+  if (flags.file !== undefined) return readValueFile(flags.file);
+  if (text === undefined) {
+    throw new UsageError('VALUE is missing: give it, or --file PATH, or - for standard input');
   }
+  if (text !== '-') return parseBytes(text, encodingOf(flags), 'VALUE');
   const input = await readStdin(terminal);
   const encoding = encodingOf(flags);
   return encoding === 'text'
     ? input
     : parseBytes(new TextDecoder().decode(input).trim(), encoding, 'standard input');
+}
+
+async function readValueFile(path: string): Promise<Uint8Array> {
+  try {
+    // Asked first: a file of many gigabytes need not be read to be refused.
+    checkValueBytes((await stat(path)).size);
+    return await readFile(path);
+  } catch (cause) {
+    if (cause instanceof CallFailure) throw cause;
+    throw new UsageError(`--file: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Refuses here what every node would refuse, as a node would say it. */
+function checkValueBytes(length: number): void {
+  if (length <= VALUE_BYTES_MAX) return;
+  const grouped = (count: number): string => count.toLocaleString('en');
+  throw new CallFailure({
+    message: `value.data: ${grouped(length)} bytes; the limit is ${grouped(VALUE_BYTES_MAX)} bytes (1 MiB). Nothing was sent`,
+    code: 'INVALID_ARGUMENT',
+    reason: 'TOO_LARGE',
+    outcome: 'not-applied',
+    endpoint: '',
+  });
 }
 
 /** The `options` of a read. */

@@ -32,6 +32,8 @@ interface BenchFlags extends ConnectionFlags, StrengthFlags {
 
 const VALUE_BYTES_MAX = 1024 * 1024;
 const CONCURRENCY_MAX = 10_000;
+/** For a quick look; timers overflow long before the durations that can be written. */
+const DURATION_MS_MAX = 3_600_000;
 
 /** Adds the command to `program`. */
 export function addBenchCommand(program: Command, context: CommandContext): void {
@@ -74,6 +76,7 @@ export function addBenchCommand(program: Command, context: CommandContext): void
         () => openClient(flags, terminal),
         async (client) => {
           const durationMs = parseDurationMs(flags.duration, '--duration');
+          if (durationMs > DURATION_MS_MAX) throw new UsageError('--duration is above 1h');
           if (flags.valueBytes > VALUE_BYTES_MAX)
             throw new UsageError(`--value-bytes is above ${VALUE_BYTES_MAX}`);
           if (flags.concurrency > CONCURRENCY_MAX)
