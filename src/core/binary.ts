@@ -3,6 +3,8 @@
  * its bounds; what does not parse exactly is refused with `MalformedError`.
  */
 
+import { allocateBytes } from './byte-slab.ts';
+
 /** Bytes that are not what their format says. Never a programming mistake: they came from a disk or a network. */
 export class MalformedError extends Error {
   override readonly name = 'MalformedError';
@@ -29,7 +31,7 @@ export class ByteWriter {
   #at = 0;
 
   constructor(size: number) {
-    this.bytes = new Uint8Array(size);
+    this.bytes = allocateBytes(size);
   }
 
   get length(): number {

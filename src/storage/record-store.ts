@@ -5,6 +5,7 @@
  */
 
 import { assert } from '../core/assert.ts';
+import { allocateBytes } from '../core/byte-slab.ts';
 import type { PartitionId } from '../core/identity.ts';
 import type { Env } from '../env/env.ts';
 import type { EngineError, StorageEngine } from './engine.ts';
@@ -117,7 +118,7 @@ export class RecordStore {
 
 function engineKeyOf(partition: PartitionId, recordKey: Uint8Array): Uint8Array {
   assert(partition >= 0 && partition < 65_536, 'partition fits two bytes');
-  const key = new Uint8Array(headerLength + recordKey.length);
+  const key = allocateBytes(headerLength + recordKey.length);
   key[0] = recordPrefix;
   key[1] = partition >> 8;
   key[2] = partition & 0xff;

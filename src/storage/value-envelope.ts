@@ -4,6 +4,8 @@
  * that a damaged index shows under another key is found out as well. This layout may not change: stored data depends on it.
  */
 
+import { allocateBytes } from '../core/byte-slab.ts';
+
 /** CRC-32 (IEEE) of `bytes`, continuing from `start`. `crc32` of node:zlib fits. */
 export type Crc32 = (bytes: Uint8Array, start?: number) => number;
 
@@ -11,9 +13,14 @@ const crcLength = 4;
 
 /** The value to store for `payload` under `engineKey`. */
 export function sealValue(crc32: Crc32, engineKey: Uint8Array, payload: Uint8Array): Uint8Array {
-  const value = new Uint8Array(payload.length + crcLength);
+  const at = payload.length;
+  const value = allocateBytes(at + crcLength);
+  const sum = crc32(payload, crc32(engineKey));
   value.set(payload);
-  new DataView(value.buffer).setUint32(payload.length, crc32(payload, crc32(engineKey)));
+  value[at] = sum >>> 24;
+  value[at + 1] = sum >>> 16;
+  value[at + 2] = sum >>> 8;
+  value[at + 3] = sum;
   return value;
 }
 

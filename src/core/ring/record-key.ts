@@ -5,6 +5,7 @@
  */
 
 import { assert } from '../assert.ts';
+import { allocateBytes } from '../byte-slab.ts';
 
 /** A record key taken apart. */
 export interface RecordName {
@@ -27,7 +28,7 @@ export function isBucketName(text: string): boolean {
 export function recordKeyOf(bucket: string, key: Uint8Array): Uint8Array {
   const bucketLength = bucket.length;
   assert(bucketLength > 0 && bucketLength <= bucketNameLengthMax, 'a bucket name has 1 to 64 characters');
-  const recordKey = new Uint8Array(bucketLength + 1 + key.length);
+  const recordKey = allocateBytes(bucketLength + 1 + key.length);
   for (let i = 0; i < bucketLength; i++) {
     const character = bucket.charCodeAt(i);
     assert(isBucketCharacter(character), 'a bucket name holds only a-z, 0-9, underscore, dot and hyphen');
