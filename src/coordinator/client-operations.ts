@@ -43,6 +43,7 @@ import {
   strengthOf,
   strengthText,
 } from '../rpc/conversion.ts';
+import { encodeMessage } from '../rpc/encode-message.ts';
 import {
   checkBucketName,
   checkKey,
@@ -470,7 +471,7 @@ function prefixed(error: unknown, prefix: string): unknown {
 }
 
 function encodeOperation(op: NonNullable<Operation['op']>): Uint8Array {
-  return Operation.encode({ id: 0, op, timeout: undefined }).finish();
+  return encodeMessage(Operation, { id: 0, op, timeout: undefined });
 }
 
 /** A touch copies the value it read, so it reads as if by QUORUM at least. */

@@ -11,6 +11,7 @@ import {
 } from '../gen/kindred/v1/kv.ts';
 import type { Admission } from '../rpc/admission.ts';
 import type { DeadlineOptions } from '../rpc/deadline.ts';
+import { encodeMessage } from '../rpc/encode-message.ts';
 import { checkItems, checkMessageBytes, checkRequestId, invalid, type RequestLimits } from '../rpc/limits.ts';
 import { type Call, type Service, type StreamingCall, service } from '../rpc/service.ts';
 import { StatusError } from '../rpc/status.ts';
@@ -79,7 +80,7 @@ export function keyValueService(
         mayForward: false,
         fieldPrefix: '',
       });
-      return OperationResult.encode(result).finish();
+      return encodeMessage(OperationResult, result);
     },
   };
 }

@@ -42,6 +42,15 @@ test('equal values are equal bytes, whatever the order of their metadata', () =>
   );
 });
 
+test('a value of nothing but data is encoded as the generated code does it', () => {
+  for (const length of [0, 1, 127, 128, 16_383, 16_384, 70_000]) {
+    const value = { data: new Uint8Array(length).fill(length), contentType: '', metadata: {} };
+    expect(Buffer.compare(encodeValue(value), Value.encode(value).finish())).toBe(0);
+  }
+  const noted = { data: new Uint8Array(300).fill(7), contentType: 'text/plain', metadata: { a: '' } };
+  expect(encodeValue(noted)).toEqual(Value.encode(noted).finish());
+});
+
 test('times and spans come back as they were', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }), (micros) => {

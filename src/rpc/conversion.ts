@@ -4,7 +4,7 @@
  */
 
 import { crc32 } from 'node:zlib';
-import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { ByteWriter, varintLength } from '../core/binary.ts';
 import type { BlindWrite, Bucket, Durability } from '../core/bucket.ts';
 import {
   type CausalContext,
@@ -38,6 +38,7 @@ import {
   type VectorClock as WireVectorClock,
   type Version as WireVersion,
 } from '../gen/kindred/v1/types.ts';
+import { encodeMessage, finish, takeWriter } from './encode-message.ts';
 import { checkContextLength, checkExpireTime, checkTtl, fallbackLevelsMax, invalid } from './limits.ts';
 
 // ---- values --------------------------------------------------------------------------------
@@ -45,8 +46,9 @@ import { checkContextLength, checkExpireTime, checkTtl, fallbackLevelsMax, inval
 /** The stored form of a value: its message with the metadata sorted by name, so that equal values are equal bytes. */
 export function encodeValue(value: Value): Uint8Array {
   const names = Object.keys(value.metadata);
-  if (names.length < 2) return Value.encode(value).finish();
-  const writer = new BinaryWriter();
+  if (names.length === 0 && value.contentType === '') return encodeData(value.data);
+  if (names.length < 2) return encodeMessage(Value, value);
+  const writer = takeWriter();
   if (value.data.length > 0) writer.uint32(10).bytes(value.data);
   if (value.contentType !== '') writer.uint32(18).string(value.contentType);
   for (const name of names.sort(compareText)) {
@@ -55,7 +57,18 @@ export function encodeValue(value: Value): Uint8Array {
     writer.uint32(18).string(value.metadata[name] as string);
     writer.join();
   }
-  return writer.finish();
+  return finish(writer);
+}
+
+/** A value that is nothing but data, in one copy. */
+function encodeData(data: Uint8Array): Uint8Array {
+  const { length } = data;
+  if (length === 0) return noBytes;
+  const writer = new ByteWriter(1 + varintLength(length) + length);
+  writer.u8(10);
+  writer.varint(length);
+  writer.raw(data);
+  return writer.bytes;
 }
 
 /** By UTF-16 code unit: the same on every machine, whatever its locale. */

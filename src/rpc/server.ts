@@ -7,6 +7,7 @@ import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { LimitConfig, TimeoutConfig } from '../config/config.ts';
 import { Door, type DoorDependencies, type DoorMethod } from './door.ts';
+import { encodeMessage } from './encode-message.ts';
 import { Health } from './health.ts';
 import { reflectionServices } from './reflection.ts';
 import type { MessageType, Service } from './service.ts';
@@ -187,7 +188,7 @@ function asItCame(bytes: Buffer): Buffer {
 
 function serializer(type: MessageType<unknown>): (message: unknown) => Buffer {
   return (message) => {
-    const bytes = type.encode(message).finish();
+    const bytes = encodeMessage(type, message);
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
 }
