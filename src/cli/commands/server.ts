@@ -5,6 +5,7 @@ import { type Config, canonicalConfiguration } from '../../config/config.ts';
 import { ConfigError } from '../../config/parse-config.ts';
 import type { Logger } from '../../observe/log.ts';
 import { SERVER_EXIT } from '../exit-code.ts';
+import { countBuffersWithHeap } from '../external-memory.ts';
 import type { CommandContext } from '../run-command.ts';
 import { addServerOptions, loadConfig, type ServerFlags } from '../server-settings.ts';
 
@@ -54,6 +55,7 @@ export function addServerCommand(program: Command, context: CommandContext): voi
 
 /** Starts the node and waits until it has stopped, whatever made it stop. Returns the exit code. */
 async function runNode(config: Config, log: Logger, exitWithParent: boolean): Promise<number> {
+  countBuffersWithHeap();
   const { Node } = await import('../../node.ts');
   const asked = Promise.withResolvers<string>();
   let signals = 0;
