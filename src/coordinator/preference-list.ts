@@ -54,6 +54,13 @@ export class PreferenceLists {
     return nodes.sort((a, b) => cost(a) - cost(b));
   }
 
+  /** How many are up: their order costs more, and whoever writes to all of them needs none. */
+  countUp(homes: readonly NodeId[]): number {
+    let up = 0;
+    for (const node of homes) if (this.#deps.health.isUp(node)) up++;
+    return up;
+  }
+
   /** What the slowest of `nodes` usually takes, in milliseconds; `undefined` where nobody has a usual time yet. */
   usualMs(nodes: readonly NodeId[]): number | undefined {
     let slowest: number | undefined;

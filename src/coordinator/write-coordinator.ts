@@ -132,18 +132,14 @@ export class WriteCoordinator {
     const { homes } = placed;
     const requirement = requirementOf(strength, homes.length, 'write');
     if (requirement.kind === 'invalid') throw new OperationError(invalidLevel(requirement.problem));
-    const alive = lists.up(homes);
-    const hinted = requirement.hintCounts && alive.length === 0;
-    if (!hinted && alive.length < requirement.answers) {
-      throw new OperationError({
-        kind: 'not-enough-replicas',
-        required: requirement.answers,
-        alive: alive.length,
-      });
+    const alive = lists.countUp(homes);
+    const hinted = requirement.hintCounts && alive === 0;
+    if (!hinted && alive < requirement.answers) {
+      throw new OperationError({ kind: 'not-enough-replicas', required: requirement.answers, alive });
     }
     if (hinted) return this.#writeHints(operation, placed);
-    if (!homes.includes(self)) return this.#forward(operation, placed, alive, requirement);
-    return this.#replicate(operation, placed, alive.length, requirement.answers);
+    if (!homes.includes(self)) return this.#forward(operation, placed, lists.up(homes), requirement);
+    return this.#replicate(operation, placed, alive, requirement.answers);
   }
 
   /** First this node's replica, then all the others. One timer for both. */
