@@ -21,8 +21,10 @@ import type { Service } from './rpc/service.ts';
 import type { EngineError } from './storage/engine.ts';
 import { type NodeOverrides, type NodeParts, wireNode } from './wiring.ts';
 
-/** The hybrid clock's mark is stored this far ahead of it, and this often: a restart begins beyond all that was given out. */
+/** The hybrid clock's mark is stored this far ahead of the wall clock, and this often: a restart begins beyond it. */
 const highWaterAheadMicros = 5_000_000;
+/** And this far ahead of a hybrid clock that runs before the wall clock: it grows by one for each write then. */
+const highWaterStepMicros = 500_000;
 const highWaterEveryMs = 1_500;
 
 /** One running node. */
@@ -91,8 +93,12 @@ export class Node {
     const { peers, replay, clock, store, env, log } = this.#parts;
     await peers.start();
     replay.start();
+    // Ahead of the wall clock, which time follows, or a little ahead of a clock that runs before it: relative to the clock
+    // alone the mark would gain on the wall with every restart, because the clock begins at the mark.
     const saveHighWater = (): Promise<void> =>
-      store.identity.saveHighWater(clock.last === 0 ? 0 : clock.last + highWaterAheadMicros);
+      store.identity.saveHighWater(
+        Math.max(env.clock.wallMicros() + highWaterAheadMicros, clock.last + highWaterStepMicros),
+      );
     await saveHighWater();
     this.#highWater = env.timers.every(highWaterEveryMs, () => {
       // A failure here is the store's, whose listeners stop the node.

@@ -25,6 +25,8 @@ export interface PeersDependencies {
   readonly handler: PeerCallHandler;
 }
 
+/** What is around the largest record in its frame. */
+const envelopeBytes = 64 * 1024;
 /** A suspect peer is asked only when nobody better is left: as if it were this much further away. */
 const suspectPenaltyMs = 60_000;
 
@@ -78,7 +80,10 @@ export class Peers {
         onMalformed: ({ node, message }) =>
           log.error({ peer: node }, `cut off ${node ?? 'a caller'}: ${message}`),
       },
-      { bytesInFlightMax: config.peers.queueBytesMax },
+      {
+        bytesInFlightMax: config.peers.queueBytesMax,
+        replyBytesMax: config.peers.frameBytesMax - envelopeBytes,
+      },
     );
     this.#heartbeatServer = new HeartbeatServer({ env, hello, isMember, hybridMicros: () => clock.now });
   }
@@ -155,7 +160,7 @@ export class Peers {
         backoffMsMin: peers.reconnectMs,
         backoffMsMax: peers.reconnectMsMax,
         queueBytesMax: peers.queueBytesMax,
-        callBytesMax: peers.frameBytesMax - 64 * 1024,
+        callBytesMax: peers.frameBytesMax - envelopeBytes,
       },
     );
     link.onStateChange((state) => {

@@ -141,7 +141,10 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     clients.set(id, id === config.node ? local : new PeerReplica(id, peers.link(id)));
   }
   const clientOf = (node: NodeId): ReplicaClient => clients.get(node) as ReplicaClient;
-  const hints = new HintedWriter({ hints: store.hints, identity, clock, wallMicros });
+  const hints = new HintedWriter(
+    { hints: store.hints, identity, clock, wallMicros },
+    { recordBytesMax: config.limits.recordBytesMax },
+  );
   const coordinator = new Coordinator(
     {
       self: config.node,

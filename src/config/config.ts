@@ -148,7 +148,10 @@ export interface LimitConfig {
 export interface PeerConfig {
   /** Bytes waiting for one peer's data channel; beyond it a send fails at once. Default 64 MiB; at least `frameBytesMax`. */
   readonly queueBytesMax: number;
-  /** Largest frame between peers, in bytes. Default 16 MiB; at least `limits.recordBytesMax` and 64 KiB. */
+  /**
+   * Largest frame between peers, in bytes. Default 40 MiB; at least N + 1 times `limits.recordBytesMax` and 64 KiB: each of
+   * the N replicas bounds the records that it writes, and the merge of what they wrote at the same time is never refused.
+   */
   readonly frameBytesMax: number;
   /** First pause before a broken link is dialled again, in milliseconds; doubles, with jitter, up to `reconnectMsMax`. Default 100. */
   readonly reconnectMs: number;

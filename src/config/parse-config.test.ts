@@ -220,8 +220,8 @@ const refused: [name: string, sources: ConfigSources, expected: RegExp[]][] = [
   ],
   [
     'frame',
-    file('peers: { frame_bytes_max: 8388608 }\n'),
-    [/peers\.frame_bytes_max: is 8388608, but limits\.record_bytes_max/],
+    file('peers: { frame_bytes_max: 16777216 }\n'),
+    [/peers\.frame_bytes_max: is 16777216, but limits\.record_bytes_max/],
   ],
   [
     'queue',

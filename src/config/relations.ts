@@ -107,8 +107,9 @@ export function checkRelations(config: Config, raw: RawConfig, problems: Problem
     ['peers', 'frame_bytes_max'],
     peers.frame_bytes_max,
     ['limits', 'record_bytes_max'],
-    limits.record_bytes_max + ENVELOPE_BYTES,
-    'a frame must carry the largest record and 64 KiB around it; raise the first or lower the second',
+    (Math.min(config.cluster.replication, config.members.length) + 1) * limits.record_bytes_max +
+      ENVELOPE_BYTES,
+    'a frame must carry one record of the largest size for each of the N replicas and one more, because merges of racing writes are never refused; raise the first or lower the second',
   );
   atLeast(
     ['peers', 'queue_bytes_max'],

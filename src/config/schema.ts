@@ -211,7 +211,7 @@ const shape = z.strictObject({
   peers: z
     .strictObject({
       queue_bytes_max: integer(MIB, 4096 * MIB).default(64 * MIB),
-      frame_bytes_max: integer(MIB, 256 * MIB).default(16 * MIB),
+      frame_bytes_max: integer(MIB, 256 * MIB).default(40 * MIB),
       reconnect_ms: integer(1, 60_000).default(100),
       reconnect_ms_max: integer(1, HOUR_MS).default(5000),
     })

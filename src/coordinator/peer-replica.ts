@@ -111,7 +111,8 @@ function replyOf<Case extends ReplyCase>(
       return failed('lost');
     }
     case 'not-sent':
-      return failed('not-sent');
+      // Trying again would not help: hints and repairs must tell it from a peer that is away.
+      return failed(outcome.reason === 'too-large' ? 'refused' : 'not-sent');
     case 'lost':
       return failed('lost');
     case 'timed-out':

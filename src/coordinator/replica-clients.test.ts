@@ -108,6 +108,7 @@ function through(outcome: CallOutcome) {
 for (const [what, outcome, reason] of [
   ['never left', { kind: 'not-sent', reason: 'queue-full' }, 'not-sent'],
   ['was lost', { kind: 'lost', reason: 'reset' }, 'lost'],
+  ['never left, and never could', { kind: 'not-sent', reason: 'too-large' }, 'refused'],
   ['timed out in the queue', { kind: 'timed-out', sent: false }, 'not-sent'],
   ['timed out', { kind: 'timed-out', sent: true }, 'timed-out'],
   [

@@ -6,6 +6,9 @@
 /** How far ahead of this machine's clock a peer may be before its time is not adopted: 10 s. */
 export const aheadMicrosMax = 10_000_000;
 
+/** The last time there is, in the year 2112: a forged context that names it cannot push a record beyond what a token may say. */
+export const timeMicrosMax: number = 2 ** 52;
+
 export class HybridClock {
   readonly #wallMicros: () => number;
   #last: number;
@@ -28,7 +31,7 @@ export class HybridClock {
 
   /**
    * A time later than `after` (a stored version's, or a context's), and later than all before it that were not given out for
-   * an `after` too far ahead to adopt. Never above 2^53 - 1, which no record could hold.
+   * an `after` too far ahead to adopt. Never above `timeMicrosMax`.
    */
   tick(after: number): number {
     // `after` may lie further ahead than we would adopt: this write must still win, the node's own clock need not follow.
@@ -37,7 +40,7 @@ export class HybridClock {
       this.#last = own;
       return own;
     }
-    const later = Math.min(after + 1, Number.MAX_SAFE_INTEGER);
+    const later = Math.min(after + 1, timeMicrosMax);
     if (after - this.#wallMicros() <= aheadMicrosMax) this.#last = later;
     return later;
   }

@@ -58,7 +58,10 @@ async function openStore(engine = new ControlledEngine(), bytesMax = 1_000_000):
   };
   const hints = await openHintStore(shared, { bytesMax });
   const wallMicros = (): number => env.clock.wallMicros();
-  const writer = new HintedWriter({ hints, identity, clock: new HybridClock(wallMicros, 0), wallMicros });
+  const writer = new HintedWriter(
+    { hints, identity, clock: new HybridClock(wallMicros, 0), wallMicros },
+    { recordBytesMax: 64 * 1024 },
+  );
   return {
     engine,
     hints,
@@ -310,4 +313,17 @@ test('a context from elsewhere that is not reached is refused, and nothing is st
   const outcome = await store.write('k', 'v', { ...emptyContext, dots: [dot] });
   expect(outcome).toMatchObject({ kind: 'refused', why: 'context-not-reached' });
   expect(store.hints.bytes).toBe(0);
+});
+
+test('a record that no peer could be sent is refused, so that it cannot stop the hints behind it', async () => {
+  const store = await openStore();
+  const first = written(await store.write('k', 'x'.repeat(60 * 1024)));
+  const before = store.hints.bytes;
+  expect(await store.write('k', 'y'.repeat(60 * 1024), emptyContext)).toMatchObject({
+    kind: 'refused',
+    why: 'record-too-large',
+  });
+  expect(store.hints.bytes).toBe(before);
+  // What shrinks it passes.
+  expect(valuesOf(written(await store.write('k', 'z', first.context)).record)).toEqual(['z']);
 });

@@ -15,7 +15,8 @@ import type { CausalContext } from '../core/causality/context-token.ts';
 import { decideWrite, type WriteDecision, type WriteIntent } from '../core/causality/coordinated-write.ts';
 import type { Dot } from '../core/causality/dot.ts';
 import { mergeRecords, type VersionedRecord } from '../core/causality/record.ts';
-import { decodeRecord, encodeRecord } from '../core/causality/record-codec.ts';
+import { exceedsBounds } from '../core/causality/record-bounds.ts';
+import { decodeRecord, encodedLength, encodeRecord } from '../core/causality/record-codec.ts';
 import type { HybridClock } from '../core/hybrid-clock.ts';
 import type { NodeId } from '../core/identity.ts';
 import { EngineError } from '../storage/engine.ts';
@@ -26,6 +27,11 @@ export interface HintedWriterDependencies {
   readonly identity: OwnReplica & { readonly epochsLeft: number; ensureEpochs(): Promise<void> };
   readonly clock: HybridClock;
   readonly wallMicros: () => number;
+}
+
+export interface HintedWriterOptions {
+  /** Largest record, in bytes, as at a replica: a hint that no peer can be sent would block those behind it. */
+  readonly recordBytesMax: number;
 }
 
 export type HintedWrite =
@@ -40,7 +46,10 @@ export type HintedWrite =
     }
   | {
       readonly kind: 'refused';
-      readonly why: Extract<WriteDecision, { kind: 'refused' }>['why'];
+      readonly why:
+        | Extract<WriteDecision, { kind: 'refused' }>['why']
+        | 'record-too-large'
+        | 'context-too-large';
       readonly record: VersionedRecord | undefined;
     }
   | { readonly kind: 'full' }
@@ -50,11 +59,13 @@ export type HintedWrite =
 
 export class HintedWriter {
   readonly #deps: HintedWriterDependencies;
+  readonly #options: HintedWriterOptions;
   /** One write at a time: this path runs only while every home of a key is down. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(dependencies: HintedWriterDependencies) {
+  constructor(dependencies: HintedWriterDependencies, options: HintedWriterOptions) {
     this.#deps = dependencies;
+    this.#options = options;
   }
 
   /**
@@ -96,6 +107,9 @@ export class HintedWriter {
       });
       if (decision.kind === 'refused') return { kind: 'refused', why: decision.why, record: local };
       const bytes = encodeRecord(decision.record, crc32);
+      const before = local === undefined ? 0 : encodedLength(local);
+      const why = exceedsBounds(decision.record, bytes.length, before, this.#options.recordBytesMax);
+      if (decision.kind === 'write' && why !== undefined) return { kind: 'refused', why, record: local };
       // From here on a failure leaves it open what was stored.
       begun = true;
       const outcomes = await Promise.all(targets.map((target) => hints.add(target, key.recordKey, bytes)));

@@ -7,18 +7,12 @@
 import { crc32 } from 'node:zlib';
 import type { Bucket } from '../core/bucket.ts';
 import type { OwnReplica } from '../core/causality/actor.ts';
-import {
-  type CausalContext,
-  contextAfterWrite,
-  contextBytesMax,
-  contextLength,
-  contextOf,
-  emptyContext,
-} from '../core/causality/context-token.ts';
+import { type CausalContext, contextAfterWrite, emptyContext } from '../core/causality/context-token.ts';
 import { decideWrite, type WriteDecision, type WriteIntent } from '../core/causality/coordinated-write.ts';
 import type { Dot } from '../core/causality/dot.ts';
 import { receiveRecord } from '../core/causality/received-record.ts';
 import { type VersionedRecord, versionOfRequest } from '../core/causality/record.ts';
+import { exceedsBounds } from '../core/causality/record-bounds.ts';
 import { decodeRecord, encodeRecord } from '../core/causality/record-codec.ts';
 import { covers } from '../core/causality/vector-clock.ts';
 import type { HybridClock } from '../core/hybrid-clock.ts';
@@ -255,11 +249,8 @@ export class Replica {
     bytes: Uint8Array | undefined,
     before: Uint8Array | undefined,
   ): 'record-too-large' | 'context-too-large' | undefined {
-    if (bytes === undefined || decision.kind === 'replayed' || bytes.length <= (before?.length ?? 0))
-      return undefined;
-    if (bytes.length > this.#options.recordBytesMax) return 'record-too-large';
-    if (contextLength(contextOf(decision.record)) > contextBytesMax) return 'context-too-large';
-    return undefined;
+    if (bytes === undefined || decision.kind === 'replayed') return undefined;
+    return exceedsBounds(decision.record, bytes.length, before?.length ?? 0, this.#options.recordBytesMax);
   }
 
   #rememberWrite(key: PlacedKey, intent: WriteIntent, dot: Dot): void {

@@ -84,6 +84,8 @@ export interface PeerServerOptions {
   readonly bytesInFlightMax?: number;
   /** A frame of replies is cut when it reaches this. Default 256 KiB. */
   readonly frameBytesMax?: number;
+  /** Largest single reply. Default 12 MiB; must stay below the network's largest frame. A larger one becomes an error. */
+  readonly replyBytesMax?: number;
   /** The greeting must have come after this. Default 3 s. */
   readonly helloTimeoutMs?: number;
   /** Streams at once, greeted or not. Default 4,096. */
@@ -125,6 +127,7 @@ export class PeerServer {
       callsInFlightMax: 16_384,
       bytesInFlightMax: 64 * 1024 * 1024,
       frameBytesMax: 256 * 1024,
+      replyBytesMax: 12 * 1024 * 1024,
       helloTimeoutMs: 3_000,
       streamsMax: 4_096,
       ...options,
@@ -379,6 +382,12 @@ class IncomingStream {
     let reply = result;
     let bytes = replyBytes(reply);
     const waiting = this.#replyBytesWaiting;
+    // A frame above the network's limit would break the stream, and lose every other call that is under way on it.
+    if (bytes > this.#options.replyBytesMax) {
+      const message = `the answer has ${bytes} bytes, a peer is sent at most ${this.#options.replyBytesMax}`;
+      reply = replicaError(ReplicaError_Kind.KIND_INVALID, message);
+      bytes = replyBytes(reply);
+    }
     // Small calls can ask for large records. Only a read may be refused after the fact: it changed nothing.
     if (reply.$case === 'stored' && waiting > 0 && waiting + bytes > this.#options.bytesInFlightMax) {
       this.#counters.overloaded++;

@@ -124,6 +124,13 @@ class BtreeEngine implements StorageEngine {
     return directorySizeBytes(join(this.#path, 'btree'));
   }
 
+  /** Every write of this engine is synced, so to wait for those under way is enough. */
+  async flush(): Promise<void> {
+    this.#state.check();
+    await Promise.allSettled(this.#writing);
+    this.#state.check();
+  }
+
   async close(): Promise<void> {
     if (!this.#state.close()) return;
     try {

@@ -84,7 +84,11 @@ async function openStores(
     async close() {
       await commit.idle();
       // After a failure the directory must not claim that all is well.
-      if (commit.failure === undefined) await identity.markCleanShutdown();
+      if (commit.failure === undefined) {
+        // "Ended clean" says that no dot which left the process can be missing at the next start.
+        await engine.flush();
+        await identity.markCleanShutdown();
+      }
       await engine.close();
     },
   };

@@ -39,6 +39,8 @@ export interface StorageEngine {
   entries(range: KeyRange): AsyncIterable<readonly [Uint8Array, Uint8Array]>;
   /** Rough number of bytes on disk (or in memory). */
   sizeBytes(): Promise<number>;
+  /** Resolves when everything written so far is on stable storage, synced or not. Rejects with EngineError. */
+  flush(): Promise<void>;
   close(): Promise<void>;
 }
 

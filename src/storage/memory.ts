@@ -43,6 +43,10 @@ class MemoryEngine implements StorageEngine {
     return this.#bytes;
   }
 
+  async flush(): Promise<void> {
+    this.#state.check();
+  }
+
   async close(): Promise<void> {
     if (!this.#state.close()) return;
     this.#sorted.length = 0;

@@ -182,6 +182,15 @@ export function engineSuite(
       expect(await engine.sizeBytes()).toBeGreaterThan(before + 1000);
     });
 
+    test('flushed: what was written without sync is still there, and writing goes on', async () => {
+      await engine.write([put('a', '1')], { sync: false });
+      await engine.flush();
+      await engine.flush();
+      await engine.write([put('b', '2')], { sync: false });
+      expect(text(engine.get(bytes('a')) as Uint8Array)).toBe('1');
+      expect(text(engine.get(bytes('b')) as Uint8Array)).toBe('2');
+    });
+
     test('closed: everything is refused, closing again is not', async () => {
       await engine.write([put('a', '1')], { sync: false });
       const iteration = engine.entries(all)[Symbol.asyncIterator]();

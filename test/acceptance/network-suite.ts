@@ -827,6 +827,24 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
       ]);
     });
 
+    test('an answer above the largest frame is an error of its own call, and the others go on', async () => {
+      const replica = new Replica();
+      replica.answering = false;
+      const { route } = await serve(replica, {}, { replyBytesMax: 50_000 });
+      const peer = link(route.address);
+      await harness.until(() => peer.connected, 'the connection');
+      const outcomes: CallOutcome[] = [];
+      for (let i = 0; i < 3; i++) peer.call(read(i), 5_000, (outcome) => outcomes.push(outcome));
+      await harness.until(() => replica.asked.length === 3, 'the calls');
+      replica.answers.forEach((answer, index) => {
+        const record = new Uint8Array(index === 1 ? 60_000 : 10);
+        answer({ $case: 'stored', value: { record, digest: new Uint8Array(8), found: true } });
+      });
+      await harness.until(() => outcomes.length === 3, 'the outcomes');
+      expect(errorKinds(outcomes)).toEqual(['reply', ReplicaError_Kind.KIND_INVALID, 'reply']);
+      expect(peer.connected).toBe(true);
+    });
+
     test('a call whose time has passed is not started', async () => {
       const replica = new Replica();
       const { route, server } = await serve(replica);

@@ -57,6 +57,7 @@ log: { level: silent }\nnode: ${name}\n`;
     // A memory engine forgets when it is closed: this one is left open, as a disk would be.
     const disk: StorageEngine = Object.assign(Object.create(engine) as StorageEngine, {
       get: (key: Uint8Array) => engine.get(key),
+      flush: () => engine.flush(),
       write: (...call: Parameters<StorageEngine['write']>) => engine.write(...call),
       entries: (...call: Parameters<StorageEngine['entries']>) => engine.entries(...call),
       close: () => Promise.resolve(),

@@ -62,6 +62,10 @@ export class ControlledEngine implements StorageEngine {
     return this.#engine.sizeBytes();
   }
 
+  flush(): Promise<void> {
+    return this.#engine.flush();
+  }
+
   close(): Promise<void> {
     return this.#engine.close();
   }

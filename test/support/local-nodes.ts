@@ -56,6 +56,10 @@ export class BreakableEngine implements StorageEngine {
     return this.#engine.sizeBytes();
   }
 
+  flush(): Promise<void> {
+    return this.#engine.flush();
+  }
+
   close(): Promise<void> {
     return this.#engine.close();
   }

@@ -8,6 +8,7 @@
 
 import { ByteReader, ByteWriter, type Crc32, MalformedError, varintLength } from '../binary.ts';
 import { equalBytes } from '../bytes.ts';
+import { timeMicrosMax } from '../hybrid-clock.ts';
 import { type Dot, sameDot } from './dot.ts';
 import type { VersionedRecord } from './record.ts';
 import { clockLength, readClock, writeClock } from './record-codec.ts';
@@ -19,10 +20,9 @@ const bindingLength = 8;
 
 /**
  * A token is no signature, so its numbers are bounded where a forged one would leave the store none to go on from: no key is
- * written 2^48 times, and 2^52 microseconds end in 2112.
+ * written 2^48 times.
  */
 const counterMax = 2 ** 48;
-const writtenAtMax = 2 ** 52;
 
 /** Largest token, in bytes: about 300 actors. */
 export const contextBytesMax = 4096;
@@ -119,7 +119,7 @@ export function decodeContext(token: Uint8Array, binding: Uint8Array, crc32: Crc
     const clock = readClock(reader);
     const dots = readClock(reader);
     if (reader.remaining !== 0) return invalid('damaged: bytes after its end');
-    if (writtenAt > writtenAtMax) return invalid('its time is out of bounds');
+    if (writtenAt > timeMicrosMax) return invalid('its time is out of bounds');
     if ([...clock, ...dots].some((entry) => entry.counter > counterMax))
       return invalid('a counter is out of bounds');
     return { kind: 'context', context: { clock, dots, writtenAt } };

@@ -218,3 +218,14 @@ test('a context of this very record leads to a dot that follows it', () => {
   const causality: Causality = { kind: 'context', context: contextOf(local), exact: true };
   expect(text(decide(local, causality))).toBe('a2: a2 b1 | a2 | a2 b1');
 });
+
+test('keep expiry with a context waits until this replica has received what the context covers', () => {
+  const keep = { intent: { expiry: { kind: 'keep' } } } satisfies Setting;
+  // b1 expires, and only replica b and a third one hold it: here its expiry is not known.
+  expect(decide(undefined, seen('b1'), keep)).toEqual({ kind: 'refused', why: 'context-not-reached' });
+  expect(decide(record('c1', 'c1'), seen('b1'), keep)).toEqual({
+    kind: 'refused',
+    why: 'context-not-reached',
+  });
+  expect(written(decide(record('b1', 'b1', { expiresAt: 2000 }), seen('b1'), keep)).expiresAt).toBe(2000);
+});

@@ -7,6 +7,7 @@ import type { BlindWrite, Bucket } from '../bucket.ts';
 import { coordinatingActor, type OwnReplica } from './actor.ts';
 import {
   type CausalContext,
+  clockReaches,
   closureOf,
   contextAfterWrite,
   contextCovers,
@@ -112,6 +113,10 @@ export function decideWrite(
   const seen = seenBy(causality, local);
   const known = local?.clock ?? emptyClock;
   if (!lastWriteWins && seen.dots.some((single) => !covers(known, single) && !covers(seen.clock, single))) {
+    return { kind: 'refused', why: 'context-not-reached' };
+  }
+  if (causality.kind === 'context' && intent.expiry.kind === 'keep' && !clockReaches(known, seen)) {
+    // The version whose expiry is to be kept may be one that this replica has not received: catch up first.
     return { kind: 'refused', why: 'context-not-reached' };
   }
   const superseded = held.filter((version) => contextCovers(seen, version.dot));
