@@ -49,6 +49,26 @@ export function addServerOptions(command: Command): Command {
     );
 }
 
+/** The arguments that mean these flags. */
+export function serverArguments(flags: ServerFlags): string[] {
+  const named: readonly (readonly [name: string, value: string | undefined])[] = [
+    ['--config', flags.config],
+    ['--node', flags.node],
+    ['--cluster-id', flags.clusterId],
+    ['--replication', flags.replication],
+    ['--listen', flags.listen],
+    ['--data', flags.data],
+    ['--engine', flags.engine],
+    ['--log-level', flags.logLevel],
+    ['--log-format', flags.logFormat],
+  ];
+  return [
+    ...named.flatMap(([name, value]) => (value === undefined ? [] : [name, value])),
+    ...flags.member.flatMap((member) => ['--member', member]),
+    ...flags.set.flatMap((setting) => ['--set', setting]),
+  ];
+}
+
 /** The configuration that flags, environment and file make together. Throws ConfigError. */
 export function loadConfig(
   flags: ServerFlags,

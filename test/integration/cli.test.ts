@@ -1,7 +1,7 @@
 /** The command line as people use it: `kindred dev` as a process with nodes as its children, and commands against it. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -279,6 +279,8 @@ describe('against a cluster of three', () => {
     await expect
       .poll(async () => (await kindred('put', 'k', 'v', '--level', 'all')).code, { timeout: 20_000 })
       .toBe(0);
+    dev.type('kill n9');
+    await dev.until(/no node n9: there are n1, n2, n3/, before);
     dev.type('nonsense');
     await dev.until(/commands: kill n2/, before);
   });
@@ -389,12 +391,68 @@ describe('the life of processes', () => {
     expect(await dev.ended).toBe(0);
   });
 
-  test('a node that cannot start ends dev with its reason', async () => {
-    const base = await freePortBase(3);
-    const dev = start(['dev', '--port-base', String(base), '--ephemeral', '--set', 'timeouts.nonsense=1']);
-    expect(await dev.ended).toBe(1);
-    expect(dev.output).toContain('there is no field timeouts.nonsense');
-    expect(dev.output).toContain('has ended: exit code 2');
+  test.each([
+    ['--set', 'timeouts.nonsense=1', 'there is no field timeouts.nonsense'],
+    ['--log-level', 'loud', 'log.level'],
+    ['--data', 'x', '--ephemeral and --data are both given'],
+  ])(
+    'what no node could start with is refused before one is started: %s %s',
+    async (flag, value, message) => {
+      const base = await freePortBase(3);
+      const dev = start(['dev', '--port-base', String(base), '--ephemeral', flag, value]);
+      expect(await dev.ended).toBe(2);
+      expect(dev.output).toContain(message);
+      expect(dev.output).not.toContain('has ended');
+    },
+  );
+
+  test('dev ends with the exit code of the node that could not start', async () => {
+    const base = await freePortBase(1);
+    const data = join(folder, 'unusable');
+    mkdirSync(data);
+    // Where the node wants a directory there is a file.
+    writeFileSync(join(data, 'n1'), 'in the way');
+    const dev = start(['dev', '--nodes', '1', '--port-base', String(base), '--data', data]);
+    expect(await dev.ended).toBe(3);
+    expect(dev.output).toContain('n1 has ended: exit code 3');
+  });
+
+  test('a data folder that cannot be used is told in one line', async () => {
+    const base = await freePortBase(1);
+    const file = join(folder, 'a-file');
+    writeFileSync(file, '');
+    const args = ['dev', '--nodes', '1', '--port-base', String(base), '--data'];
+    for (const [path, code] of [
+      [file, 2],
+      [join(file, 'below'), 2],
+      ['/sys/kindred', 3],
+    ] as const) {
+      const dev = start([...args, path]);
+      expect([path, await dev.ended]).toEqual([path, code]);
+      expect(dev.output.trim().split('\n')).toHaveLength(1);
+      expect(dev.output).toContain('--data');
+    }
+  });
+
+  test('a second Ctrl-C removes what --ephemeral kept, and so does the next start after kill -9', async () => {
+    const base = await freePortBase(1);
+    const args = ['dev', '--nodes', '1', '--port-base', String(base), '--ephemeral'];
+    const folderOf = (dev: Kindred): string => /\S*kindred-dev-\d+-[^/\s]+/.exec(dev.output)?.[0] as string;
+    const killed = start(args);
+    await killed.until(/is ready: 1 nodes?/);
+    killed.process.kill('SIGKILL');
+    await killed.ended;
+    await untilFree([base, base + 100, base + 200]);
+    expect(existsSync(folderOf(killed))).toBe(true);
+    const dev = start(args);
+    await dev.until(/is ready: 1 nodes?/);
+    expect(existsSync(folderOf(killed))).toBe(false);
+    expect(existsSync(folderOf(dev))).toBe(true);
+    dev.process.kill('SIGINT');
+    await dev.until(/stopping all nodes/);
+    dev.process.kill('SIGINT');
+    await dev.ended;
+    expect(existsSync(folderOf(dev))).toBe(false);
   });
 
   test('a server drains on SIGTERM and ends with 0', async () => {

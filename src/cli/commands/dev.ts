@@ -1,25 +1,35 @@
 /** `kindred dev`: a cluster of real processes in one terminal, for trying out and for breaking on purpose. */
 
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import picocolors from 'picocolors';
+import { ConfigError } from '../../config/parse-config.ts';
 import { plainTable } from '../answer-text.ts';
-import { DevCluster, type DevNode } from '../dev/dev-cluster.ts';
+import { childEnvironment, DevCluster, type DevNode } from '../dev/dev-cluster.ts';
 import { type Colors, lineFormatter } from '../dev/merged-log.ts';
 import { busyPorts, NODES_MAX, type NodePorts, planPorts } from '../dev/port-plan.ts';
 import { SERVER_EXIT } from '../exit-code.ts';
 import { collect, parseCount } from '../request-options.ts';
 import type { CommandContext } from '../run-command.ts';
+import { loadConfig, type ServerFlags, serverArguments } from '../server-settings.ts';
 import { type Terminal, UsageError } from '../terminal.ts';
 
 interface DevFlags {
   readonly nodes: number;
   readonly portBase: number;
-  readonly data: string;
+  readonly data?: string;
   readonly ephemeral?: boolean;
   readonly engine: string;
   readonly logLevel: string;
@@ -28,6 +38,7 @@ interface DevFlags {
   readonly set: readonly string[];
 }
 
+const DATA_DEFAULT = './.kindred/dev';
 const HOST = '127.0.0.1';
 /** How long nodes may finish what is in flight, and how long until they are killed. */
 const DRAIN_MS = 3000;
@@ -46,7 +57,7 @@ export function addDevCommand(program: Command, context: CommandContext): void {
       parseCount,
       7400,
     )
-    .option('--data <directory>', 'where the data are kept', './.kindred/dev')
+    .option('--data <directory>', `where the data are kept (default: ${DATA_DEFAULT})`)
     .option('--ephemeral', 'keep nothing: the data go when it ends')
     .addOption(
       new Option('--engine <kind>', 'storage engine').choices(['lsm', 'btree', 'memory']).default('lsm'),
@@ -69,18 +80,32 @@ export function addDevCommand(program: Command, context: CommandContext): void {
       try {
         context.exit(await runDev(flags, context.terminal));
       } catch (error) {
-        if (!(error instanceof UsageError)) throw error;
-        context.terminal.err(`error: ${error.message}\n`);
-        context.exit(SERVER_EXIT.usage);
+        if (error instanceof UsageError || error instanceof ConfigError) {
+          context.terminal.err(`error: ${error.message}\n`);
+          context.exit(SERVER_EXIT.usage);
+        } else if (error instanceof FolderError) {
+          context.terminal.err(`error: ${error.message}\n`);
+          context.exit(SERVER_EXIT.storage);
+        } else throw error;
       }
     });
+}
+
+/** The data folder cannot be used: the disk's business, not the command line's. */
+class FolderError extends Error {
+  override readonly name = 'FolderError';
 }
 
 async function runDev(flags: DevFlags, terminal: Terminal): Promise<number> {
   if (flags.nodes > NODES_MAX) throw new UsageError(`--nodes is ${flags.nodes}; at most ${NODES_MAX}`);
   if (flags.portBase + 200 + flags.nodes > 65_536)
     throw new UsageError(`--port-base ${flags.portBase} is too high`);
+  if (flags.ephemeral === true && flags.data !== undefined)
+    throw new UsageError('--ephemeral and --data are both given: choose one');
   const ports = planPorts(flags.nodes, flags.portBase);
+  // What no node would start with is refused once and here, not by every node in its log.
+  const [first] = ports;
+  if (first !== undefined) loadConfig(serverFlagsOf(flags, ports, first, '.'), terminalOfNode(terminal));
   const busy = await busyPorts(ports, HOST);
   if (busy.length > 0) {
     const list = busy.map(({ port, use }) => `${port} (${use})`).join(', ');
@@ -90,33 +115,113 @@ async function runDev(flags: DevFlags, terminal: Terminal): Promise<number> {
     );
     return SERVER_EXIT.portInUse;
   }
-  const folder = openFolder(flags);
-  try {
-    return await new DevSession(flags, terminal, ports, folder).run();
-  } finally {
-    if (flags.ephemeral === true) rmSync(folder, { recursive: true, force: true });
+  if (flags.ephemeral === true) {
+    const folder = openEphemeralFolder();
+    try {
+      return await new DevSession(flags, terminal, ports, folder).run();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
+  return new DevSession(flags, terminal, ports, openFolder(flags)).run();
 }
 
 /** The data folder. It remembers what it was made with: other nodes or another engine would not find the data in it. */
 function openFolder(flags: DevFlags): string {
-  if (flags.ephemeral === true) return mkdtempSync(join(tmpdir(), 'kindred-dev-'));
-  const folder = resolve(flags.data);
+  const folder = resolve(flags.data ?? DATA_DEFAULT);
   const path = join(folder, 'cluster.json');
   const made = { nodes: flags.nodes, engine: flags.engine };
-  if (existsSync(path)) {
-    const found = JSON.parse(readFileSync(path, 'utf8')) as Partial<typeof made>;
-    if (found.nodes !== made.nodes || found.engine !== made.engine) {
-      throw new UsageError(
-        `${folder} holds a cluster of ${found.nodes} nodes with engine ${found.engine}, but --nodes is ${made.nodes} and --engine ${made.engine}: ` +
-          `use the same again, or --data with another folder, or --ephemeral, or delete ${folder}`,
-      );
+  try {
+    if (existsSync(path)) {
+      const found = JSON.parse(readFileSync(path, 'utf8')) as Partial<typeof made>;
+      if (found.nodes !== made.nodes || found.engine !== made.engine) {
+        throw new UsageError(
+          `${folder} holds a cluster of ${found.nodes} nodes with engine ${found.engine}, but --nodes is ${made.nodes} and --engine ${made.engine}: ` +
+            `use the same again, or --data with another folder, or --ephemeral, or delete ${folder}`,
+        );
+      }
+      return folder;
     }
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path, `${JSON.stringify(made)}\n`);
     return folder;
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw folderError(folder, error as NodeJS.ErrnoException);
   }
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(path, `${JSON.stringify(made)}\n`);
-  return folder;
+}
+
+function folderError(folder: string, error: NodeJS.ErrnoException): Error {
+  const instead = 'give another with --data DIRECTORY, or --ephemeral';
+  if (error.code === 'EEXIST' || error.code === 'ENOTDIR')
+    return new UsageError(`${folder} is not a directory, or lies in a file: ${instead}`, { cause: error });
+  if (error instanceof SyntaxError)
+    return new FolderError(`${join(folder, 'cluster.json')} is damaged: delete ${folder}, or ${instead}`, {
+      cause: error,
+    });
+  const what =
+    error.code === 'ENOSPC'
+      ? 'the disk is full: make room'
+      : error.code === 'EROFS' || error.code === 'EACCES' || error.code === 'EPERM'
+        ? 'this user may not write there (owner, mode, read-only mount)'
+        : error.message;
+  return new FolderError(`${folder} cannot be used for data: ${what}, or ${instead}`, { cause: error });
+}
+
+const EPHEMERAL_PREFIX = 'kindred-dev-';
+
+/** A folder that goes with this process. Its name holds the process id, so that leftovers of a killed one can be told. */
+function openEphemeralFolder(): string {
+  const base = tmpdir();
+  try {
+    for (const name of readdirSync(base)) {
+      const pid = /^kindred-dev-(\d+)-[A-Za-z0-9]{6}$/.exec(name)?.[1];
+      if (pid === undefined || isAlive(Number(pid))) continue;
+      // Another user's is theirs to remove.
+      try {
+        rmSync(join(base, name), { recursive: true, force: true });
+      } catch (error) {
+        if (!['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      }
+    }
+    return mkdtempSync(join(base, `${EPHEMERAL_PREFIX}${process.pid}-`));
+  } catch (error) {
+    throw folderError(base, error as NodeJS.ErrnoException);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it lives, and belongs to somebody else.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** The flags of `kindred server` for one node. */
+function serverFlagsOf(
+  flags: DevFlags,
+  ports: readonly NodePorts[],
+  node: NodePorts,
+  folder: string,
+): ServerFlags {
+  return {
+    clusterId: 'dev',
+    node: node.id,
+    member: ports.map(({ id, client, peer, http }) => `${id}@${HOST}:${client}:${peer}:${http}`),
+    data: join(folder, node.id),
+    engine: flags.engine,
+    logLevel: flags.logLevel,
+    logFormat: 'json',
+    set: [`timeouts.drain_ms=${DRAIN_MS}`, ...flags.set],
+  };
+}
+
+/** What a node sees of the environment. */
+function terminalOfNode(terminal: Terminal): Pick<Terminal, 'environment' | 'outIsTerminal'> {
+  return { environment: childEnvironment(terminal.environment), outIsTerminal: false };
 }
 
 /** One run of the cluster, from the first process to the last. */
@@ -147,7 +252,7 @@ class DevSession {
       {
         events: {
           onLine: (id, line) => this.line(id, line),
-          onDeath: (id, how) => this.died(id, how),
+          onDeath: (id, how, exitCode) => this.died(id, how, exitCode),
         },
       },
       { nodes: ports.map((node) => this.nodeOf(node)), mainPath: MAIN_PATH, host: HOST },
@@ -157,14 +262,16 @@ class DevSession {
   async run(): Promise<number> {
     const onSignal = (): void => {
       if (this.stopping) {
-        this.cluster.killAllNow();
         process.exit(SERVER_EXIT.killed);
       }
       this.stop(SERVER_EXIT.ok);
     };
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
     // Whatever ends this process: no node stays behind.
-    process.once('exit', () => this.cluster.killAllNow());
+    process.once('exit', () => {
+      this.cluster.killAllNow();
+      if (this.flags.ephemeral === true) this.removeFolder();
+    });
     const commands = this.readCommands();
     try {
       for (const id of this.cluster.ids) this.cluster.start(id);
@@ -179,21 +286,18 @@ class DevSession {
     }
   }
 
+  /** Without waiting, for the last moment: nodes that were just killed may still write for an instant. */
+  private removeFolder(): void {
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+  }
+
   private nodeOf(node: NodePorts): DevNode {
-    const members = this.ports.flatMap(({ id, client, peer, http }) => [
-      '--member',
-      `${id}@${HOST}:${client}:${peer}:${http}`,
-    ]);
     return {
       ...node,
       arguments: [
         'server',
         '--exit-with-parent',
-        ...['--cluster-id', 'dev', '--node', node.id, ...members],
-        ...['--data', join(this.folder, node.id), '--engine', this.flags.engine],
-        ...['--log-level', this.flags.logLevel, '--log-format', 'json'],
-        ...['--set', `timeouts.drain_ms=${DRAIN_MS}`],
-        ...this.flags.set.flatMap((setting) => ['--set', setting]),
+        ...serverArguments(serverFlagsOf(this.flags, this.ports, node, this.folder)),
       ],
     };
   }
@@ -209,7 +313,7 @@ class DevSession {
     else this.terminal.out(`${text}\n`);
   }
 
-  private died(id: string, how: string): void {
+  private died(id: string, how: string, exitCode: number | undefined): void {
     const { colors } = this;
     const again = this.takesCommands
       ? `; to start it again type: start ${id}`
@@ -217,10 +321,10 @@ class DevSession {
     this.say(colors.red(`${id} has ended: ${how}${again}`));
     if (this.cluster.ids.every((other) => this.cluster.state(other) === 'stopped')) {
       this.say(colors.red(`all nodes have ended`));
-      if (!this.takesCommands || !this.announced) this.stop(SERVER_EXIT.failed);
+      if (!this.takesCommands || !this.announced) this.stop(exitCode ?? SERVER_EXIT.failed);
     } else if (!this.announced) {
       // A node that cannot even start is a mistake to mend, not a fault to watch.
-      this.stop(SERVER_EXIT.failed);
+      this.stop(exitCode ?? SERVER_EXIT.failed);
     }
   }
 
@@ -303,12 +407,13 @@ class DevSession {
         return;
       default:
     }
-    if (
-      (verb !== 'kill' && verb !== 'stop' && verb !== 'start') ||
-      id === undefined ||
-      !this.cluster.ids.includes(id)
-    ) {
-      this.say(`commands: ${COMMAND_HELP}; nodes: ${this.cluster.ids.join(', ')}`);
+    const nodes = this.cluster.ids.join(', ');
+    if ((verb !== 'kill' && verb !== 'stop' && verb !== 'start') || id === undefined) {
+      this.say(`commands: ${COMMAND_HELP}; nodes: ${nodes}`);
+      return;
+    }
+    if (!this.cluster.ids.includes(id)) {
+      this.say(`no node ${id}: there are ${nodes}`);
       return;
     }
     if (verb === 'start') {

@@ -17,8 +17,8 @@ export interface DevNode extends NodePorts {
 export interface DevEvents {
   /** A line of a node's standard output or standard error. */
   onLine(id: string, line: string): void;
-  /** A node ended, and nobody had asked it to. */
-  onDeath(id: string, how: string): void;
+  /** A node ended, and nobody had asked it to. No exit code: a signal ended it, or it could not be started. */
+  onDeath(id: string, how: string, exitCode: number | undefined): void;
 }
 
 /** `starting`: the process runs; `ready`: it serves; `stopped`: asked to end, or ended. */
@@ -84,15 +84,18 @@ export class DevCluster {
       if (stream !== null)
         createInterface({ input: stream }).on('line', (line) => this.events.onLine(id, line));
     }
-    const end = (how: string): void => {
+    const end = (how: string, exitCode?: number): void => {
       if (this.running.get(id) !== run) return;
       this.running.delete(id);
       ended.resolve(how);
-      if (!run.asked) this.events.onDeath(id, how);
+      if (!run.asked) this.events.onDeath(id, how, exitCode);
     };
     child.once('error', (error) => end(`could not be started: ${error.message}`));
     // `close`, not `exit`: then its last words have been read.
-    child.once('close', (code, signal) => end(signal === null ? `exit code ${code}` : `signal ${signal}`));
+    child.once('close', (code, signal) => {
+      if (signal === null) end(`exit code ${code}`, code ?? undefined);
+      else end(`signal ${signal}`);
+    });
   }
 
   /** Resolves to true when the node serves; to false when it ended, or `giveUp` was aborted, before that. */
@@ -153,7 +156,9 @@ export class DevCluster {
 }
 
 /** Settings of the user's own nodes are not for these. */
-function childEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function childEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string | undefined> {
   const kept = Object.entries(environment).filter(
     ([name]) => !/^KINDRED_(?!LOG_|TIMEOUTS_|LIMITS_)/.test(name),
   );
