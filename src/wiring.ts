@@ -290,9 +290,11 @@ async function openStore(
         'other replicas have them',
     );
   }
-  store.onFailure((error) =>
-    log.fatal({ error }, `the disk failed, nothing is acknowledged any more: ${error.message}`),
-  );
+  store.onFailure((error) => {
+    // What arrives while the store closes is refused too, and is no failure of the disk.
+    if (error.code === 'closed') return;
+    log.fatal({ error }, `the disk failed, nothing is acknowledged any more: ${error.message}`);
+  });
   store.records.onDamaged((recordKey) => {
     metrics.damagedRecords.add();
     log.error(

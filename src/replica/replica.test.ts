@@ -238,6 +238,8 @@ test('a retry of a write that was superseded since is not written again', async 
   await store.replica.coordinate(key, intentOf('w', context), synced);
   const retried = written(await store.replica.coordinate(key, intentOf('v', addSibling, 7), synced));
   expect([retried.replayed, retried.dot, valuesOf(retried.record)]).toEqual([true, first.dot, ['w']]);
+  // A later last-write-wins write with this context must come after the write that it saw.
+  expect(retried.context.writtenAt).toBe(first.context.writtenAt);
   const other = await store.replica.coordinate(key, intentOf('other', addSibling, 7), synced);
   expect(other).toMatchObject({ kind: 'refused', why: 'request-id-reused' });
 });
@@ -321,14 +323,14 @@ test('the memory of request ids keeps the smallest dot, for its window and withi
   const id = (n: number): Uint8Array => new Uint8Array(16).fill(n);
   const { recordKey } = keyOf('k');
   const dotOf = (counter: number) => ({ replica: 1 as never, epoch: 1, counter });
-  memory.remember(recordKey, id(1), { dot: dotOf(2), fingerprint: 'a' });
-  memory.remember(recordKey, id(1), { dot: dotOf(1), fingerprint: 'a' });
-  memory.remember(recordKey, id(1), { dot: dotOf(3), fingerprint: 'a' });
+  memory.remember(recordKey, id(1), { dot: dotOf(2), fingerprint: 'a', writtenAt: 1 });
+  memory.remember(recordKey, id(1), { dot: dotOf(1), fingerprint: 'a', writtenAt: 1 });
+  memory.remember(recordKey, id(1), { dot: dotOf(3), fingerprint: 'a', writtenAt: 1 });
   expect(memory.find(recordKey, id(1))?.dot.counter).toBe(1);
   expect(memory.find(keyOf('other').recordKey, id(1))).toBeUndefined();
   nowMs = 50;
-  memory.remember(recordKey, id(2), { dot: dotOf(4), fingerprint: 'a' });
-  memory.remember(recordKey, id(3), { dot: dotOf(5), fingerprint: 'a' });
+  memory.remember(recordKey, id(2), { dot: dotOf(4), fingerprint: 'a', writtenAt: 1 });
+  memory.remember(recordKey, id(3), { dot: dotOf(5), fingerprint: 'a', writtenAt: 1 });
   expect([memory.size, memory.find(recordKey, id(1))]).toEqual([2, undefined]);
   nowMs = 151;
   expect(memory.find(recordKey, id(2))).toBeUndefined();

@@ -151,7 +151,7 @@ export class Replica {
       if (decision.kind === 'write' || options.sync) {
         begun = true;
         const stored = this.#pending.write(key.partition, key.recordKey, record, bytes, options);
-        this.#rememberWrite(key, intent, dot);
+        this.#rememberWrite(key, intent, dot, context.writtenAt);
         await stored;
       } else await held?.stored;
       return { kind: 'written', dot, context, record, bytes, replayed: decision.kind === 'replayed' };
@@ -231,7 +231,7 @@ export class Replica {
         }
         const { causality } = intent;
         const seen = causality.kind === 'context' ? causality.context : emptyContext;
-        const context = contextAfterWrite(seen, earlier.dot, 0);
+        const context = contextAfterWrite(seen, earlier.dot, earlier.writtenAt);
         return { kind: 'replayed', record: local, dot: earlier.dot, context };
       }
     }
@@ -253,18 +253,20 @@ export class Replica {
     return exceedsBounds(decision.record, bytes.length, before?.length ?? 0, this.#options.recordBytesMax);
   }
 
-  #rememberWrite(key: PlacedKey, intent: WriteIntent, dot: Dot): void {
+  #rememberWrite(key: PlacedKey, intent: WriteIntent, dot: Dot, writtenAt: number): void {
     if (intent.requestId === undefined) return;
     this.#deps.requests.remember(key.recordKey, intent.requestId, {
       dot,
       fingerprint: fingerprint(intent.value),
+      writtenAt,
     });
   }
 
   #rememberReceived(key: PlacedKey, incoming: VersionedRecord): void {
-    for (const { requestId, dot, value } of incoming.versions) {
+    for (const { requestId, dot, value, writtenAt } of incoming.versions) {
       if (requestId === undefined) continue;
-      this.#deps.requests.remember(key.recordKey, requestId, { dot, fingerprint: fingerprint(value) });
+      const write = { dot, fingerprint: fingerprint(value), writtenAt };
+      this.#deps.requests.remember(key.recordKey, requestId, write);
     }
   }
 }

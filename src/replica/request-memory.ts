@@ -11,6 +11,8 @@ export interface RememberedWrite {
   readonly dot: Dot;
   /** Length and CRC-32 of the encoded value (or of nothing, for a deletion): a retry must have the same. */
   readonly fingerprint: string;
+  /** Its hybrid time: a later write with the context of its replay must come after it. */
+  readonly writtenAt: number;
 }
 
 export interface RequestMemoryOptions {
