@@ -33,9 +33,9 @@ function descriptorModule(descriptorSet: Uint8Array): string {
     Buffer.from(descriptorSet)
       .toString('base64')
       .match(/.{1,100}/g) ?? [];
-  return `// Made by tools/generate.ts from proto/kindred/v1. Do not edit.
+  return `// Made by tools/generate.ts from proto/kindred/v1 and proto/grpc/health/v1. Do not edit.
 
-/** An encoded google.protobuf.FileDescriptorSet: the client API and all it imports, for server reflection. */
+/** An encoded google.protobuf.FileDescriptorSet: the client API, health and all they import, for server reflection. */
 export const descriptors: Uint8Array = Buffer.from(
   \`
 ${lines.join('\n')}
@@ -47,12 +47,14 @@ ${lines.join('\n')}
 
 const scratch = mkdtempSync(join(tmpdir(), 'kindred-generate-'));
 try {
-  buf('generate', '--output', scratch);
+  // The health service comes with a package: here its proto is for reflection only.
+  buf('generate', '--exclude-path', 'proto/grpc', '--output', scratch);
   const generated = join(scratch, 'src/gen');
 
   // Only what clients may call: the peer protocol stays out. With comments, so that grpcurl describes in full.
   const set = join(scratch, 'descriptors.binpb');
-  buf('build', '--path', 'proto/kindred/v1', '--as-file-descriptor-set', '--output', set);
+  const paths = ['--path', 'proto/kindred/v1', '--path', 'proto/grpc/health/v1'];
+  buf('build', ...paths, '--as-file-descriptor-set', '--output', set);
   writeFileSync(join(generated, 'descriptors.ts'), descriptorModule(readFileSync(set)));
 
   rmSync(output, { recursive: true, force: true });

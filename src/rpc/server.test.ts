@@ -402,7 +402,11 @@ test.each(['v1', 'v1alpha'])(
       (await raw({ ':path': path }, grpcMessage(request))).body;
     const question = (field: number, name: string): Buffer =>
       Buffer.concat([Buffer.from([field * 8 + 2, name.length]), Buffer.from(name)]);
-    expect(await ask(question(7, ''))).toContain('kindred.v1.KeyValueService');
+    const listed = await ask(question(7, ''));
+    expect(listed).toContain('kindred.v1.KeyValueService');
+    expect(listed).toContain('grpc.health.v1.Health');
+    expect(listed).not.toContain('kindred.peer');
+    expect(await ask(question(4, 'grpc.health.v1.Health'))).toContain('grpc/health/v1/health.proto');
     for (const symbol of [
       'kindred.v1.KeyValueService',
       'kindred.v1.KeyValueService.Get',

@@ -79,8 +79,10 @@ export async function startServer(
     'grpc.keepalive_time_ms': keepaliveMs,
     'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
   });
-  const reflection = reflectionServices(dependencies.descriptors, names);
-  for (const each of [...services, health.service(), ...reflection]) addService(grpc, door, each);
+  const healthService = health.service();
+  const listed = [healthService.definition.fullName, ...names];
+  const reflection = reflectionServices(dependencies.descriptors, listed);
+  for (const each of [...services, healthService, ...reflection]) addService(grpc, door, each);
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
 
   const sockets = new Set<Socket>();
