@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { readFileSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { dirname } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { Status as Code, createServer, type Metadata, type Server, ServerError } from 'nice-grpc';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -623,11 +625,49 @@ test('resolve chooses by number, and through the editor', async () => {
   expect(keep.err).toContain('the markers <<<<<<< and >>>>>>> are still there');
   const merged = await run(['resolve', 'k', '--edit'], { environment: { EDITOR: "sed -i '/^[<>]/d'" } });
   expect(merged.code).toBe(0);
+  const partly = await run(['resolve', 'k', '--edit'], { environment: { EDITOR: "sed -i '1d'" } });
+  expect(partly.code).toBe(5);
+  const kept = /your text is kept in (\S+)/.exec(partly.err)?.[1] as string;
+  expect(readFileSync(kept, 'utf8')).toMatch(/^milk\neggs\n<<<<<<< \[2\]/);
+  rmSync(dirname(kept), { recursive: true });
+  const emptied = await run(['resolve', 'k', '--edit'], { environment: { EDITOR: 'truncate -s 0' } });
+  expect(emptied.code).toBe(5);
+  expect(emptied.err).toContain('the result is empty');
   expect((await run(['resolve', 'k', '--edit'])).err).toContain('--edit needs $VISUAL or $EDITOR');
   expect(asked.puts.map((put) => new TextDecoder().decode(put.value?.data))).toEqual([
     'milk\nbread and butter\n',
     'milk\neggs\nmilk\nbread and butter\n',
   ]);
+});
+
+test('resolve stores an empty result when that is wanted', async () => {
+  script.get = (request) => (request.options?.minContext.length ? found('') : raced());
+  const args = ['resolve', 'k', '--edit', '--allow-empty'];
+  expect((await run(args, { environment: { EDITOR: 'truncate -s 0' } })).code).toBe(0);
+  expect(asked.puts[0]?.value?.data).toHaveLength(0);
+});
+
+test('resolve carries a chosen deletion out; latest is a deletion only where there is nothing else', async () => {
+  const deletion = Version.create({
+    ...version('', { replica: 0x3333cc, counter: 1 }, 60),
+    body: { $case: 'deleted', value: {} },
+  });
+  const withDeletion = { ...raced(), versions: [...(raced().versions ?? []), deletion] };
+  const absent = { state: GetResponse_State.STATE_ABSENT, context: CONTEXT };
+  script.get = (request) => (request.options?.minContext.length ? absent : withDeletion);
+  const chosen = await run(['resolve', 'k', '--choose', '3', '--json']);
+  expect(chosen.code).toBe(0);
+  expect(chosen.json()).toMatchObject({ resolved: true, state: 'absent', superseded: 3 });
+  expect(asked.deletes[0]?.causality).toEqual({ $case: 'context', value: CONTEXT });
+  expect(asked.deletes[0]?.options?.requestId).toHaveLength(16);
+  await run(['resolve', 'k', '--pick', 'latest']);
+  expect(asked.puts[0]?.value?.data).toEqual(bytes('milk\neggs\n'));
+  script.get = (request) =>
+    request.options?.minContext.length ? absent : { ...withDeletion, versions: [deletion, deletion] };
+  for (const rule of ['latest', 'largest', 'union']) {
+    expect((await run(['resolve', 'k', '--pick', rule])).err).toContain('the key is deleted');
+  }
+  expect([asked.puts.length, asked.deletes.length]).toEqual([1, 4]);
 });
 
 test('resolve changes nothing unasked, and has nothing to do without siblings', async () => {

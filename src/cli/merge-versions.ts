@@ -8,15 +8,18 @@ import { dataOf } from './answer-text.ts';
 /** `latest`: written last by the clocks; `largest`: most bytes; `union`: every line of any of them once. */
 export type Pick = 'latest' | 'largest' | 'union';
 
-/** The version written last, ties by dot, so that everybody picks the same. `versions` must not be empty. */
+/**
+ * The value written last, ties by dot, so that everybody picks the same; a deletion only where there is nothing else. The
+ * same rule as that of reads that pick the latest. `versions` must not be empty.
+ */
 export function latestOf(versions: readonly Version[]): Version {
-  return greatest(versions, (a, b) => compareWritten(a, b) || compareByDot(a, b));
+  return greatest(valuesElseAll(versions), (a, b) => compareWritten(a, b) || compareByDot(a, b));
 }
 
-/** The version with the most bytes, ties by time, then dot. `versions` must not be empty. */
+/** The value with the most bytes, ties by time, then dot; a deletion only where there is nothing else. */
 export function largestOf(versions: readonly Version[]): Version {
   return greatest(
-    versions,
+    valuesElseAll(versions),
     (a, b) =>
       (dataOf(a)?.length ?? 0) - (dataOf(b)?.length ?? 0) || compareWritten(a, b) || compareByDot(a, b),
   );
@@ -47,9 +50,25 @@ export function conflictDocument(texts: readonly string[], names: readonly strin
   return `${parts.join('')}${MARKER_END}\n`;
 }
 
-/** Whether markers are left in what was edited: then nobody has decided yet. */
-export function hasConflictMarkers(text: string): boolean {
-  return text.split('\n').some((line) => line.startsWith(`${MARKER_START} [`) || line === MARKER_END);
+/**
+ * Whether markers are left in what was edited, whole or damaged: then nobody has decided yet. What stands in one of the
+ * `originals` is no marker, unless it looks exactly like ours.
+ */
+export function hasConflictMarkers(text: string, originals: readonly string[]): boolean {
+  const known = new Set(originals.flatMap(linesOf));
+  return linesOf(text).some((line) => {
+    if (!line.startsWith(MARKER_START) && !line.startsWith(MARKER_END)) return false;
+    return line === MARKER_END || line.startsWith(`${MARKER_START} [`) || !known.has(line);
+  });
+}
+
+function linesOf(text: string): string[] {
+  return text.split('\n').map((line) => line.trimEnd());
+}
+
+function valuesElseAll(versions: readonly Version[]): readonly Version[] {
+  const values = versions.filter((version) => dataOf(version) !== undefined);
+  return values.length > 0 ? values : versions;
 }
 
 const MARKER_START = '<<<<<<<';

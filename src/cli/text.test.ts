@@ -119,8 +119,12 @@ test.each([
 test('markers that are left are found, and what looks like them in a value is not', () => {
   const document = conflictDocument(['a', 'b\n'], ['x', 'y']);
   expect(document).toBe('<<<<<<< [1] x\na\n<<<<<<< [2] y\nb\n>>>>>>>\n');
-  expect(hasConflictMarkers(document)).toBe(true);
-  expect(hasConflictMarkers('a\n<<<<<<< HEAD\nb\n')).toBe(false);
+  expect(hasConflictMarkers(document, ['a', 'b\n'])).toBe(true);
+  for (const left of ['>>>>>>>', '>>>>>>>\r', '>>>>>>> x', '<<<<<<<', '<<<<<<< [1', '<<<<<<< HEAD']) {
+    expect([left, hasConflictMarkers(`a\n${left}\nb\n`, ['a', 'b\n'])]).toEqual([left, true]);
+  }
+  expect(hasConflictMarkers('a\n<<<<<<< HEAD\nb\n', ['a', '<<<<<<< HEAD\nb'])).toBe(false);
+  expect(hasConflictMarkers('a\n', ['a', 'b'])).toBe(false);
 });
 
 test('endpoints come from flags, else the environment, else the default', () => {

@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
@@ -54,11 +54,13 @@ interface ResolveFlags extends WriteFlags {
   readonly pick?: Pick;
   readonly choose?: number;
   readonly edit?: boolean;
+  readonly allowEmpty?: boolean;
 }
 
 /** What became of the choice among siblings. */
 type Choice =
   | { readonly kind: 'value'; readonly value: Value }
+  | { readonly kind: 'deletion' }
   /** Nobody chose: the siblings stay as they are. */
   | { readonly kind: 'none' };
 
@@ -78,7 +80,8 @@ export function addResolveCommand(program: Command, context: CommandContext): vo
         .argParser(parseCount)
         .conflicts('edit'),
     )
-    .option('--edit', 'merge them in $VISUAL or $EDITOR');
+    .option('--edit', 'merge them in $VISUAL or $EDITOR; an empty result changes nothing')
+    .option('--allow-empty', 'with --edit: store the result also when it is empty');
   command.action(async (keyText: string, flags: ResolveFlags) => {
     let sent: WriteOptions | undefined;
     await runClientCommand(
@@ -134,21 +137,34 @@ async function resolveKey(
     return { exit: CLIENT_EXIT.conflict };
   }
   beforeSending();
+  const causality = causalityOf({ context: toBase64Url(before.context) });
   const request = PutRequest.create({
     key,
-    value: choice.value,
-    causality: causalityOf({ context: toBase64Url(before.context) }),
+    value: choice.kind === 'value' ? choice.value : undefined,
+    causality,
     // The latest expiry of those that it supersedes: a resolution must not make a session immortal.
     expiry: { $case: 'keepExpiry', value: true },
     options,
   });
-  const written = await client.write(({ keyValue }, call) => keyValue.put(request, call));
+  const written: Written = await client.write<Written>(({ keyValue }, call) =>
+    choice.kind === 'value'
+      ? keyValue.put(request, call)
+      : keyValue.delete({ key, causality, options }, call),
+  );
   return tellOutcome(client, terminal, keyText, flags, {
     key,
     options,
     written,
+    deleted: choice.kind === 'deletion',
     superseded: before.versions.length,
   });
+}
+
+/** What puts and deletions answer alike. */
+interface Written {
+  readonly context: PutResponse['context'];
+  readonly dot: PutResponse['dot'];
+  readonly report: PutResponse['report'];
 }
 
 /** Reads back what the key holds now: another writer may have raced with the resolution. */
@@ -157,9 +173,9 @@ async function tellOutcome(
   terminal: Terminal,
   keyText: string,
   flags: ResolveFlags,
-  done: { key: Key; options: WriteOptions; written: PutResponse; superseded: number },
+  done: { key: Key; options: WriteOptions; written: Written; deleted: boolean; superseded: number },
 ): Promise<{ exit: number }> {
-  const { key, options, written, superseded } = done;
+  const { key, options, written, deleted, superseded } = done;
   const request = GetRequest.create({ key, options: ReadOptions.create({ minContext: written.context }) });
   let raced: readonly Version[] | undefined;
   try {
@@ -167,14 +183,16 @@ async function tellOutcome(
     raced = stateText(after.state) === 'conflict' ? after.versions : [];
   } catch (error) {
     if (!(error instanceof CallFailure)) throw error;
-    terminal.err(`the value is stored; whether others raced with it could not be read: ${error.message}\n`);
+    terminal.err(
+      `the ${deleted ? 'deletion' : 'value'} is stored; whether others raced with it could not be read: ${error.message}\n`,
+    );
   }
   const conflict = raced !== undefined && raced.length > 0;
   if (flags.json === true) {
     const answer = {
       key: keyJson(key),
       resolved: !conflict,
-      state: raced === undefined ? 'unknown' : conflict ? 'conflict' : 'found',
+      state: raced === undefined ? 'unknown' : conflict ? 'conflict' : deleted ? 'absent' : 'found',
       superseded,
       dot: dotJson(written.dot),
       context: toBase64Url(written.context),
@@ -186,12 +204,16 @@ async function tellOutcome(
   } else if (conflict && raced !== undefined) {
     terminal.out(siblingTable(raced, terminal.columns));
     terminal.err(
-      `your value is stored, and others were written meanwhile: nothing is lost, ${raced.length} versions stand side by side. ` +
+      `your ${deleted ? 'deletion' : 'value'} is stored, and others were written meanwhile: nothing is lost, ${raced.length} versions stand side by side. ` +
         `Resolve again: kindred resolve ${keyText}\n`,
     );
   } else {
     terminal.out(`${toBase64Url(written.context)}\n`);
-    terminal.err(`resolved: one version stands for the ${superseded} that raced\n`);
+    terminal.err(
+      deleted
+        ? `resolved: the key is deleted, in place of the ${superseded} versions that raced\n`
+        : `resolved: one version stands for the ${superseded} that raced\n`,
+    );
   }
   return { exit: conflict ? CLIENT_EXIT.conflict : CLIENT_EXIT.ok };
 }
@@ -204,11 +226,11 @@ async function choose(
 ): Promise<Choice> {
   if (flags.pick !== undefined) return pick(flags.pick, versions);
   if (flags.choose !== undefined) return chosen(versions, flags.choose);
-  if (flags.edit === true) return edit(terminal, versions);
+  if (flags.edit === true) return edit(terminal, versions, flags.allowEmpty === true);
   if (flags.json === true) return { kind: 'none' };
   terminal.out(siblingTable(versions, terminal.columns));
   if (terminal.stdin.isTTY !== true) return { kind: 'none' };
-  return ask(terminal, keyText, versions);
+  return ask(terminal, keyText, versions, flags.allowEmpty === true);
 }
 
 function pick(rule: Pick, versions: readonly Version[]): Choice {
@@ -218,6 +240,7 @@ function pick(rule: Pick, versions: readonly Version[]): Choice {
     case 'largest':
       return valueOfVersion(largestOf(versions));
     case 'union': {
+      if (versions.every((version) => dataOf(version) === undefined)) return { kind: 'deletion' };
       const ordered = oldestFirst(versions);
       return merged(unionOfLines(textsOf(ordered)), ordered);
     }
@@ -233,8 +256,7 @@ function chosen(versions: readonly Version[], number: number): Choice {
 }
 
 function valueOfVersion(version: Version): Choice {
-  if (version.body?.$case !== 'value')
-    throw new UsageError('that version is a deletion; use kindred delete --context');
+  if (version.body?.$case !== 'value') return { kind: 'deletion' };
   return { kind: 'value', value: version.body.value };
 }
 
@@ -257,7 +279,12 @@ function textsOf(versions: readonly Version[]): string[] {
   });
 }
 
-async function ask(terminal: Terminal, keyText: string, versions: readonly Version[]): Promise<Choice> {
+async function ask(
+  terminal: Terminal,
+  keyText: string,
+  versions: readonly Version[],
+  allowEmpty: boolean,
+): Promise<Choice> {
   const lines = createInterface({
     input: terminal.stdin,
     output: process.stderr,
@@ -270,7 +297,7 @@ async function ask(terminal: Terminal, keyText: string, versions: readonly Versi
       );
       const word = answer.trim().toLowerCase();
       if (word === 'q' || word === '') return { kind: 'none' };
-      if (word === 'e') return await edit(terminal, versions);
+      if (word === 'e') return await edit(terminal, versions, allowEmpty);
       if (word === 'u') return pick('union', versions);
       const version = versions[Number(word) - 1];
       if (/^\d+$/.test(word) && version !== undefined) {
@@ -283,14 +310,15 @@ async function ask(terminal: Terminal, keyText: string, versions: readonly Versi
   }
 }
 
-/** Lets a person merge in their editor. The file goes when they are done; markers left in it mean: not decided. */
-async function edit(terminal: Terminal, versions: readonly Version[]): Promise<Choice> {
+/** Lets a person merge in their editor. What cannot be taken as it is stays in its file, and they are told where. */
+async function edit(terminal: Terminal, versions: readonly Version[], allowEmpty: boolean): Promise<Choice> {
   const editor = terminal.environment['VISUAL'] || terminal.environment['EDITOR'];
   if (!editor)
     throw new UsageError('--edit needs $VISUAL or $EDITOR; or use --pick, --choose, or put with --context');
   const names = new ReplicaNames(dotsOf(versions));
+  const texts = textsOf(versions);
   const document = conflictDocument(
-    textsOf(versions),
+    texts,
     versions.map((version) =>
       [names.dot(version.dot), version.writtenAt === undefined ? '' : timestampText(version.writtenAt)].join(
         ' ',
@@ -298,23 +326,26 @@ async function edit(terminal: Terminal, versions: readonly Version[]): Promise<C
     ),
   );
   const folder = mkdtempSync(join(tmpdir(), 'kindred-resolve-'));
+  const path = join(folder, 'merge.txt');
+  let keep = false;
+  const refuse = (why: string): Choice => {
+    keep = existsSync(path) && !['', document].includes(readFileSync(path, 'utf8').trimStart());
+    terminal.err(`${why}${keep ? `; your text is kept in ${path}` : ''}\n`);
+    return { kind: 'none' };
+  };
   try {
-    const path = join(folder, 'merge.txt');
     writeFileSync(path, document, { mode: 0o600 });
     // Through the shell, as git does: $EDITOR may hold arguments ("code --wait").
     const result = spawnSync('/bin/sh', ['-c', `${editor} "$1"`, 'sh', path], { stdio: 'inherit' });
     if (result.error !== undefined) throw new UsageError(`${editor}: ${result.error.message}`);
-    if (result.status !== 0) {
-      terminal.err(`${editor} ended with ${result.status ?? result.signal}\n`);
-      return { kind: 'none' };
-    }
+    if (result.status !== 0) return refuse(`${editor} ended with ${result.status ?? result.signal}`);
+    if (!existsSync(path)) return refuse(`${editor} left no file`);
     const text = readFileSync(path, 'utf8');
-    if (hasConflictMarkers(text)) {
-      terminal.err('the markers <<<<<<< and >>>>>>> are still there\n');
-      return { kind: 'none' };
-    }
+    if (hasConflictMarkers(text, texts)) return refuse('the markers <<<<<<< and >>>>>>> are still there');
+    if (text.trim() === '' && !allowEmpty)
+      return refuse('the result is empty; to store it give --allow-empty, to delete the key kindred delete');
     return merged(text, versions);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    if (!keep) rmSync(folder, { recursive: true, force: true });
   }
 }
