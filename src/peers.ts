@@ -57,13 +57,16 @@ export class Peers {
     );
     this.liveness = this.#detector;
     const heard = new Set<string>();
+    const addresses = new Map<string, string>(
+      others.map(({ id, host, peerPort }) => [id, `${host}:${peerPort}`]),
+    );
     this.#detector.onChange(({ node, from, to, reason }) => {
       if (to === 'up') {
         heard.add(node);
         log.info({ peer: node, from }, `${node} is up: ${reason}`);
       } else if (heard.has(node)) log.warn({ peer: node, from, to }, `${node} is ${to}: ${reason}`);
       // Nodes of a cluster start one after the other: that the next one is not there yet is no news.
-      else log.info({ peer: node, from, to }, `waiting for ${node}: ${reason}`);
+      else log.info({ peer: node }, `waiting for ${node} at ${addresses.get(node)}`);
     });
     for (const member of others) this.#connect(member);
     const isMember = (id: string): boolean => config.members.some((member) => member.id === id);

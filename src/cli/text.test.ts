@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import picocolors from 'picocolors';
 import { expect, test } from 'vitest';
+import { parseConfig, parseMemberFlag } from '../config/parse-config.ts';
 import { Version } from '../gen/kindred/v1/types.ts';
 import { ReplicaNames, timestampText } from './answer-text.ts';
 import { decodeText, isPlainText, parseBase64, parseBytes, previewBytes, toBase64Url } from './bytes-text.ts';
 import { DEFAULT_ENDPOINT, parseEndpoints } from './client.ts';
-import { exitCodeOf } from './commands/server.ts';
+import { exitCodeOf, startAdvice } from './commands/server.ts';
 import { lineFormatter } from './dev/merged-log.ts';
 import { busyPorts, planPorts } from './dev/port-plan.ts';
 import { formatDurationMs, parseDurationMs } from './duration-text.ts';
@@ -196,4 +197,26 @@ test('the exit code of a server follows the cause', () => {
   expect(exitCodeOf(new Error('x', { cause: new Error('y', { cause: coded('ENOSPC') }) }))).toBe(3);
   expect(exitCodeOf(coded('EADDRINUSE'))).toBe(4);
   expect(exitCodeOf(new Error('No address added: listen EADDRINUSE'))).toBe(4);
+  expect(exitCodeOf(coded('EADDRNOTAVAIL'))).toBe(4);
+});
+
+test('what to change when a node cannot listen', () => {
+  const { config } = parseConfig({
+    file: undefined,
+    environment: {},
+    flags: [{ path: 'members', value: [parseMemberFlag('n1@192.0.2.1:1:2:3')], name: '--member' }],
+    terminal: false,
+  });
+  const unavailable = (text: string): Error =>
+    Object.assign(new Error(text), { code: 'address-unavailable' });
+  const elsewhere = startAdvice(unavailable('listen EADDRNOTAVAIL: address not available'), config);
+  expect(elsewhere).toContain('192.0.2.1 is no address of this machine: set listen.host');
+  expect(elsewhere).not.toContain('in use');
+  expect(startAdvice(unavailable('listen EADDRINUSE'), config)).toContain(
+    'ports 1, 2, 3 on 192.0.2.1 is in use',
+  );
+  expect(startAdvice(unavailable('listen EACCES'), config)).toContain(
+    'choose ports from 1024 on for members.n1',
+  );
+  expect(startAdvice(new Error('x'), config)).toBe('');
 });

@@ -16,7 +16,12 @@ export function engineError(
   if (cause instanceof EngineError) return cause;
   const text = describe(cause);
   const code = knownCode ?? codeOf(text);
-  const advice = code === 'io-error' && forbidden.test(text) ? forbiddenAdvice : adviceFor(code);
+  const advice =
+    code === 'io-error' && forbidden.test(text)
+      ? forbiddenAdvice
+      : code === 'io-error' && noDirectory.test(text)
+        ? noDirectoryAdvice
+        : adviceFor(code);
   return new EngineError(code, `${doing} ${path} failed: ${text}. ${advice}`, { cause });
 }
 
@@ -67,6 +72,11 @@ export class FailStop {
 const forbidden = /\((EROFS|EACCES|EPERM)\)|read-only file system|permission denied/i;
 const forbiddenAdvice =
   'Let this user write there (owner, mode, read-only mount), or give the node another data directory';
+
+/** Something else stands where the directory should. */
+const noDirectory = /\((EEXIST|ENOTDIR)\)|not a directory/i;
+const noDirectoryAdvice =
+  'It is a file or lies in one: give the node another data directory (storage.path, --data)';
 
 function describe(cause: unknown): string {
   const parts: string[] = [];

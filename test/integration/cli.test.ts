@@ -415,6 +415,8 @@ describe('the life of processes', () => {
     const dev = start(['dev', '--nodes', '1', '--port-base', String(base), '--data', data]);
     expect(await dev.ended).toBe(3);
     expect(dev.output).toContain('n1 has ended: exit code 3');
+    expect(dev.output).toContain('give the node another data directory');
+    expect(dev.output).not.toMatch(/smartctl| at async /);
   });
 
   test('a data folder that cannot be used is told in one line', async () => {

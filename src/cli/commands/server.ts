@@ -77,14 +77,14 @@ async function runNode(config: Config, log: Logger, exitWithParent: boolean): Pr
     node = await Node.start(config, { log, processMetrics: true });
   } catch (error) {
     const code = exitCodeOf(error as Error);
-    log.fatal({ error, exitCode: code }, `the node could not start: ${advice(code, config)}`);
+    tellFatal(log, error as Error, 'the node could not start', code, startAdvice(error as Error, config));
     return code;
   }
   const reason = await Promise.race([asked.promise, node.failed]);
   let code: number = SERVER_EXIT.ok;
   if (typeof reason !== 'string') {
     code = exitCodeOf(reason);
-    log.fatal({ error: reason, exitCode: code }, `the node has failed and stops: ${advice(code, config)}`);
+    tellFatal(log, reason, 'the node has failed and stops', code, 'nothing is acknowledged after this');
   } else log.info({ reason }, 'stopping: finishing what is in flight');
 
   const deadlineMs = config.timeouts.drainMs;
@@ -113,22 +113,49 @@ export function exitCodeOf(error: Error): number {
     const code = (at as NodeJS.ErrnoException).code;
     if (at.name === 'ConfigError') return SERVER_EXIT.usage;
     if (at.name === 'EngineError' || at.name === 'IdentityError') return SERVER_EXIT.storage;
-    if (code === 'EADDRINUSE' || code === 'address-unavailable' || at.message.includes('EADDRINUSE'))
+    if (code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL' || code === 'address-unavailable')
       return SERVER_EXIT.portInUse;
+    if (at.message.includes('EADDRINUSE')) return SERVER_EXIT.portInUse;
+    // `listen` is refused so for ports below 1024.
+    if (code === 'EACCES' && (at as NodeJS.ErrnoException).syscall === 'listen') return SERVER_EXIT.portInUse;
     if (code === 'ENOSPC' || code === 'EROFS' || code === 'EIO') return SERVER_EXIT.storage;
     at = at.cause;
   }
   return SERVER_EXIT.failed;
 }
 
-function advice(code: number, config: Config): string {
-  const own = config.members.find((member) => member.id === config.node);
-  switch (code) {
-    case SERVER_EXIT.portInUse:
-      return `one of the ports ${own?.clientPort}, ${own?.peerPort}, ${own?.httpPort} on ${config.listen.host} is in use; stop what holds it or change the ports of members.${config.node}`;
-    case SERVER_EXIT.storage:
-      return `see the error about ${config.storage.path}; nothing is acknowledged after it`;
-    default:
-      return 'see the error';
+/** What an operator can act on is told in its own words; where in the code it came up is for defects, and for debugging. */
+function tellFatal(log: Logger, error: Error, what: string, exitCode: number, advice: string): void {
+  if (exitCode === SERVER_EXIT.failed) {
+    log.fatal({ error, exitCode }, what);
+    return;
   }
+  const { message } = error;
+  log.fatal({ exitCode }, [`${what}: ${message}`, advice].filter((part) => part !== '').join('; '));
+  log.debug({ error }, 'where it failed');
+}
+
+/** What to change, where the error itself does not say it. */
+export function startAdvice(error: Error, config: Config): string {
+  if (exitCodeOf(error) !== SERVER_EXIT.portInUse) return '';
+  const own = config.members.find((member) => member.id === config.node);
+  const ports = `${own?.clientPort}, ${own?.peerPort}, ${own?.httpPort}`;
+  const { host } = config.listen;
+  const text = textOf(error);
+  if (/EADDRNOTAVAIL|ENOTFOUND|EAI_/.test(text))
+    return `${host} is no address of this machine: set listen.host (--listen) to one that is, or to 0.0.0.0`;
+  if (/EACCES/.test(text))
+    return `this user may not listen on one of the ports ${ports}: choose ports from 1024 on for members.${config.node}`;
+  return `one of the ports ${ports} on ${host} is in use; stop what holds it or change the ports of members.${config.node}`;
+}
+
+/** Codes and messages of an error and its causes. */
+function textOf(error: Error): string {
+  const parts: string[] = [];
+  let at: unknown = error;
+  for (let depth = 0; depth < CAUSES_MAX && at instanceof Error; depth++) {
+    parts.push(String((at as NodeJS.ErrnoException).code), at.message);
+    at = at.cause;
+  }
+  return parts.join(' ');
 }
