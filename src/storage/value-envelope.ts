@@ -4,8 +4,6 @@
  * that a damaged index shows under another key is found out as well. This layout may not change: stored data depends on it.
  */
 
-import { allocateBytes } from '../core/byte-slab.ts';
-
 /** CRC-32 (IEEE) of `bytes`, continuing from `start`. `crc32` of node:zlib fits. */
 export type Crc32 = (bytes: Uint8Array, start?: number) => number;
 
@@ -14,7 +12,9 @@ const crcLength = 4;
 /** The value to store for `payload` under `engineKey`. */
 export function sealValue(crc32: Crc32, engineKey: Uint8Array, payload: Uint8Array): Uint8Array {
   const at = payload.length;
-  const value = allocateBytes(at + crcLength);
+  // From Node's pool, and not zeroed first: every byte is written below.
+  const { buffer, byteOffset } = Buffer.allocUnsafe(at + crcLength);
+  const value = new Uint8Array(buffer, byteOffset, at + crcLength);
   const sum = crc32(payload, crc32(engineKey));
   value.set(payload);
   value[at] = sum >>> 24;
