@@ -13,7 +13,7 @@ import {
   type Version,
   type WriteReport,
 } from '../gen/kindred/v1/types.ts';
-import { previewBytes, toBase64Url, toJsonBytes } from './bytes-text.ts';
+import { bytesText, previewBytes, toBase64Url, toJsonBytes } from './bytes-text.ts';
 
 /** Hex digits of a replica id, shortened as far as all ids at hand stay apart. */
 export class ReplicaNames {
@@ -208,7 +208,7 @@ export function siblingTable(versions: readonly Version[], columns: number): str
   const labels = ['value', 'size', 'dot', 'clock', 'written', 'expires'];
   const fields = (version: Version, width: number): string[] => [
     bodyPreview(version, Math.max(width * 8, 200)),
-    dataOf(version) === undefined ? '-' : `${dataOf(version)?.length} bytes`,
+    dataOf(version) === undefined ? '-' : bytesText(dataOf(version)?.length ?? 0),
     names.dot(version.dot),
     names.clock(version),
     version.writtenAt === undefined ? '-' : timestampText(version.writtenAt),

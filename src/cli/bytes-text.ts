@@ -66,12 +66,17 @@ export function isPlainText(text: string): boolean {
   return !/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(text);
 }
 
+/** `1 byte`, `20 bytes`. */
+export function bytesText(count: number): string {
+  return `${count} ${count === 1 ? 'byte' : 'bytes'}`;
+}
+
 /** Bytes for people, on one line: quoted text, or hex, cut to about `length` characters with the size told. */
 export function previewBytes(bytes: Uint8Array, length = 60): string {
   const text = decodeText(bytes);
   const whole = text === undefined ? `0x${formatBytes(bytes, 'hex')}` : quote(text);
   if (whole.length <= length) return whole;
-  return `${[...whole].slice(0, length - 1).join('')}… (${bytes.length} bytes)`;
+  return `${[...whole].slice(0, length - 1).join('')}… (${bytesText(bytes.length)})`;
 }
 
 function quote(text: string): string {

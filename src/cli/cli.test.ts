@@ -1,12 +1,14 @@
 import { once } from 'node:events';
-import { readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { dirname } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { Status as Code, createServer, type Metadata, type Server, ServerError } from 'nice-grpc';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Status } from '../gen/google/rpc/status.ts';
+import { Bucket, BucketServiceDefinition, ConflictPolicy } from '../gen/kindred/v1/bucket.ts';
 import {
   DiagnosticServiceDefinition,
   type DiagnosticServiceImplementation,
@@ -185,6 +187,28 @@ beforeAll(async () => {
   server.add(KeyValueServiceDefinition, keyValue);
   server.add(TopologyServiceDefinition, topology);
   server.add(DiagnosticServiceDefinition, diagnostic);
+  const bucket = (name: string, ttlSeconds?: number): Bucket =>
+    Bucket.create({
+      name,
+      replication: 3,
+      defaultRead: ConsistencyLevel.CONSISTENCY_LEVEL_LOCAL_QUORUM,
+      defaultWrite: ConsistencyLevel.CONSISTENCY_LEVEL_ALL,
+      defaultDurability: Durability.DURABILITY_SYNC_QUORUM,
+      conflictPolicy: ConflictPolicy.CONFLICT_POLICY_LAST_WRITE_WINS,
+      defaultBlindWrite: BlindWrite.BLIND_WRITE_ADD_SIBLING,
+      defaultTtl: ttlSeconds === undefined ? undefined : { seconds: ttlSeconds, nanos: 0 },
+      maxValueBytes: 1,
+    });
+  server.add(BucketServiceDefinition, {
+    async getBucket() {
+      throw new ServerError(Code.UNIMPLEMENTED, 'not asked for here');
+    },
+    async listBuckets({ pageToken }) {
+      return pageToken === ''
+        ? { buckets: [bucket('carts')], nextPageToken: 'carts' }
+        : { buckets: [bucket('sessions', 3600)], nextPageToken: '' };
+    },
+  });
   endpoint = `127.0.0.1:${await server.listen('127.0.0.1:0')}`;
 });
 afterAll(() => server.shutdown());
@@ -732,6 +756,29 @@ test('inspect, locate and status', async () => {
   });
 });
 
+test('buckets shows all of them, page by page, with what they are set to', async () => {
+  const text = await run(['buckets']);
+  expect(text.out).toMatch(
+    /carts +3 +local-quorum +all +sync-quorum +last-write-wins +add-sibling +never +1 byte\n/,
+  );
+  const json = (await run(['buckets', '--json'])).json();
+  expect(json).toMatchObject({
+    buckets: [
+      { name: 'carts', ttlMs: null },
+      { name: 'sessions', ttlMs: 3_600_000 },
+    ],
+  });
+});
+
+test('a command line that does not parse is told as JSON too where that was asked for', async () => {
+  const result = await run(['get', 'k', '--json', '--nonsense']);
+  expect(result.code).toBe(2);
+  expect(result.json()).toEqual({
+    error: { message: "unknown option '--nonsense'", code: 'USAGE', outcome: 'not-applied' },
+  });
+  expect((await run(['get', '--nonsense', '--', '--json'])).out).toBe('');
+});
+
 test('bench measures calls and pipelines', async () => {
   script.get = () => found('hi');
   const unary = (await run(['bench', '--duration', '200ms', '--concurrency', '4', '--json'])).json();
@@ -757,10 +804,19 @@ test('server prints its configuration, and refuses a wrong one with exit code 2'
   });
   expect(good.code).toBe(0);
   expect(good.json()).toMatchObject({
-    timeouts: { drainMs: 7 },
+    timeouts: { drain_ms: 7 },
     storage: { path: '/d' },
     log: { level: 'warn' },
   });
+  // What it prints is a configuration file.
+  const folder = mkdtempSync(join(tmpdir(), 'kindred-print-config-'));
+  try {
+    writeFileSync(join(folder, 'printed.yaml'), good.out);
+    const again = await run(['server', '--print-config', '--config', join(folder, 'printed.yaml')]);
+    expect([again.err, again.out]).toEqual(['', good.out]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
   expect((await run(['server', '--print-agreement', '--node', 'x'])).json()).toMatchObject({
     members: [{ id: 'x' }],
   });

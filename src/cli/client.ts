@@ -4,6 +4,7 @@
  */
 
 import { type Channel, ClientError, createChannel, createClientFactory, Metadata } from 'nice-grpc';
+import { type BucketServiceClient, BucketServiceDefinition } from '../gen/kindred/v1/bucket.ts';
 import { type DiagnosticServiceClient, DiagnosticServiceDefinition } from '../gen/kindred/v1/diagnostic.ts';
 import { type KeyValueServiceClient, KeyValueServiceDefinition } from '../gen/kindred/v1/kv.ts';
 import { type TopologyServiceClient, TopologyServiceDefinition } from '../gen/kindred/v1/topology.ts';
@@ -16,6 +17,7 @@ export interface Services {
   readonly keyValue: KeyValueServiceClient;
   readonly topology: TopologyServiceClient;
   readonly diagnostic: DiagnosticServiceClient;
+  readonly bucket: BucketServiceClient;
 }
 
 /** What every unary call gets. */
@@ -97,6 +99,7 @@ export class ClusterClient {
       keyValue: factory.create(KeyValueServiceDefinition, channel),
       topology: factory.create(TopologyServiceDefinition, channel),
       diagnostic: factory.create(DiagnosticServiceDefinition, channel),
+      bucket: factory.create(BucketServiceDefinition, channel),
     };
     this.open.set(endpoint, { channel, services });
     return services;

@@ -23,8 +23,8 @@ export function parseDurationMs(text: string, what: string): number {
 
 /** For people, in the two largest units that matter: `3d 4h`, `12s`, `350ms`. */
 export function formatDurationMs(durationMs: number): string {
-  const sign = durationMs < 0 ? '-' : '';
   const ms = Math.abs(Math.round(durationMs));
+  const sign = durationMs < 0 && ms > 0 ? '-' : '';
   if (ms < 1000) return `${sign}${ms}ms`;
   const parts: string[] = [];
   let rest = Math.round(ms / 1000);

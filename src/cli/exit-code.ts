@@ -36,7 +36,7 @@ Exit codes of commands that talk to a cluster:
   1  failed; a write that ends so was certainly not applied
   2  the command line is wrong; nothing was sent
   3  the outcome of the write is unknown: ask again with the same --request-id
-  4  get: the key is absent
+  4  get, touch, resolve: the key is absent
   5  the key holds several versions (siblings) and nothing chose among them
 
 Exit codes of server and dev:
@@ -44,6 +44,6 @@ Exit codes of server and dev:
   1  failed
   2  the command line or the configuration is wrong
   3  the storage failed, is full, damaged, or open in another process
-  4  a port is in use
+  4  a port is in use, or the address cannot be bound
   130  a second signal came while it was stopping
 `;

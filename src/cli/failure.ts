@@ -205,7 +205,7 @@ const FLAG_OF_FIELD: ReadonlyMap<string, string> = new Map([
   ['blind', '--blind'],
   ['ttl', '--ttl'],
   ['keep_expiry', '--keep-ttl'],
-  ['expire_time', '--never'],
+  ['never', '--never'],
   ['options.consistency', '--level'],
   ['options.replicas', '--replicas'],
   ['options.durability', '--durability'],

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { addBenchCommand } from './commands/bench.ts';
+import { addBucketsCommand } from './commands/buckets.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addDevCommand } from './commands/dev.ts';
 import { addReadCommands } from './commands/read.ts';
@@ -34,8 +35,19 @@ export async function runKindred(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Help and version end so as well, with 0. Anything else that commander refuses is wrong usage.
-    return error.exitCode === 0 ? CLIENT_EXIT.ok : CLIENT_EXIT.usage;
+    if (error.exitCode === 0) return CLIENT_EXIT.ok;
+    if (asksForJson(args)) {
+      const message = error.message.replace(/^error: /, '');
+      terminal.out(`${JSON.stringify({ error: { message, code: 'USAGE', outcome: 'not-applied' } })}\n`);
+    }
+    return CLIENT_EXIT.usage;
   }
+}
+
+/** Whether the answer was to be JSON, as far as a command line that does not parse can tell. For `dev` it is the log. */
+function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return args[0] !== 'dev' && args.slice(0, end < 0 ? args.length : end).includes('--json');
 }
 
 /** All commands, without running one: for tests of the documentation. */
@@ -54,6 +66,7 @@ export function buildProgram(context: CommandContext, version: string): Command 
   addServerCommand(program, context);
   addDevCommand(program, context);
   addReadCommands(program, context);
+  addBucketsCommand(program, context);
   addWriteCommands(program, context);
   addResolveCommand(program, context);
   addBenchCommand(program, context);

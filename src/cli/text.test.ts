@@ -4,7 +4,15 @@ import { expect, test } from 'vitest';
 import { parseConfig, parseMemberFlag } from '../config/parse-config.ts';
 import { Version } from '../gen/kindred/v1/types.ts';
 import { ReplicaNames, timestampText } from './answer-text.ts';
-import { decodeText, isPlainText, parseBase64, parseBytes, previewBytes, toBase64Url } from './bytes-text.ts';
+import {
+  bytesText,
+  decodeText,
+  isPlainText,
+  parseBase64,
+  parseBytes,
+  previewBytes,
+  toBase64Url,
+} from './bytes-text.ts';
 import { DEFAULT_ENDPOINT, parseEndpoints } from './client.ts';
 import { exitCodeOf, startAdvice } from './commands/server.ts';
 import { lineFormatter } from './dev/merged-log.ts';
@@ -45,6 +53,12 @@ test.each([
   [-3, '-3ms'],
 ])('%d ms for people', (ms, text) => {
   expect(formatDurationMs(ms)).toBe(text);
+});
+
+test('small numbers are told well', () => {
+  expect(formatDurationMs(-0.3)).toBe('0ms');
+  expect(formatDurationMs(-3)).toBe('-3ms');
+  expect([bytesText(0), bytesText(1), bytesText(2)]).toEqual(['0 bytes', '1 byte', '2 bytes']);
 });
 
 test('bytes survive base64, base64url and hex', () => {

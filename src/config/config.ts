@@ -223,11 +223,20 @@ export function ownMember(config: Config): MemberConfig {
  * compare it when a link opens; {@link configurationDifferences} then says what differs.
  */
 export function canonicalConfiguration(config: Config): string {
-  return canonicalJson({
-    buckets: config.buckets,
-    cluster: config.cluster,
-    members: config.members,
-  });
+  const { buckets, cluster, members } = config;
+  return canonicalJson(asWritten({ buckets, cluster, members }));
+}
+
+/** A configuration, or a part of one, with the names of the file (`request_ms`): a file may say just this. */
+export function asWritten(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(asWritten);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [
+      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      asWritten(member),
+    ]),
+  );
 }
 
 /**

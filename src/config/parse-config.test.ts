@@ -278,7 +278,7 @@ test('the canonical configuration is equal for every node, whatever the order, a
   ).config;
   const differences = configurationDifferences(canonicalConfiguration(one), canonicalConfiguration(other));
   expect(differences).toContain('members.n2.zone: "n2" here, "z" there');
-  expect(differences).toContain('buckets.a.ttlMs: absent here, 5 there');
+  expect(differences).toContain('buckets.a.ttl_ms: absent here, 5 there');
   expect(configurationDifferences(canonicalConfiguration(one), canonicalConfiguration(one))).toEqual([]);
 });
 

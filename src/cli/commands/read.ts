@@ -20,7 +20,7 @@ import {
   timestampText,
   versionJson,
 } from '../answer-text.ts';
-import { decodeText, formatBytes, isPlainText, toBase64Url } from '../bytes-text.ts';
+import { bytesText, decodeText, formatBytes, isPlainText, toBase64Url } from '../bytes-text.ts';
 import { ClusterClient } from '../client.ts';
 import { formatDurationMs } from '../duration-text.ts';
 import { CLIENT_EXIT } from '../exit-code.ts';
@@ -203,7 +203,7 @@ function printValue(terminal: Terminal, flags: ReadFlags, data: Uint8Array): voi
   else {
     terminal.out(`${formatBytes(data, 'base64')}\n`);
     terminal.err(
-      `${data.length} bytes that are no plain text, shown as base64; write them to a file with > FILE\n`,
+      `${bytesText(data.length)} that are no plain text, shown as base64; write them to a file with > FILE\n`,
     );
   }
 }
@@ -240,7 +240,7 @@ function inspectText(answer: InspectKeyResponse): string {
   const rows = answer.replicas.flatMap((view) => {
     const state = view.damaged ? 'DAMAGED' : nodeStateText(view.state);
     const head = [view.nodeId, view.home ? 'replica' : 'stands in', state, String(view.storedBytes)];
-    if (view.error !== undefined) return [[...head, `no answer: ${view.error.message}`, '']];
+    if (view.error !== undefined) return [[...head, noAnswerText(view.error.message), '']];
     if (view.versions.length === 0) return [[...head, view.storedBytes === 0 ? 'nothing' : 'no version', '']];
     return view.versions.map((version, index) => [
       ...(index === 0 ? head : ['', '', '', '']),
@@ -254,6 +254,14 @@ function inspectText(answer: InspectKeyResponse): string {
     merged.length === 0 ? 'merged: nothing\n' : `merged:\n${merged.join('\n')}\n`,
     `${answer.explanation}\n`,
   ].join('');
+}
+
+/** Why a replica is missing from the picture, for people: the server names the state of the call. */
+function noAnswerText(message: string): string {
+  if (/not-sent/.test(message)) return 'no answer: it cannot be reached';
+  if (/timed-out/.test(message)) return 'no answer: it did not answer in time';
+  if (/\blost\b/.test(message)) return 'no answer: the connection broke';
+  return `no answer: ${message}`;
 }
 
 /** What `status --json` prints. */

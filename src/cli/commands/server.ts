@@ -1,7 +1,7 @@
 /** `kindred server`: one node in this process, from start to a clean stop. */
 
 import { type Command, Option } from 'commander';
-import { type Config, canonicalConfiguration } from '../../config/config.ts';
+import { asWritten, type Config, canonicalConfiguration } from '../../config/config.ts';
 import { ConfigError } from '../../config/parse-config.ts';
 import type { Logger } from '../../observe/log.ts';
 import { SERVER_EXIT } from '../exit-code.ts';
@@ -19,7 +19,7 @@ export function addServerCommand(program: Command, context: CommandContext): voi
       .command('server')
       .description('run one node of a cluster in this process; SIGTERM drains and stops it'),
   )
-    .option('--print-config', 'print the configuration that results, as JSON, and exit')
+    .option('--print-config', 'print the configuration that results, as a file could say it (JSON), and exit')
     .option('--print-agreement', 'print what all nodes must agree on, as canonical JSON, and exit')
     .addOption(new Option('--exit-with-parent', 'stop when the IPC channel to the parent closes').hideHelp());
   command.action(
@@ -39,7 +39,9 @@ export function addServerCommand(program: Command, context: CommandContext): voi
       if (flags.printConfig === true || flags.printAgreement === true) {
         const { config } = loaded;
         const text =
-          flags.printConfig === true ? JSON.stringify(config, null, 2) : canonicalConfiguration(config);
+          flags.printConfig === true
+            ? JSON.stringify(asWritten(config), null, 2)
+            : canonicalConfiguration(config);
         terminal.out(`${text}\n`);
         for (const warning of loaded.warnings) terminal.err(`warning: ${warning}\n`);
         return;
