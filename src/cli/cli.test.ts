@@ -177,6 +177,7 @@ beforeAll(async () => {
           { nodeId: 'n1', home: true, state: 2, versions: [red], contextText: 'x', storedBytes: 70 },
           { nodeId: 'n2', home: true, state: 2, damaged: true, storedBytes: 9 },
           { nodeId: 'n3', home: true, state: 4, error: { code: 14, message: 'is down' } },
+          { nodeId: 'n4', home: true, state: 4, error: { code: 14, message: 'not-sent' } },
         ],
       });
     },
@@ -732,6 +733,7 @@ test('inspect, locate and status', async () => {
     'n1',
     'DAMAGED',
     'no answer: is down',
+    'no answer: it cannot be reached',
     '0000ff:1:1',
     '"red"',
     'One replica is behind.',
@@ -739,7 +741,7 @@ test('inspect, locate and status', async () => {
     expect(inspect.out).toContain(part);
   }
   expect((await run(['inspect', 'k', '--json'])).json()).toMatchObject({
-    replicas: [{ node: 'n1' }, { damaged: true }, { error: 'is down' }],
+    replicas: [{ node: 'n1' }, { damaged: true }, { error: 'is down' }, { error: 'not-sent' }],
   });
   expect((await run(['locate', 'k'])).out).toContain('token 00ff00ff00ff00ff, layout 1');
   expect((await run(['locate', 'k', '--json'])).json()).toMatchObject({
