@@ -6,28 +6,48 @@ import { requestIdBytes } from '../rpc/limits.ts';
 import type { StreamingCall } from '../rpc/service.ts';
 
 /** Items of one batch that are worked on at once. */
-const concurrency = 64;
+const concurrencyMax = 64;
+/** With so many a batch begins; every answer allows one more. How large its answers are is known only by then. */
+const concurrencyFirst = 16;
 
 /**
  * Runs `item` for every index below `count` and sends what it resolves with, in the order in which they finish. Waits while
  * the client reads slowly, and starts nothing more once it is gone.
  */
-export async function runBatch<Answer>(
+export function runBatch<Answer>(
   call: StreamingCall<Answer>,
   count: number,
   item: (index: number) => Promise<Answer>,
 ): Promise<void> {
-  let next = 0;
-  const work = async (): Promise<void> => {
-    while (next < count && !call.cancelled) {
-      const answer = await item(next++);
+  return new Promise((resolve, reject) => {
+    let next = 0;
+    let running = 0;
+    let concurrency = concurrencyFirst;
+    let blocked = false;
+    const advance = (): void => {
+      while (next < count && !call.cancelled && !blocked && running < concurrency) {
+        // One at a time goes on in any case.
+        if (running > 0 && !call.hasRoomFor(running)) break;
+        running++;
+        item(next++).then(finished).catch(reject);
+      }
+      if (running === 0 && !blocked && (next === count || call.cancelled)) resolve();
+    };
+    const finished = (answer: Answer): void => {
+      running--;
+      if (concurrency < concurrencyMax) concurrency++;
       const room = call.send(answer);
-      if (room !== undefined) await room;
-    }
-  };
-  const workers: Promise<void>[] = [];
-  for (let i = 0; i < Math.min(concurrency, count); i++) workers.push(work());
-  await Promise.all(workers);
+      if (room !== undefined && !blocked) {
+        blocked = true;
+        room.then(() => {
+          blocked = false;
+          advance();
+        }, reject);
+      }
+      advance();
+    };
+    advance();
+  });
 }
 
 /**

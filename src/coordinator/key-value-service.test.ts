@@ -483,9 +483,11 @@ test('a batch works on a bounded number of items at once, and stops when the cli
   const drain = (async () => {
     for await (const _ of clients.keyValue.batchGet({ keys }, { signal: abort.signal }));
   })();
-  await expect.poll(() => release.length).toBe(64);
-  for (const resume of release.splice(0)) resume();
-  await expect.poll(() => release.length).toBe(64);
+  // Every answer lets one more begin, because it tells how large they are.
+  for (const expected of [16, 32, 64, 64]) {
+    await expect.poll(() => release.length).toBe(expected);
+    if (expected < 64 || most < 64) for (const resume of release.splice(0)) resume();
+  }
   abort.abort();
   await expect(drain).rejects.toThrow();
   // The server hears of it a moment later, on the connection.

@@ -279,6 +279,33 @@ test('a slow reader is waited for, and no result is lost', async () => {
   expect(largest).toBeLessThan(1024 * 1024);
 }, 20_000);
 
+test('reads of large values begin a few at a time, whatever one message asks for', async () => {
+  const data = Buffer.alloc(1_000_000);
+  await clients.keyValue.put({ key: { key: Buffer.from('big') }, value: { data } });
+  const feed = new Feed();
+  feed.push({ operations: Array.from({ length: 1000 }, (_, n) => get(n, 'big')) });
+  const abort = new AbortController();
+  const taken = clients.keyValue.pipeline(feed, { signal: abort.signal })[Symbol.asyncIterator]();
+  expect((await taken.next()).value?.results.length).toBeGreaterThan(0);
+  // The node is at rest when what it holds does not change any more.
+  let held = -1;
+  await expect
+    .poll(
+      () => {
+        const before = held;
+        held = port.server.bytesInFlight;
+        return port.server.requestsInFlight === 0 && held === before;
+      },
+      { interval: 100 },
+    )
+    .toBe(true);
+  expect(held).toBeGreaterThan(0);
+  expect(port.coordination.reads).toBeLessThan(150);
+  abort.abort();
+  await taken.next().catch(() => {});
+  await expect.poll(() => port.server.bytesInFlight).toBe(0);
+});
+
 test('too many operations in one message end the stream', async () => {
   const over = new Feed();
   over.push({ operations: Array.from({ length: 1001 }, (_, i) => put(i)) });

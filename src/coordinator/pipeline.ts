@@ -38,6 +38,8 @@ export interface PipelineDependencies {
 const messageBytesTarget = 512 * 1024;
 /** Finished results that the client has not taken: beyond this nothing new is started. */
 const unsentBytesMax = 8 * 1024 * 1024;
+/** Gets that one stream begins in one tick: their values are there at the end of it, before any bound could stop them. */
+const getsPerTick = 64;
 /** What a result weighs besides its values. */
 const resultBytes = 128;
 
@@ -50,10 +52,12 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
   /** Operations that came and are not started: the rest of the last message. */
   #waiting: readonly Operation[] = [];
   #nextWaiting = 0;
-  /** The share of each waiting operation in the bytes of its message. */
+  /** The share of each waiting operation in the bytes of what waits. */
   #waitingBytes = 0;
   readonly #ids = new Set<number>();
   #running = 0;
+  #runningGets = 0;
+  #getsThisTick = 0;
   #results: OperationResult[] = [];
   #unsentBytes = 0;
   #paused = false;
@@ -84,12 +88,10 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
       return;
     }
     // A message that was on its way when reading stopped joins the rest of the one before it.
-    this.#waiting =
-      this.#nextWaiting < this.#waiting.length
-        ? [...this.#waiting.slice(this.#nextWaiting), ...operations]
-        : operations;
+    const left = this.#waiting.length - this.#nextWaiting;
+    this.#waiting = left > 0 ? [...this.#waiting.slice(this.#nextWaiting), ...operations] : operations;
     this.#nextWaiting = 0;
-    this.#waitingBytes = Math.ceil(bytes / operations.length);
+    this.#waitingBytes = Math.ceil((left * this.#waitingBytes + bytes) / this.#waiting.length);
     this.#advance();
   }
 
@@ -102,7 +104,7 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
     this.#ended = true;
     this.#waiting = [];
     this.#nextWaiting = 0;
-    this.#results = [];
+    this.#dropResults();
   }
 
   drained(): void {
@@ -120,12 +122,16 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
   #advance(): void {
     // Once the node shuts down, what waits is only refused: that needs no room.
     while (!this.#ended && this.#nextWaiting < this.#waiting.length && (this.#shutdown || this.#hasRoom())) {
-      const bytes = this.#waitingBytes;
+      const operation = this.#waiting[this.#nextWaiting] as Operation;
+      const isGet = operation.op?.$case === 'get';
+      if (isGet && !this.#shutdown && !this.#mayGet()) break;
+      const bytes = this.#waitingBytes + (isGet ? this.#deps.admission.expectedAnswerBytes : 0);
       if (!this.#shutdown && !this.#deps.admission.enter(bytes)) {
         this.#awaitRoom();
         break;
       }
-      this.#start(this.#waiting[this.#nextWaiting++] as Operation, bytes);
+      this.#nextWaiting++;
+      this.#start(operation, bytes, isGet);
     }
     const full = this.#nextWaiting < this.#waiting.length || !this.#hasRoom();
     if (this.#ended || full === this.#paused) return;
@@ -135,9 +141,21 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
   }
 
   #hasRoom(): boolean {
-    return (
-      this.#running + this.#results.length < this.#options.operationsMax && this.#unsentBytes < unsentBytesMax
-    );
+    if (this.#running + this.#results.length >= this.#options.operationsMax) return false;
+    const coming = this.#runningGets * this.#deps.admission.expectedAnswerBytes;
+    // One at a time goes on in any case.
+    return this.#unsentBytes + (this.#running > 1 ? coming : 0) < unsentBytesMax;
+  }
+
+  /** False: the rest begins in the next tick, once it is known how large the answers are. */
+  #mayGet(): boolean {
+    if (this.#getsThisTick >= getsPerTick) return false;
+    if (this.#getsThisTick++ > 0) return true;
+    this.#deps.env.timers.endOfTick(() => {
+      this.#getsThisTick = 0;
+      this.#advance();
+    });
+    return true;
   }
 
   #awaitRoom(): void {
@@ -149,7 +167,7 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
     });
   }
 
-  #start(operation: Operation, bytes: number): void {
+  #start(operation: Operation, bytes: number, isGet: boolean): void {
     const { operations, admission } = this.#deps;
     const { id } = operation;
     if (this.#shutdown) {
@@ -172,11 +190,17 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
     }
     this.#ids.add(id);
     this.#running++;
+    if (isGet) this.#runningGets++;
     void operations.execute(operation, how).then((result) => {
       this.#running--;
+      if (isGet) {
+        this.#runningGets--;
+        admission.answered(weightOf(result));
+      }
       this.#ids.delete(id);
-      admission.leave(bytes);
+      // First, so that nobody is let in on bytes that are still in use.
       this.#push(result);
+      admission.leave(bytes);
     });
   }
 
@@ -198,8 +222,10 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
 
   #push(result: OperationResult): void {
     if (this.#ended) return;
+    const bytes = weightOf(result);
     this.#results.push(result);
-    this.#unsentBytes += weightOf(result);
+    this.#unsentBytes += bytes;
+    this.#deps.admission.hold(bytes);
     if (this.#flushing) return;
     this.#flushing = true;
     this.#deps.env.timers.endOfTick(() => {
@@ -210,6 +236,7 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
 
   #flush(): void {
     let from = 0;
+    let sentBytes = 0;
     const results = this.#results;
     while (!this.#ended && !this.#blocked && from < results.length) {
       let to = from;
@@ -219,10 +246,13 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
       }
       const all = from === 0 && to === results.length;
       this.#unsentBytes -= bytes;
+      sentBytes += bytes;
+      // From here on the door counts them.
       this.#blocked = !this.#call.send({ results: all ? results : results.slice(from, to) });
       from = to;
     }
     if (from > 0) this.#results = from === results.length ? [] : results.slice(from);
+    if (sentBytes > 0) this.#deps.admission.release(sentBytes);
     this.#advance();
     this.#endIfDone();
   }
@@ -239,9 +269,17 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
     }
   }
 
+  #dropResults(): void {
+    const bytes = this.#unsentBytes;
+    this.#results = [];
+    this.#unsentBytes = 0;
+    if (bytes > 0) this.#deps.admission.release(bytes);
+  }
+
   /** The whole stream is wrong: nothing of this message is done. What runs goes on, unheard. */
   #refuse(error: unknown): void {
     this.#ended = true;
+    this.#dropResults();
     this.#call.fail(this.#deps.operations.refusal('Pipeline', 'write', false, failureOf(error)).item);
   }
 }

@@ -8,7 +8,7 @@
  * No call starts in the tick in which it arrived: HEADERS and RST_STREAM sent together (CVE-2023-44487) cost no work.
  */
 
-import type { Writable } from 'node:stream';
+import { constants, type ServerHttp2Stream } from 'node:http2';
 import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
@@ -25,6 +25,7 @@ import type { Env } from '../env/env.ts';
 import type { ErrorReason, ItemStatus } from '../gen/kindred/v1/types.ts';
 import type { Admission } from './admission.ts';
 import { type DeadlineOptions, workMs } from './deadline.ts';
+import { encodeMessage } from './encode-message.ts';
 import { grouped } from './limits.ts';
 import { type MessageSink, Outlet } from './outlet.ts';
 import type { Call, DuplexCall, DuplexListener, MessageType, StreamingCall } from './service.ts';
@@ -58,6 +59,8 @@ export interface DoorMethod {
   readonly alwaysOn: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: checked by `service`
   readonly requestType: MessageType<any>;
+  // biome-ignore lint/suspicious/noExplicitAny: likewise
+  readonly responseType: MessageType<any>;
 }
 
 type Bytes = Buffer;
@@ -65,6 +68,14 @@ type SurfaceCall = Pick<ServerUnaryCall<Bytes, unknown>, 'metadata' | 'getDeadli
 
 /** How long a refused client should wait: two thirds to four thirds of this, so that they do not all come back at once. */
 const retryAfterMs = 75;
+/** Calls that begin in one tick. Their reads are there at the end of it, so the bounds are looked at once for so many. */
+const callsPerTick = 64;
+/** What an answer weighs besides its bytes. */
+const answerBytes = 512;
+/** Bytes of the answers of one batch that are held or being made. */
+const streamBytesMax = 4 * 1024 * 1024;
+/** How often a node that is full looks for clients that do not take their answers. */
+const stalledCheckMs = 1_000;
 
 export class Door {
   readonly admission: Admission;
@@ -73,11 +84,15 @@ export class Door {
   #draining = false;
   #ready: Runnable[] = [];
   readonly #duplexes = new Set<OpenDuplex>();
+  /** Calls with answers that their clients have not taken. */
+  readonly #leaving = new Set<Leaving>();
+  #checksStalled = false;
 
   constructor(dependencies: DoorDependencies, options: DoorOptions) {
     this.#dependencies = dependencies;
     this.#options = options;
     this.admission = dependencies.admission;
+    this.admission.onRefused(() => this.#checkStalledLater());
   }
 
   get draining(): boolean {
@@ -94,32 +109,35 @@ export class Door {
   unary<Q, A>(
     method: DoorMethod,
     handler: (request: Q, call: Call) => Promise<A>,
-  ): handleUnaryCall<Bytes, A> {
+  ): handleUnaryCall<Bytes, Bytes> {
     return (call, callback) => this.#soon(new OpenUnary(this, method, handler, call, callback));
   }
 
   serverStream<Q, A>(
     method: DoorMethod,
     handler: (request: Q, call: StreamingCall<A>) => Promise<void>,
-  ): handleServerStreamingCall<Bytes, A> {
+  ): handleServerStreamingCall<Bytes, Bytes> {
     return (call) => this.#soon(new OpenStream(this, method, handler, call));
   }
 
   duplex<Q, A>(
     method: DoorMethod,
     handler: (call: DuplexCall<Q, A>) => void,
-  ): handleBidiStreamingCall<Bytes, A> {
+  ): handleBidiStreamingCall<Bytes, Bytes> {
     return (call) => this.#soon(new OpenDuplex(this, method, handler as (call: never) => void, call));
   }
 
   #soon(call: Runnable): void {
     this.#ready.push(call);
-    if (this.#ready.length > 1) return;
-    this.#dependencies.env.timers.endOfTick(() => {
-      const ready = this.#ready;
-      this.#ready = [];
-      for (const each of ready) each.run();
-    });
+    if (this.#ready.length === 1) this.#dependencies.env.timers.endOfTick(() => this.#runReady());
+  }
+
+  #runReady(): void {
+    const ready = this.#ready;
+    this.#ready = ready.length > callsPerTick ? ready.slice(callsPerTick) : [];
+    if (this.#ready.length > 0) this.#dependencies.env.timers.endOfTick(() => this.#runReady());
+    const end = Math.min(ready.length, callsPerTick);
+    for (let i = 0; i < end; i++) (ready[i] as Runnable).run();
   }
 
   get clock(): Env['clock'] {
@@ -152,12 +170,13 @@ export class Door {
   }
 
   overloaded(): Failure {
+    this.#checkStalledLater();
     const spread = 2 / 3 + (this.#dependencies.env.random.fraction() * 2) / 3;
     const { requests, bytes } = this.admission;
     return {
       kind: 'overloaded',
       retryAfterMs: Math.ceil(retryAfterMs * spread),
-      problem: `the node works on ${grouped(requests)} requests of ${grouped(bytes)} bytes and takes no more; nothing was done`,
+      problem: `the node works on ${grouped(requests)} requests, holds ${grouped(bytes)} bytes of requests and answers, and takes no more; nothing was done`,
     };
   }
 
@@ -189,10 +208,63 @@ export class Door {
     return grpcStatusOf(itemStatusOfError(error, attemptOf(method), this.#dependencies.reportIncident));
   }
 
+  encode(method: DoorMethod, answer: unknown): Bytes {
+    const bytes = encodeMessage(method.responseType, answer);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
   outlet(call: MessageSink, drained: () => void): Outlet {
-    // No public member of grpc-js tells whether it has ended the call itself. `server.test.ts` notices when this one goes.
-    const { stream } = (call as unknown as { readonly call: { readonly stream: Writable } }).call;
-    return new Outlet(call, { hasEnded: () => stream.writableEnded, drained });
+    const stream = streamOf(call);
+    const leaving: { sinceMs: number; readonly stream: CallStream } = { sinceMs: 0, stream };
+    const { admission } = this;
+    let held = 0;
+    const outlet = new Outlet(call, {
+      hasEnded: () => stream.writableEnded,
+      drained,
+      hold: (bytes) => {
+        admission.hold(bytes);
+        if (held === 0) {
+          leaving.sinceMs = this.clock.monotonicMs();
+          this.#leaving.add(leaving);
+        }
+        held += bytes;
+      },
+      release: (bytes) => {
+        held -= bytes;
+        if (held === 0) this.#leaving.delete(leaving);
+        else leaving.sinceMs = this.clock.monotonicMs();
+        admission.release(bytes);
+      },
+    });
+    return outlet;
+  }
+
+  /** The call's answer is on its way from now on. */
+  startLeaving(call: Leaving): void {
+    this.#leaving.add(call);
+  }
+
+  left(call: Leaving): void {
+    this.#leaving.delete(call);
+  }
+
+  #checkStalledLater(): void {
+    if (this.#checksStalled) return;
+    this.#checksStalled = true;
+    this.#dependencies.env.timers.after(stalledCheckMs, () => {
+      this.#checksStalled = false;
+      this.#resetStalled();
+    });
+  }
+
+  /** A full node gives up the answers that nobody took for as long as any call may last. */
+  #resetStalled(): void {
+    if (!this.admission.tight) return;
+    const beforeMs = this.clock.monotonicMs() - this.#options.requestMsMax;
+    for (const { sinceMs, stream } of this.#leaving) {
+      if (sinceMs < beforeMs) stream.close(constants.NGHTTP2_CANCEL);
+    }
+    this.#checkStalledLater();
   }
 
   opened(duplex: OpenDuplex): void {
@@ -202,6 +274,20 @@ export class Door {
   closed(duplex: OpenDuplex): void {
     this.#duplexes.delete(duplex);
   }
+}
+
+type CallStream = Pick<ServerHttp2Stream, 'writableEnded' | 'close'>;
+
+/** A call with an answer that its client has not taken. */
+interface Leaving {
+  /** Monotonic milliseconds at which the client last took something, or the answer was made. */
+  readonly sinceMs: number;
+  readonly stream: CallStream;
+}
+
+function streamOf(call: object): CallStream {
+  // No public member of grpc-js tells whether it has ended the call itself. `server.test.ts` notices when this one goes.
+  return (call as { readonly call: { readonly stream: CallStream } }).call.stream;
 }
 
 interface Runnable {
@@ -248,24 +334,25 @@ function isFailure(decoded: unknown): decoded is Failure {
   return typeof decoded === 'object' && decoded !== null && 'kind' in decoded;
 }
 
-class OpenUnary<Q, A> implements Call, Runnable {
+class OpenUnary<Q, A> implements Call, Leaving, Runnable {
   readonly method: string;
   readonly arrivedMs: number;
   readonly requestBytes: number;
   deadlineMs = 0;
   isRetry = false;
+  sinceMs = 0;
   readonly #door: Door;
   readonly #method: DoorMethod;
   readonly #handler: (request: Q, call: Call) => Promise<A>;
-  readonly #call: ServerUnaryCall<Bytes, A>;
-  readonly #callback: sendUnaryData<A>;
+  readonly #call: ServerUnaryCall<Bytes, Bytes>;
+  readonly #callback: sendUnaryData<Bytes>;
 
   constructor(
     door: Door,
     method: DoorMethod,
     handler: (request: Q, call: Call) => Promise<A>,
-    call: ServerUnaryCall<Bytes, A>,
-    callback: sendUnaryData<A>,
+    call: ServerUnaryCall<Bytes, Bytes>,
+    callback: sendUnaryData<Bytes>,
   ) {
     this.#door = door;
     this.#method = method;
@@ -281,6 +368,10 @@ class OpenUnary<Q, A> implements Call, Runnable {
     return this.#call.cancelled;
   }
 
+  get stream(): CallStream {
+    return streamOf(this.#call);
+  }
+
   run(): void {
     const call = this.#call;
     if (call.cancelled) return;
@@ -291,9 +382,10 @@ class OpenUnary<Q, A> implements Call, Runnable {
       this.#callback(door.refuse(method, refusal));
       return;
     }
-    const bytes = this.requestBytes;
+    const { admission } = door;
     const counted = !method.alwaysOn;
-    if (counted && !door.admission.enter(bytes)) {
+    const reserved = this.requestBytes + (method.writes ? 0 : admission.expectedAnswerBytes);
+    if (counted && !admission.enter(reserved)) {
       this.#callback(door.refuse(method, door.overloaded()));
       return;
     }
@@ -301,20 +393,53 @@ class OpenUnary<Q, A> implements Call, Runnable {
     this.isRetry = isRetry(call.metadata);
     const request = door.decode<Q>(method.requestType, call.request);
     if (isFailure(request)) {
-      if (counted) door.admission.leave(bytes);
+      if (counted) admission.leave(reserved);
       this.#callback(door.refuse(method, request));
       return;
     }
     this.#handler(request, this).then(
       (answer) => {
-        if (counted) door.admission.leave(bytes);
-        this.#callback(null, answer);
+        if (counted) admission.leave(reserved);
+        this.#answer(answer);
       },
       (error: unknown) => {
-        if (counted) door.admission.leave(bytes);
+        if (counted) admission.leave(reserved);
         this.#callback(door.failed(method, error));
       },
     );
+  }
+
+  #answer(answer: A): void {
+    const call = this.#call;
+    if (call.cancelled) return;
+    const door = this.#door;
+    const method = this.#method;
+    const { admission } = door;
+    let encoded: Bytes;
+    try {
+      encoded = door.encode(method, answer);
+    } catch (error) {
+      this.#callback(door.failed(method, error));
+      return;
+    }
+    const held = encoded.length + this.requestBytes + answerBytes;
+    if (!method.writes && !method.alwaysOn) {
+      admission.answered(encoded.length);
+      // What was written is always told. What was read can be read again.
+      if (!admission.hasRoomFor(held)) {
+        this.#callback(door.refuse(method, door.overloaded()));
+        return;
+      }
+    }
+    admission.hold(held);
+    this.sinceMs = door.clock.monotonicMs();
+    door.startLeaving(this);
+    // grpc-js says so at every end of a call, a good one included.
+    call.once('cancelled', () => {
+      door.left(this);
+      admission.release(held);
+    });
+    this.#callback(null, encoded);
   }
 }
 
@@ -327,7 +452,7 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
   readonly #door: Door;
   readonly #method: DoorMethod;
   readonly #handler: (request: Q, call: StreamingCall<A>) => Promise<void>;
-  readonly #call: ServerWritableStream<Bytes, A>;
+  readonly #call: ServerWritableStream<Bytes, Bytes>;
   readonly #outlet: Outlet;
   /** One for all who wait to send. */
   #room: Promise<void> | undefined;
@@ -337,7 +462,7 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
     door: Door,
     method: DoorMethod,
     handler: (request: Q, call: StreamingCall<A>) => Promise<void>,
-    call: ServerWritableStream<Bytes, A>,
+    call: ServerWritableStream<Bytes, Bytes>,
   ) {
     this.#door = door;
     this.#method = method;
@@ -347,7 +472,10 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
     this.method = method.name;
     this.arrivedMs = door.clock.monotonicMs();
     this.requestBytes = call.request.length;
-    call.once('cancelled', () => this.#makeRoom());
+    call.once('cancelled', () => {
+      this.#outlet.close();
+      this.#makeRoom();
+    });
   }
 
   get cancelled(): boolean {
@@ -360,11 +488,19 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
   }
 
   send(answer: A): Promise<void> | undefined {
-    if (this.#outlet.send(answer)) return undefined;
+    const encoded = this.#door.encode(this.#method, answer);
+    if (!this.#method.writes && !this.#method.alwaysOn) this.#door.admission.answered(encoded.length);
+    if (this.#outlet.send(encoded)) return undefined;
     this.#room ??= new Promise((resolve) => {
       this.#resume = resolve;
     });
     return this.#room;
+  }
+
+  hasRoomFor(pending: number): boolean {
+    const { admission } = this.#door;
+    const bytes = (pending + 1) * admission.expectedAnswerBytes;
+    return this.#outlet.heldBytes + bytes <= streamBytesMax && admission.hasRoomFor(bytes);
   }
 
   onCancel(cancelled: () => void): void {
@@ -418,7 +554,7 @@ class OpenDuplex implements DuplexCall<any, any>, Runnable {
   readonly #door: Door;
   readonly #method: DoorMethod;
   readonly #handler: (call: never) => void;
-  readonly #call: ServerDuplexStream<Bytes, unknown>;
+  readonly #call: ServerDuplexStream<Bytes, Bytes>;
   readonly #outlet: Outlet;
   #listener: DuplexListener<unknown> | undefined;
   #ended = false;
@@ -427,7 +563,7 @@ class OpenDuplex implements DuplexCall<any, any>, Runnable {
     door: Door,
     method: DoorMethod,
     handler: (call: never) => void,
-    call: ServerDuplexStream<Bytes, unknown>,
+    call: ServerDuplexStream<Bytes, Bytes>,
   ) {
     this.#door = door;
     this.#method = method;
@@ -488,7 +624,7 @@ class OpenDuplex implements DuplexCall<any, any>, Runnable {
   }
 
   send(answer: unknown): boolean {
-    return this.#ended || this.#outlet.send(answer);
+    return this.#ended || this.#outlet.send(this.#door.encode(this.#method, answer));
   }
 
   end(): void {

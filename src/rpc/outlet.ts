@@ -11,7 +11,7 @@ import type { StatusObject } from '@grpc/grpc-js';
 /** What an outlet needs of grpc-js's streams. */
 export interface MessageSink {
   readonly cancelled: boolean;
-  write(message: unknown, written: (error?: Error | null) => void): boolean;
+  write(message: Uint8Array, written: (error?: Error | null) => void): boolean;
   end(): void;
   emit(event: 'error', status: StatusObject): boolean;
 }
@@ -21,15 +21,22 @@ export interface OutletDependencies {
   readonly hasEnded: () => boolean;
   /** Called when what waited has been sent, after a `send` that returned false. */
   readonly drained: () => void;
+  /** The bytes of messages that exist and that the client has not taken. */
+  readonly hold: (bytes: number) => void;
+  readonly release: (bytes: number) => void;
 }
 
 /** Messages that may wait before the sender is asked to stop. */
 const waitingMax = 16;
+/** Bytes of messages, the one being written included, that the sender is asked to stop at. */
+const heldBytesMax = 1024 * 1024;
 
 export class Outlet {
   readonly #sink: MessageSink;
   readonly #dependencies: OutletDependencies;
-  #waiting: unknown[] = [];
+  #waiting: Uint8Array[] = [];
+  #heldBytes = 0;
+  #writingBytes = 0;
   #writing = false;
   #full = false;
   #ending: { readonly status: StatusObject | undefined } | undefined;
@@ -41,12 +48,19 @@ export class Outlet {
   }
 
   /** Sends one message. False: stop until `drained`. After the end, and for a client that is gone, it is dropped. */
-  send(message: unknown): boolean {
+  send(message: Uint8Array): boolean {
     if (this.#ending !== undefined || this.#isOver()) return true;
     this.#waiting.push(message);
+    this.#heldBytes += message.length;
+    this.#dependencies.hold(message.length);
     this.#flush();
-    if (this.#waiting.length >= waitingMax) this.#full = true;
+    if (this.#waiting.length >= waitingMax || this.#heldBytes >= heldBytesMax) this.#full = true;
     return !this.#full;
+  }
+
+  /** Bytes that the client has not taken. */
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   /** Ends the call after all that was sent. The first end counts. */
@@ -59,7 +73,16 @@ export class Outlet {
   /** Nothing can be sent any more. */
   close(): void {
     this.#closed = true;
+    this.#drop();
+  }
+
+  /** Nothing that was sent will be taken any more. */
+  #drop(): void {
     this.#waiting = [];
+    const bytes = this.#heldBytes;
+    this.#heldBytes = 0;
+    this.#writingBytes = 0;
+    if (bytes > 0) this.#dependencies.release(bytes);
   }
 
   #isOver(): boolean {
@@ -69,12 +92,19 @@ export class Outlet {
   #flush(): void {
     while (!this.#writing && this.#waiting.length > 0) {
       if (this.#isOver() || this.#dependencies.hasEnded()) {
-        this.#waiting = [];
+        this.#drop();
         break;
       }
       this.#writing = true;
-      this.#sink.write(this.#waiting.shift(), () => {
+      const message = this.#waiting.shift() as Uint8Array;
+      this.#writingBytes = message.length;
+      this.#sink.write(message, () => {
         this.#writing = false;
+        // Zero when the call is over: then all has been released.
+        const bytes = this.#writingBytes;
+        this.#writingBytes = 0;
+        this.#heldBytes -= bytes;
+        if (bytes > 0) this.#dependencies.release(bytes);
         this.#flush();
       });
     }

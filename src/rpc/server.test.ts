@@ -298,6 +298,76 @@ test('bytes in flight are bounded too', async () => {
   await running;
 });
 
+// ---- answers that nobody takes -----------------------------------------------------------
+
+/** A client that sends calls of one method, and takes no byte of what is answered. */
+function neverReading(
+  method: string,
+  request: Uint8Array,
+  count: number,
+): { refused: number; close(): void } {
+  const session = connectHttp2(`http://${port.address}`, { settings: { initialWindowSize: 0 } });
+  session.on('error', () => {});
+  const state = { refused: 0, close: () => session.destroy() };
+  for (let i = 0; i < count; i++) {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': `/kindred.v1.KeyValueService/${method}`,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
+    stream.on('error', () => {});
+    stream.on('response', (headers) => {
+      if (headers['grpc-status'] === '8') state.refused++;
+    });
+    stream.end(grpcMessage(request));
+  }
+  return state;
+}
+
+const mebibyte = 1024 * 1024;
+
+test('answers that a client does not take are counted, and beyond the bound reads are refused', async () => {
+  await start({ bytesInFlightMax: 8 * mebibyte });
+  await clients.keyValue.put({ key, value: { data: Buffer.alloc(mebibyte - 1024) } });
+  const request = GetRequest.encode(GetRequest.fromPartial({ key })).finish();
+  const silent = neverReading('Get', request, 100);
+  await expect.poll(() => port.coordination.reads + silent.refused).toBeGreaterThanOrEqual(100);
+  await expect.poll(() => silent.refused).toBeGreaterThanOrEqual(92);
+  expect(port.server.bytesInFlight).toBeGreaterThan(6 * mebibyte);
+  expect(port.server.bytesInFlight).toBeLessThanOrEqual(8 * mebibyte);
+  expect(await failureOf((options) => clients.keyValue.get({ key }, options))).toMatchObject({
+    code: 8,
+    detail: { reason: 13, safeToRetry: true },
+  });
+  silent.close();
+  await expect.poll(() => port.server.bytesInFlight).toBe(0);
+  expect((await clients.keyValue.get({ key })).versions).toHaveLength(1);
+});
+
+test('a full node gives up answers that nobody takes for as long as a call may last', async () => {
+  await start({ bytesInFlightMax: 4 * mebibyte, requestMsMax: 200 });
+  await clients.keyValue.put({ key, value: { data: Buffer.alloc(mebibyte - 1024) } });
+  const request = GetRequest.encode(GetRequest.fromPartial({ key })).finish();
+  const silent = neverReading('Get', request, 20);
+  await expect.poll(() => silent.refused).toBeGreaterThan(0);
+  await expect.poll(() => port.server.bytesInFlight, { timeout: 5000 }).toBe(0);
+  expect((await clients.keyValue.get({ key })).versions).toHaveLength(1);
+  silent.close();
+}, 15_000);
+
+test('a batch that is not taken stops after a few answers', async () => {
+  await start();
+  await clients.keyValue.put({ key, value: { data: Buffer.alloc(mebibyte - 1024) } });
+  const batch = BatchGetRequest.fromPartial({ keys: Array.from({ length: 500 }, () => key) });
+  const silent = neverReading('BatchGet', BatchGetRequest.encode(batch).finish(), 1);
+  await expect.poll(() => port.server.bytesInFlight).toBeGreaterThan(mebibyte);
+  await stillWorks();
+  expect(port.coordination.reads).toBeLessThan(40);
+  silent.close();
+  await expect.poll(() => port.server.requestsInFlight + port.server.bytesInFlight).toBe(0);
+});
+
 test('no connection may have more than its streams', async () => {
   await start({ streamsPerConnectionMax: 4 });
   const waiting: (() => void)[] = [];

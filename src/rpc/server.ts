@@ -7,10 +7,9 @@ import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { LimitConfig, TimeoutConfig } from '../config/config.ts';
 import { Door, type DoorDependencies, type DoorMethod } from './door.ts';
-import { encodeMessage } from './encode-message.ts';
 import { Health } from './health.ts';
 import { reflectionServices } from './reflection.ts';
-import type { MessageType, Service } from './service.ts';
+import type { Service } from './service.ts';
 
 /** All but `host` and `port` come from the configuration as they are. */
 export interface ServerOptions
@@ -166,6 +165,7 @@ function addService(grpc: Server, door: Door, { definition, handlers, writes, al
       writes: writes.has(method.name),
       alwaysOn,
       requestType: method.requestType,
+      responseType: method.responseType,
     };
     const handle = method.requestStream
       ? door.duplex(doorMethod, handler)
@@ -176,21 +176,14 @@ function addService(grpc: Server, door: Door, { definition, handlers, writes, al
     grpc.register(
       `/${definition.fullName}/${method.name}`,
       handle as UntypedHandleCall,
-      serializer(method.responseType),
-      asItCame,
+      asItIs,
+      asItIs,
       type,
     );
   }
 }
 
-/** Requests are decoded behind the door, once they are let in. */
-function asItCame(bytes: Buffer): Buffer {
+/** Requests are decoded behind the door, once they are let in, and answers come encoded, so that they can be counted. */
+function asItIs(bytes: Buffer): Buffer {
   return bytes;
-}
-
-function serializer(type: MessageType<unknown>): (message: unknown) => Buffer {
-  return (message) => {
-    const bytes = encodeMessage(type, message);
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  };
 }

@@ -48,6 +48,8 @@ export interface Call {
 export interface StreamingCall<Answer> extends Call {
   /** Sends one answer. When the client reads slowly, a promise of the time to send the next. */
   send(answer: Answer): Promise<void> | undefined;
+  /** True when another answer will find room, besides those that the client has not taken and `pending` that are on their way. */
+  hasRoomFor(pending: number): boolean;
   /** Calls back once when the client is gone or has been waiting too long. */
   onCancel(cancelled: () => void): void;
 }
