@@ -6,8 +6,15 @@
  */
 
 import type { Bucket } from '../core/bucket.ts';
-import { contextOf } from '../core/causality/context-token.ts';
+import {
+  type CausalContext,
+  contextAfterWrite,
+  contextOf,
+  emptyContext,
+} from '../core/causality/context-token.ts';
 import type { WriteIntent } from '../core/causality/coordinated-write.ts';
+import type { Dot } from '../core/causality/dot.ts';
+import { versionOfRequest } from '../core/causality/record.ts';
 import { type Failure, OperationError } from '../core/coordinator/failure.ts';
 import { quorumOf, requirementOf, type Strength } from '../core/quorum/consistency-level.ts';
 import { recordKeyOf } from '../core/ring/record-key.ts';
@@ -57,6 +64,7 @@ import type {
   Coordination,
   ReadOperation,
   ReadReport,
+  ReadResult,
   WriteOperation,
   WriteReport,
   WriteResult,
@@ -193,7 +201,8 @@ export class ClientOperations {
 
   /**
    * Reads the key, and writes the same value with another expiry, exactly over what was read. A write that comes between
-   * makes the second step fail, and both are done again.
+   * makes the second step fail, and both are done again. What it writes depends on what it reads, so a retry is recognised
+   * before it reads: by then the key may hold something else.
    */
   async touch(request: TouchRequest, how: Circumstances): Promise<TouchResponse> {
     const { options } = request;
@@ -205,6 +214,10 @@ export class ClientOperations {
       const expiry = expiryOf(request.expiry, bucket, env.clock.wallMicros());
       const context = tokens.decode(request.context, recordKey, 'context');
       const requestId = checkRequestId(options?.requestId ?? noBytes, 'options.request_id');
+      if (requestId !== undefined) {
+        const replayed = await this.#replayedTouch(run, bucket, recordKey, request, requestId, context, how);
+        if (replayed !== undefined) return replayed;
+      }
       for (let attempt = 1; ; attempt++) {
         const write = this.#write(run, bucket, recordKey, undefined, options, how, () =>
           encodeOperation({ $case: 'touch', value: request }),
@@ -256,22 +269,91 @@ export class ClientOperations {
     }
   }
 
+  /** The answer to a touch whose request id is known already. */
+  async #replayedTouch(
+    run: Run,
+    bucket: Bucket,
+    recordKey: Uint8Array,
+    { options }: TouchRequest,
+    requestId: Uint8Array,
+    context: CausalContext | undefined,
+    how: Circumstances,
+  ): Promise<TouchResponse | undefined> {
+    const { coordination, tokens, env, observe, layoutVersion } = this.#deps;
+    const { strength } = this.#write(run, bucket, recordKey, undefined, options, how, () => noBytes);
+    const nowMs = env.clock.monotonicMs();
+    const read: ReadOperation = {
+      bucket,
+      recordKey,
+      strength: touchReadStrength(strength, bucket),
+      fallback: [],
+      minContext: undefined,
+      // A replica that says nothing must leave time for the touch itself.
+      deadlineMs: nowMs + (how.deadlineMs - nowMs) / 2,
+    };
+    const found = await coordination.findWrite(read, requestId);
+    if (found.kind === 'not-seen') return undefined;
+    // Reading repairs too: what the first attempt left on one replica gets to the others.
+    const current = await this.#readAfterFound({ ...read, deadlineMs: how.deadlineMs });
+    const latest = contextOf(current?.record).writtenAt;
+    observe.replayed();
+    this.#answered(run);
+    return {
+      applied: true,
+      context: tokens.encode(contextAfterWrite(context ?? emptyContext, found.dot, latest), recordKey),
+      // Only that one replica knows of it is certain here; which level the first attempt reached is not.
+      report: {
+        achieved: 0,
+        acked: 1,
+        hinted: 0,
+        synced: 0,
+        replayed: true,
+        coordinator: current?.report.coordinator ?? '',
+        topologyEpoch: layoutVersion(),
+      },
+    };
+  }
+
+  /** What the key holds, or `undefined`: that a write was found is worth telling without it. */
+  async #readAfterFound(read: ReadOperation): Promise<ReadResult | undefined> {
+    try {
+      return await this.#deps.coordination.read(read);
+    } catch (error) {
+      if (error instanceof OperationError) return undefined;
+      throw error;
+    }
+  }
+
   async writeOutcome(request: GetWriteOutcomeRequest, how: Circumstances): Promise<GetWriteOutcomeResponse> {
     const run = new Run('GetWriteOutcome', 'read', false, this.#deps.env.clock.monotonicMs());
     try {
       const requestId = checkRequestId(request.requestId, 'request_id');
       if (requestId === undefined)
         throw invalid('request_id', 'is required: the 16 bytes that the write carried');
-      const read = this.#read(run, request.key, request.options, how);
-      const found = await this.#deps.coordination.findWrite(read, requestId);
-      const applied = found.kind === 'applied';
+      const { coordination, tokens } = this.#deps;
+      const asked = this.#read(run, request.key, request.options, how);
+      const found = await coordination.findWrite(asked, requestId);
+      const read: ReadOperation = { ...asked, fallback: [], minContext: undefined };
+      let dot: Dot | undefined;
+      let context: CausalContext;
+      if (found.kind === 'applied') {
+        dot = found.dot;
+        const held = contextOf((await this.#readAfterFound(read))?.record);
+        context = contextAfterWrite(held, dot, held.writtenAt);
+      } else {
+        const { record } = await coordination.read(read);
+        // It may have arrived meanwhile.
+        dot = record === undefined ? undefined : versionOfRequest(record, requestId)?.dot;
+        context = contextOf(record);
+      }
       this.#answered(run);
       return {
-        outcome: applied
-          ? GetWriteOutcomeResponse_Outcome.OUTCOME_APPLIED
-          : GetWriteOutcomeResponse_Outcome.OUTCOME_NOT_SEEN,
-        dot: applied ? dotMessage(found.dot) : undefined,
-        context: this.#deps.tokens.encode(contextOf(applied ? found.record : undefined), read.recordKey),
+        outcome:
+          dot === undefined
+            ? GetWriteOutcomeResponse_Outcome.OUTCOME_NOT_SEEN
+            : GetWriteOutcomeResponse_Outcome.OUTCOME_APPLIED,
+        dot: dot === undefined ? undefined : dotMessage(dot),
+        context: tokens.encode(context, asked.recordKey),
       };
     } catch (error) {
       throw this.#failed(run, error, how);

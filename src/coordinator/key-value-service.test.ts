@@ -10,7 +10,8 @@ import {
   testBucket,
 } from '../../test/support/client-port.ts';
 import { OperationError } from '../core/coordinator/failure.ts';
-import { nodeId } from '../core/identity.ts';
+import { nodeId, replicaId } from '../core/identity.ts';
+import { recordKeyOf } from '../core/ring/record-key.ts';
 import { Operation, OperationResult } from '../gen/kindred/v1/kv.ts';
 import { BlindWrite, ConflictMode, ConsistencyLevel } from '../gen/kindred/v1/types.ts';
 import { itemRequestId } from './batch.ts';
@@ -296,6 +297,52 @@ test('a request id makes a retry count once, and its outcome can be asked', asyn
   expect(await keyValue.getWriteOutcome({ key, requestId })).toMatchObject({ outcome: 1, dot: first.dot });
   const failure = await failureOf((options) => keyValue.put({ ...request, value: text('y') }, options));
   expect(failure).toMatchObject({ code: 3, detail: { reason: 9, field: 'options.request_id' } });
+});
+
+test('a touch that is repeated counts once, whatever the key holds by then', async () => {
+  const { keyValue } = clients;
+  const options = { requestId: randomBytes(16) };
+  const touch = () =>
+    keyValue.touch({ key, expiry: { $case: 'ttl', value: { seconds: 60, nanos: 0 } }, options });
+  await keyValue.put({ key, value: text('x') });
+  expect(await touch()).toMatchObject({ applied: true, report: { replayed: false } });
+  const { dot } = await keyValue.getWriteOutcome({ key, requestId: options.requestId });
+  await keyValue.put({ key, value: text('y') });
+  // A replica remembers a write for longer than it holds its version.
+  const written = { replica: replicaId(1), epoch: 1, counter: Number(dot?.counter) };
+  port.coordination.findWrite = async () => ({ kind: 'applied', dot: written });
+  expect(await touch()).toMatchObject({ applied: true, report: { replayed: true } });
+  const got = await keyValue.get({ key });
+  expect(got.versions[0]?.expireTime).toBeUndefined();
+  await keyValue.delete({ key });
+  expect(await touch()).toMatchObject({ applied: true, report: { replayed: true } });
+  port.coordination.before = (_, kind) => {
+    if (kind === 'read') throw new OperationError({ kind: 'not-enough-replicas', required: 2, alive: 1 });
+  };
+  expect(await touch()).toMatchObject({ applied: true, report: { replayed: true } });
+});
+
+test('the outcome of a write has a context: of what is held, and of the write at least', async () => {
+  const { keyValue } = clients;
+  await keyValue.put({ key, value: text('x') });
+  const unseen = await keyValue.getWriteOutcome({ key, requestId: randomBytes(16) });
+  expect(unseen.outcome).toBe(2);
+  expect(unseen.context).toEqual((await keyValue.get({ key })).context);
+
+  const requestId = randomBytes(16);
+  const put = await keyValue.put({ key, value: text('y'), options: { requestId } });
+  const found = await keyValue.getWriteOutcome({ key, requestId });
+  expect(found.context).toEqual(put.context);
+  const outcome = await port.coordination.findWrite(
+    { recordKey: recordKeyOf('default', key.key) } as Parameters<typeof port.coordination.findWrite>[0],
+    requestId,
+  );
+  port.coordination.findWrite = async () => outcome;
+  port.coordination.read = () =>
+    Promise.reject(new OperationError({ kind: 'not-enough-replicas', required: 2, alive: 1 }));
+  const alone = await keyValue.getWriteOutcome({ key, requestId });
+  expect(alone).toMatchObject({ outcome: 1, dot: put.dot });
+  expect(alone.context.length).toBeGreaterThan(0);
 });
 
 test('a write that the gRPC library repeated by itself is refused unless it has a request id', async () => {

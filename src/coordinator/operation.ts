@@ -88,10 +88,8 @@ export interface ReplicaView {
  * been superseded and forgotten since).
  */
 export type WriteOutcomeResult =
-  | { readonly kind: 'applied'; readonly dot: Dot; readonly record: VersionedRecord | undefined }
-  | {
-      readonly kind: 'not-seen';
-    };
+  | { readonly kind: 'applied'; readonly dot: Dot }
+  | { readonly kind: 'not-seen' };
 
 /** What the client-facing services need of the coordinator. All methods reject with OperationError. */
 export interface Coordination {

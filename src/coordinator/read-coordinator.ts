@@ -131,9 +131,7 @@ export class ReadCoordinator {
         failures,
       });
     }
-    if (found.kind === 'not-seen') return found;
-    const record = (await this.read({ ...operation, fallback: [], minContext: undefined })).record;
-    return { kind: 'applied', dot: found.dot, record };
+    return found;
   }
 
   /** Compares and repairs the key's replicas when there is time. */

@@ -101,7 +101,7 @@ export class MemoryCoordination implements Coordination {
     await this.before(operation, 'read');
     const record = this.records.get(mapKeyOf(operation.recordKey));
     const version = record === undefined ? undefined : versionOfRequest(record, requestId);
-    return version === undefined ? { kind: 'not-seen' } : { kind: 'applied', dot: version.dot, record };
+    return version === undefined ? { kind: 'not-seen' } : { kind: 'applied', dot: version.dot };
   }
 
   #readReport(operation: ReadOperation): ReadReport {
