@@ -74,6 +74,8 @@ const callsPerTick = 64;
 const answerBytes = 512;
 /** Bytes of the answers of one batch that are held or being made. */
 const streamBytesMax = 4 * 1024 * 1024;
+/** Longest request of a service that is always on: those are not counted, and ask with a name at most. */
+const alwaysOnBytesMax = 4096;
 /** How often a node that is full looks for clients that do not take their answers. */
 const stalledCheckMs = 1_000;
 
@@ -181,9 +183,17 @@ export class Door {
   }
 
   /** Decodes, or says why not. */
-  decode<Q>(type: MessageType<Q>, bytes: Uint8Array): Q | Failure {
+  decode<Q>(method: DoorMethod, bytes: Uint8Array): Q | Failure {
+    if (method.alwaysOn && bytes.length > alwaysOnBytesMax) {
+      return {
+        kind: 'invalid',
+        reason: 'too-large',
+        field: 'message',
+        problem: `${grouped(bytes.length)} bytes; the limit of this service is ${grouped(alwaysOnBytesMax)} bytes`,
+      };
+    }
     try {
-      return type.decode(bytes);
+      return method.requestType.decode(bytes);
     } catch {
       return {
         kind: 'invalid',
@@ -391,7 +401,7 @@ class OpenUnary<Q, A> implements Call, Leaving, Runnable {
     }
     this.deadlineMs = door.giveUpMs(call, this.arrivedMs, false);
     this.isRetry = isRetry(call.metadata);
-    const request = door.decode<Q>(method.requestType, call.request);
+    const request = door.decode<Q>(method, call.request);
     if (isFailure(request)) {
       if (counted) admission.leave(reserved);
       this.#callback(door.refuse(method, request));
@@ -525,7 +535,7 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
     }
     this.deadlineMs = door.giveUpMs(call, this.arrivedMs, method.alwaysOn);
     this.isRetry = isRetry(call.metadata);
-    const request = door.decode<Q>(method.requestType, call.request);
+    const request = door.decode<Q>(method, call.request);
     if (isFailure(request)) {
       if (counted) door.admission.leave(bytes);
       call.emit('error', door.refuse(method, request));
@@ -609,7 +619,7 @@ class OpenDuplex implements DuplexCall<any, any>, Runnable {
     // Attached last: from here on messages come.
     call.on('data', (bytes: Bytes) => {
       if (this.#ended) return;
-      const request = door.decode(this.#method.requestType, bytes);
+      const request = door.decode(this.#method, bytes);
       if (isFailure(request)) this.#finish(door.refuse(this.#method, request));
       else listener.message(request, bytes.length);
     });

@@ -298,6 +298,22 @@ test('bytes in flight are bounded too', async () => {
   await running;
 });
 
+test('services that are always on take short requests only', async () => {
+  await start();
+  for (const path of [
+    '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+    '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
+    '/grpc.health.v1.Health/Check',
+    '/grpc.health.v1.Health/Watch',
+  ]) {
+    const name = Buffer.alloc(5000, 0x61);
+    const request = Buffer.concat([Buffer.from([0x0a, 0x88, 0x27]), name]);
+    const answer = await raw({ ':path': path }, grpcMessage(request));
+    expect([path, answer.grpcStatus, answer.body.length]).toEqual([path, '3', 0]);
+    expect(answer.message).toContain('5,003 bytes');
+  }
+});
+
 // ---- answers that nobody takes -----------------------------------------------------------
 
 /** A client that sends calls of one method, and takes no byte of what is answered. */
