@@ -69,7 +69,10 @@ type SurfaceCall = Pick<ServerUnaryCall<Bytes, unknown>, 'metadata' | 'getDeadli
 /** How long a refused client should wait: two thirds to four thirds of this, so that they do not all come back at once. */
 const retryAfterMs = 75;
 /** Calls that begin in one tick. Their reads are there at the end of it, so the bounds are looked at once for so many. */
-const callsPerTick = 64;
+const callsPerTick = 32;
+/** Fewer begin when their answers would weigh more than this together, but never less than `callsPerTickMin`. */
+const bytesPerTick = 32 * 1024 * 1024;
+const callsPerTickMin = 4;
 /** What an answer weighs besides its bytes. */
 const answerBytes = 512;
 /** Bytes of the answers of one batch that are held or being made. */
@@ -136,9 +139,10 @@ export class Door {
 
   #runReady(): void {
     const ready = this.#ready;
-    this.#ready = ready.length > callsPerTick ? ready.slice(callsPerTick) : [];
+    const fitting = Math.floor(bytesPerTick / Math.max(1, this.admission.expectedAnswerBytes));
+    const end = Math.min(ready.length, callsPerTick, Math.max(callsPerTickMin, fitting));
+    this.#ready = ready.length > end ? ready.slice(end) : [];
     if (this.#ready.length > 0) this.#dependencies.env.timers.endOfTick(() => this.#runReady());
-    const end = Math.min(ready.length, callsPerTick);
     for (let i = 0; i < end; i++) (ready[i] as Runnable).run();
   }
 
@@ -425,6 +429,12 @@ class OpenUnary<Q, A> implements Call, Leaving, Runnable {
     const door = this.#door;
     const method = this.#method;
     const { admission } = door;
+    const mayRefuse = !method.writes && !method.alwaysOn;
+    // A full node does not even encode what would be refused.
+    if (mayRefuse && !admission.hasRoomFor(admission.expectedAnswerBytes)) {
+      this.#callback(door.refuse(method, door.overloaded()));
+      return;
+    }
     let encoded: Bytes;
     try {
       encoded = door.encode(method, answer);
@@ -433,7 +443,7 @@ class OpenUnary<Q, A> implements Call, Leaving, Runnable {
       return;
     }
     const held = encoded.length + this.requestBytes + answerBytes;
-    if (!method.writes && !method.alwaysOn) {
+    if (mayRefuse) {
       admission.answered(encoded.length);
       // What was written is always told. What was read can be read again.
       if (!admission.hasRoomFor(held)) {
