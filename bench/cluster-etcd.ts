@@ -4,8 +4,9 @@ import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePorts } from '../tools/free-ports.ts';
 import { type Cluster, startAll } from './cluster.ts';
-import { answers, freePorts, ServerProcess } from './server-process.ts';
+import { answers, ServerProcess } from './server-process.ts';
 
 const members = ['m1', 'm2', 'm3'] as const;
 const host = '127.0.0.1';

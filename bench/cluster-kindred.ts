@@ -6,8 +6,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { freePorts } from '../tools/free-ports.ts';
 import { type Cluster, startAll } from './cluster.ts';
-import { answers, freePorts, ServerProcess } from './server-process.ts';
+import { answers, ServerProcess } from './server-process.ts';
 
 export interface KindredOptions {
   /** Configuration, data and logs go here. */

@@ -8,8 +8,9 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { freePorts } from '../tools/free-ports.ts';
 import { type Cluster, startAll } from './cluster.ts';
-import { freePorts, ServerProcess } from './server-process.ts';
+import { ServerProcess } from './server-process.ts';
 
 /** The method that does nothing. */
 export const noOpPath = '/bench.NoOp/Call';

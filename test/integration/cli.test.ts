@@ -9,6 +9,7 @@ import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { runKindred } from '../../src/cli/program.ts';
+import { freePortBase } from '../../tools/free-ports.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'kindred-cli-test-'));
@@ -74,18 +75,6 @@ async function endAll(): Promise<void> {
     if (kindred.process.exitCode === null) kindred.process.kill('SIGTERM');
     await kindred.ended;
   }
-}
-
-/** A base from which all ports that `count` nodes need are free now. */
-async function freePortBase(count: number): Promise<number> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const base = 20_000 + Math.floor(Math.random() * 12_000);
-    const ports = [0, 100, 200].flatMap((step) =>
-      Array.from({ length: count }, (_, index) => base + step + index),
-    );
-    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return base;
-  }
-  throw new Error('no free ports');
 }
 
 function isFree(port: number): Promise<boolean> {

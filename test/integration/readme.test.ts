@@ -6,11 +6,11 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePortBase } from '../../tools/free-ports.ts';
 import { Bindings, mismatch, type TranscriptStep, transcriptOf } from '../support/transcript.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -86,7 +86,7 @@ beforeAll(async () => {
     const lines = leftOut.map(({ line }) => line).join(', ');
     console.warn(`no grpcurl on the PATH: left out are the examples of README.md at the lines ${lines}`);
   }
-  portBase = await freePortBase();
+  portBase = await freePortBase(3);
   const args = ['src/main.ts', 'dev', '--ephemeral', '--commands', '--port-base', String(portBase)];
   cluster = new Conversation(process.execPath, args, { NO_COLOR: '1' });
   await cluster.until((line) => line.startsWith('Kindred is ready'), 0);
@@ -163,23 +163,4 @@ async function runInCluster(step: TranscriptStep): Promise<void> {
   for (const expected of step.expected) {
     from += (await cluster.until((line) => line === expected, from)).length + 1;
   }
-}
-
-/** Ports P, P+1, P+2 and those 100 and 200 above, free a moment ago. */
-async function freePortBase(): Promise<number> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const base = 20_000 + Math.floor(Math.random() * 30_000);
-    const wanted = [0, 100, 200].flatMap((above) => [0, 1, 2].map((index) => base + above + index));
-    const free = await Promise.all(wanted.map(isFree));
-    if (free.every(Boolean)) return base;
-  }
-  throw new Error('no free ports');
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

@@ -10,8 +10,9 @@ import {
   type StorageEngine,
 } from '../../src/storage/engine.ts';
 import { openMemoryEngine } from '../../src/storage/memory.ts';
+import { freePorts } from '../../tools/free-ports.ts';
 import { type Clients, clientsOf } from './client-port.ts';
-import { freePorts, until } from './real-cluster.ts';
+import { until } from './real-cluster.ts';
 
 /** An engine that a test can make wait or fail. */
 export class BreakableEngine implements StorageEngine {

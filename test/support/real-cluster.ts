@@ -5,7 +5,6 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +14,7 @@ import {
   DiagnosticServiceDefinition,
 } from '../../src/gen/kindred/v1/diagnostic.ts';
 import { type KeyValueServiceClient, KeyValueServiceDefinition } from '../../src/gen/kindred/v1/kv.ts';
+import { freePorts } from '../../tools/free-ports.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const readyWithinMs = 30_000;
@@ -231,24 +231,6 @@ export async function until(condition: () => Promise<boolean>, withinMs = 10_000
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms`, { cause: last });
     await pause(20);
   }
-}
-
-/** Ports that were free a moment ago, all different. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer();
-          server.once('error', reject);
-          server.listen(0, '127.0.0.1', () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 function pause(ms: number): Promise<void> {
