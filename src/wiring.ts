@@ -26,6 +26,7 @@ import { type HintDelivery, HintReplay } from './handoff/hint-replay.ts';
 import { HintedWriter } from './handoff/hinted-write.ts';
 import { createLogger, type Logger } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
+import { SiblingAlarm } from './observe/sibling-alarm.ts';
 import { Peers } from './peers.ts';
 import { ReplicaCalls } from './replica/peer-calls.ts';
 import { PlacedRecords } from './replica/placed-records.ts';
@@ -145,6 +146,11 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     { hints: store.hints, identity, clock, wallMicros },
     { recordBytesMax: config.limits.recordBytesMax },
   );
+  const siblingAlarm = new SiblingAlarm({
+    monotonicMs: () => env.clock.monotonicMs(),
+    count: (bucket) => metrics.manySiblings(bucket).add(),
+    warn: (fields, message) => log.warn(fields, message),
+  });
   const coordinator = new Coordinator(
     {
       self: config.node,
@@ -158,6 +164,8 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       observe: {
         readRepair: (_kind, count) => metrics.readRepairs.add(count),
         hedged: () => undefined,
+        manySiblings: ({ name, siblingsMax }, recordKey, siblings) =>
+          siblingAlarm.noticed(name, recordKey, siblings, siblingsMax),
       },
     },
     {

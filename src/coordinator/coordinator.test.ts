@@ -56,6 +56,7 @@ class Cluster {
   readonly down = new Set<NodeId>();
   readonly coordinator: Coordinator;
   hedges = 0;
+  siblingAlarms = 0;
   usualMs: number | undefined;
   /** What this node's replica does with a write. */
   coordinate: Coordinate = async (_key, _intent, { mayBegin }) =>
@@ -89,7 +90,11 @@ class Cluster {
           latencyMs: (node) => node.charCodeAt(0),
           usualMs: () => this.usualMs,
         },
-        observe: { readRepair: () => undefined, hedged: () => this.hedges++ },
+        observe: {
+          readRepair: () => undefined,
+          hedged: () => this.hedges++,
+          manySiblings: () => this.siblingAlarms++,
+        },
       },
       {
         hedgeFactor: options.hedgeFactor ?? 0,
@@ -483,4 +488,12 @@ test('a key is repaired once at a time, and repairs that end at once do not pile
   expect(started.length).toBe(40_001);
   for (const end of ends.slice(1)) end();
   expect(backlog.pending).toBe(0);
+});
+
+test('a write that leaves as many siblings as the bucket warns of raises the alarm, one with fewer does not', async () => {
+  const cluster = new Cluster('abc');
+  await cluster.end(cluster.write('one'));
+  expect(cluster.siblingAlarms).toBe(0);
+  await cluster.end(cluster.write('one', { bucket: { ...bucket, siblingsWarn: 1 } }));
+  expect(cluster.siblingAlarms).toBe(1);
 });

@@ -59,6 +59,7 @@ export class Coordinator implements Coordination {
       lists: this.#lists,
       replica,
       hints,
+      observe,
       reads: this.#reads,
     });
   }

@@ -22,6 +22,8 @@ import type { ReplicaClient } from './replica-client.ts';
 export interface CoordinatorObserver {
   readRepair(kind: 'blocking' | 'background', replicas: number): void;
   hedged(): void;
+  /** A read or a write met as many siblings as the bucket warns of, or more. */
+  manySiblings(bucket: Bucket, recordKey: Uint8Array, siblings: number): void;
 }
 
 export interface ReadCoordinatorDependencies {
@@ -92,6 +94,8 @@ export class ReadCoordinator {
     const blocking = (attempts[first + result.attempt] as ReadAttempt).blockingRepair;
     const behind = core.behind();
     if (repairStarted) observe.readRepair('blocking', 1);
+    const siblings = record?.versions.length ?? 0;
+    if (siblings >= bucket.siblingsWarn) observe.manySiblings(bucket, recordKey, siblings);
     const checkAll = !blocking && env.random.fraction() < this.#options.repairChance;
     if (behind.length > 0 || checkAll) this.repairLater(bucket, recordKey);
     return {

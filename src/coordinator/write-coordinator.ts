@@ -16,7 +16,7 @@ import type { Env } from '../env/env.ts';
 import type { EngineError } from '../storage/engine.ts';
 import type { WriteOperation, WriteReport, WriteResult } from './operation.ts';
 import type { Placed, PreferenceLists } from './preference-list.ts';
-import type { ReadCoordinator } from './read-coordinator.ts';
+import type { CoordinatorObserver, ReadCoordinator } from './read-coordinator.ts';
 import { failedStorage, invalidLevel, type RefusedWrite, refusedWrite } from './refusal.ts';
 import type { ForwardAnswer, ReplicaClient } from './replica-client.ts';
 import { WriteRun } from './write-run.ts';
@@ -93,6 +93,7 @@ export interface WriteCoordinatorDependencies {
   readonly lists: PreferenceLists;
   readonly replica: CoordinatingReplica;
   readonly hints: HintedWrites;
+  readonly observe: Pick<CoordinatorObserver, 'manySiblings'>;
   readonly reads: Pick<ReadCoordinator, 'repairNow' | 'repairLater'>;
 }
 
@@ -150,7 +151,7 @@ export class WriteCoordinator {
     required: number,
   ): Promise<WriteResult> {
     const { recordKey, bucket, strength, durability, deadlineMs } = operation;
-    const { self, env, clientOf, reads } = this.#deps;
+    const { self, env, clientOf, reads, observe } = this.#deps;
     const sync = durability !== 'buffered';
     return new Promise((resolve, reject) => {
       const patience = new Patience();
@@ -165,6 +166,8 @@ export class WriteCoordinator {
       };
       this.#coordinate(operation, placed, sync, patience.mayBegin)
         .then((written) => {
+          const siblings = written.record.versions.length;
+          if (siblings >= bucket.siblingsWarn) observe.manySiblings(bucket, recordKey, siblings);
           // Also when the caller has given up by now: the version exists, and all its homes shall have it.
           run = new WriteRun(
             { clientOf, onDamaged: () => reads.repairLater(bucket, recordKey) },

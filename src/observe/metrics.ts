@@ -62,6 +62,7 @@ export class Metrics {
   private readonly requestsTotal: CounterFamily;
   private readonly requestSeconds: HistogramFamily;
   private readonly shedTotal: CounterFamily;
+  private readonly manySiblingsTotal: CounterFamily;
 
   /** With `processMetrics` also memory, CPU, garbage collection and event-loop delay of this process; once per process. */
   constructor(options: { readonly processMetrics: boolean }) {
@@ -126,6 +127,11 @@ export class Metrics {
       'Requests refused to protect the node, by reason.',
       'reason',
     );
+    this.manySiblingsTotal = counter(
+      'kindred_many_siblings_total',
+      'Reads and writes of keys with as many siblings as their bucket warns of.',
+      'bucket',
+    );
     this.hintsPending = gauge('kindred_hints_pending', 'Hints waiting for an absent replica.', 'target');
     this.hintsBytes = gauge('kindred_hints_bytes', 'Bytes of hints waiting for an absent replica.', 'target');
     this.nodeState = gauge('kindred_node_state', 'State of a peer: 2 up, 1 suspect, 0 failed.', 'peer');
@@ -155,6 +161,11 @@ export class Metrics {
   /** The series of requests refused to protect the node for this reason. */
   shed(reason: string): CounterSeries {
     return this.shedTotal.with(reason);
+  }
+
+  /** The series of reads and writes that met many siblings in this bucket. */
+  manySiblings(bucket: string): CounterSeries {
+    return this.manySiblingsTotal.with(bucket);
   }
 
   /** All of it in the text format of Prometheus. */
