@@ -91,7 +91,11 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   const buckets = new Map(config.buckets.map((bucket) => [bucket.name, bucket]));
   const store = await openStore(config, overrides.openEngine ?? openEngine, env, metrics, log);
 
-  const clock = new HybridClock(() => env.clock.wallMicros(), store.identity.highWaterMicros);
+  const clock = new HybridClock(
+    () => env.clock.wallMicros(),
+    store.identity.highWaterMicros,
+    config.clock.aheadMsMax * 1_000,
+  );
   const identity = identityOf(store);
   const wallMicros = (): number => env.clock.wallMicros();
   const requests = new RequestMemory(() => env.clock.monotonicMs(), requestMemory);

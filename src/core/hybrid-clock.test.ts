@@ -63,3 +63,8 @@ test('gives out nothing that a record cannot hold', () => {
   expect(clock.tick(timeMicrosMax)).toBe(timeMicrosMax);
   expect(clock.tick(0)).toBe(1000);
 });
+
+test('how far ahead a peer is believed can be set', () => {
+  const clock = new HybridClock(() => 1000, 0, 50);
+  expect([clock.observe(1051), clock.observe(1050), clock.last]).toEqual([false, true, 1050]);
+});

@@ -3,7 +3,7 @@
  * goes back, and is always later than what this node has seen. It orders last-write-wins values and is shown as written-at.
  */
 
-/** How far ahead of this machine's clock a peer may be before its time is not adopted: 10 s. */
+/** How far ahead of this machine's clock a peer may be before its time is not adopted, unless configured otherwise: 10 s. */
 export const aheadMicrosMax = 10_000_000;
 
 /** The last time there is, in the year 2112: a forged context that names it cannot push a record beyond what a token may say. */
@@ -11,12 +11,14 @@ export const timeMicrosMax: number = 2 ** 52;
 
 export class HybridClock {
   readonly #wallMicros: () => number;
+  readonly #aheadMax: number;
   #last: number;
 
   /** `startAt`: the persisted high-water mark, so that a clock set back during a restart does not repeat times. */
-  constructor(wallMicros: () => number, startAt: number) {
+  constructor(wallMicros: () => number, startAt: number, aheadMax: number = aheadMicrosMax) {
     this.#wallMicros = wallMicros;
     this.#last = startAt;
+    this.#aheadMax = aheadMax;
   }
 
   /** The latest time given out or adopted. Persist a mark ahead of it. */
@@ -41,13 +43,13 @@ export class HybridClock {
       return own;
     }
     const later = Math.min(after + 1, timeMicrosMax);
-    if (after - this.#wallMicros() <= aheadMicrosMax) this.#last = later;
+    if (after - this.#wallMicros() <= this.#aheadMax) this.#last = later;
     return later;
   }
 
   /** Learns a peer's time. False when it is too far ahead, and was not adopted. */
   observe(peerMicros: number): boolean {
-    if (peerMicros - this.#wallMicros() > aheadMicrosMax) return false;
+    if (peerMicros - this.#wallMicros() > this.#aheadMax) return false;
     if (peerMicros > this.#last) this.#last = peerMicros;
     return true;
   }
