@@ -167,7 +167,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       health: peers,
       observe: {
         readRepair: (_kind, count) => metrics.readRepairs.add(count),
-        hedged: () => undefined,
+        hedged: () => metrics.hedgedReads.add(),
         manySiblings: ({ name, siblingsMax }, recordKey, siblings) =>
           siblingAlarm.noticed(name, recordKey, siblings, siblingsMax),
       },

@@ -75,7 +75,7 @@ export class LocalReplica implements ReplicaClient {
     done(digestOnly ? { kind: 'digest', digest: digestOfBytes(bytes) } : { kind: 'record', bytes });
   }
 
-  /** Gives up after `timeoutMs` as a peer's link does: the disk, or whoever holds the key's lock, may take longer. */
+  /** Gives up after `timeoutMs` as a peer's link does: the disk may take longer. */
   merge(
     recordKey: Uint8Array,
     record: Uint8Array,

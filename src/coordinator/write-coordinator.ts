@@ -54,7 +54,7 @@ export interface CoordinatingReplica {
     options: {
       readonly sync: boolean;
       readonly forgetDamaged: boolean;
-      /** Asked once the key's lock is held, right before anything is changed. */
+      /** Asked right before anything is changed. */
       readonly mayBegin: () => boolean;
     },
   ): Promise<
@@ -102,7 +102,7 @@ type Required = Extract<Requirement, { readonly kind: 'required' }>;
 /** The other homes have at least this long to take a record, also where the caller waits less. */
 const deliveryMsMin = 1_000;
 
-/** The caller's patience with this node's own disk and lock: they have no time-outs of their own. */
+/** The caller's patience with this node's own disk, which has no time-out of its own. */
 class Patience {
   #begun = false;
   #over = false;

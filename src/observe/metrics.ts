@@ -38,6 +38,8 @@ export class Metrics {
   readonly valueBytes: HistogramSeries;
   /** Records sent to replicas that a read found behind. */
   readonly readRepairs: CounterSeries;
+  /** Reads that asked one replica more because an answer was slow. */
+  readonly hedgedReads: CounterSeries;
   /** Writes that ended without a certain outcome. */
   readonly writeOutcomeUnknown: CounterSeries;
   /** Writes whose request id was seen before: nothing new was applied. */
@@ -104,6 +106,10 @@ export class Metrics {
     this.readRepairs = counter(
       'kindred_read_repairs_total',
       'Records sent to replicas behind a read.',
+    ).with();
+    this.hedgedReads = counter(
+      'kindred_hedged_reads_total',
+      'Reads that asked one replica more because an answer was slow.',
     ).with();
     this.writeOutcomeUnknown = counter(
       'kindred_write_outcome_unknown_total',

@@ -12,7 +12,7 @@
  */
 
 import type { ConflictPolicy } from '../bucket.ts';
-import { compareBytes, equalBytes } from '../bytes.ts';
+import { equalBytes } from '../bytes.ts';
 import { compareDots, type Dot, sameDot } from './dot.ts';
 import { covers, joinClocks, type VectorClock, withDot } from './vector-clock.ts';
 
@@ -164,5 +164,5 @@ function sameClock(a: VectorClock, b: VectorClock): boolean {
 /** True when two versions would write the same: the test that a retry is a retry and not another write under one id. */
 export function sameBody(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return compareBytes(a, b) === 0;
+  return equalBytes(a, b);
 }
