@@ -34,6 +34,15 @@ const config: ViteUserConfig = {
       },
       // The random model of a record, in the size that fits the tests. `npm run model` is the large one.
       { extends: true, test: { name: 'model', include: ['test/model/**/*.test.ts'], testTimeout: 120_000 } },
+      // The simulator with its checkers and clients. `npm run simulate` is the large campaign.
+      {
+        extends: true,
+        test: {
+          name: 'simulation',
+          include: ['test/{checkers,workload,simulation}/**/*.test.ts'],
+          testTimeout: 120_000,
+        },
+      },
       // One suite per interface to the world, passed by every implementation.
       {
         extends: true,
