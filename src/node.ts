@@ -19,7 +19,13 @@ import { unreadyReason } from './readiness.ts';
 import { type ClientServer, startServer } from './rpc/server.ts';
 import type { Service } from './rpc/service.ts';
 import type { EngineError } from './storage/engine.ts';
-import { type NodeOverrides, type NodeParts, wireNode } from './wiring.ts';
+import {
+  type NodeOverrides,
+  type NodeParts,
+  type OpenClientPort,
+  type OpenHttpPort,
+  wireNode,
+} from './wiring.ts';
 
 /** The hybrid clock's mark is stored this far ahead of the wall clock, and this often: a restart begins beyond it. */
 const highWaterAheadMicros = 5_000_000;
@@ -57,7 +63,7 @@ export class Node {
     const parts = await wireNode(config, overrides);
     const node = new Node(config, parts);
     try {
-      await node.#open();
+      await node.#open(overrides.openClientPort ?? startServer, overrides.openHttpPort ?? startHttp);
     } catch (error) {
       await node.stop({ deadlineMs: 0 });
       throw error;
@@ -89,7 +95,7 @@ export class Node {
     return this.#stopped;
   }
 
-  async #open(): Promise<void> {
+  async #open(openClientPort: OpenClientPort, openHttpPort: OpenHttpPort): Promise<void> {
     const { peers, replay, clock, store, env, log } = this.#parts;
     await peers.start();
     replay.start();
@@ -107,7 +113,7 @@ export class Node {
     const { host } = this.config.listen;
     const { clientPort, httpPort } = ownMember(this.config);
     const { timeouts, limits } = this.config;
-    this.#server = await startServer(
+    this.#server = await openClientPort(
       {
         env,
         admission: this.#parts.admission,
@@ -119,7 +125,7 @@ export class Node {
       { ...timeouts, ...limits, host, port: clientPort },
     );
     readGauges(this.metrics, this.#parts, this.#server);
-    this.#http = await startHttp(
+    this.#http = await openHttpPort(
       {
         metrics: this.metrics,
         readiness: () => {

@@ -24,6 +24,7 @@ import { loadHash64 } from './env/xxhash.ts';
 import { type Hello, ReplicaError_Kind } from './gen/kindred/peer/v1/peer.ts';
 import { type HintDelivery, HintReplay } from './handoff/hint-replay.ts';
 import { HintedWriter } from './handoff/hinted-write.ts';
+import type { startHttp } from './observe/http.ts';
 import { createLogger, type Logger } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
 import { SiblingAlarm } from './observe/sibling-alarm.ts';
@@ -38,15 +39,23 @@ import type { ReplyBody } from './rpc/frame-size.ts';
 import { GrpcNetwork } from './rpc/grpc-network.ts';
 import { peerProtocolVersion } from './rpc/hello.ts';
 import { type PeerCallHandler, replicaError } from './rpc/peer-server.ts';
+import type { startServer } from './rpc/server.ts';
 import { type DataStore, openDataStore } from './storage/data-store.ts';
 import type { OpenEngine } from './storage/engine.ts';
 import { openEngine } from './storage/open-engine.ts';
+
+/** How a node opens the port for clients: with sockets, or for clients in the same process. */
+export type OpenClientPort = typeof startServer;
+/** How a node opens the port for metrics and probes. */
+export type OpenHttpPort = typeof startHttp;
 
 /** What may be replaced, each with an in-memory twin: by tests, and by the simulator. */
 export interface NodeOverrides {
   readonly env?: Env;
   readonly network?: Network;
   readonly openEngine?: OpenEngine;
+  readonly openClientPort?: OpenClientPort;
+  readonly openHttpPort?: OpenHttpPort;
   readonly log?: Logger;
   /** Metrics of the process too (memory, CPU, event loop). Only where one node is one process. */
   readonly processMetrics?: boolean;

@@ -81,7 +81,10 @@ export async function startServer(
   const healthService = health.service();
   const listed = [healthService.definition.fullName, ...names];
   const reflection = reflectionServices(dependencies.descriptors, listed);
-  for (const each of [...services, healthService, ...reflection]) addService(grpc, door, each);
+  for (const each of [...services, healthService, ...reflection]) {
+    for (const { path, type, handle } of routesOf(door, each))
+      grpc.register(path, handle, asItIs, asItIs, type);
+  }
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
 
   const sockets = new Set<Socket>();
@@ -157,8 +160,20 @@ function listen(listener: NetServer, options: ServerOptions): Promise<void> {
   });
 }
 
-function addService(grpc: Server, door: Door, { definition, handlers, writes, alwaysOn }: Service): void {
-  for (const [key, method] of Object.entries(definition.methods)) {
+/** One method as grpc-js serves it: the door behind its path. */
+export interface DoorRoute {
+  /** `/kindred.v1.KeyValueService/Get` */
+  readonly path: string;
+  readonly type: 'unary' | 'serverStream' | 'bidi';
+  readonly handle: UntypedHandleCall;
+}
+
+/** The methods of a service behind the door, for whoever carries the calls. */
+export function routesOf(
+  door: Door,
+  { definition, handlers, writes, alwaysOn }: Service,
+): readonly DoorRoute[] {
+  return Object.entries(definition.methods).map(([key, method]) => {
     const handler = handlers[key];
     const doorMethod: DoorMethod = {
       name: method.name,
@@ -173,14 +188,8 @@ function addService(grpc: Server, door: Door, { definition, handlers, writes, al
         ? door.serverStream(doorMethod, handler)
         : door.unary(doorMethod, handler);
     const type = method.requestStream ? 'bidi' : method.responseStream ? 'serverStream' : 'unary';
-    grpc.register(
-      `/${definition.fullName}/${method.name}`,
-      handle as UntypedHandleCall,
-      asItIs,
-      asItIs,
-      type,
-    );
-  }
+    return { path: `/${definition.fullName}/${method.name}`, type, handle: handle as UntypedHandleCall };
+  });
 }
 
 /** Requests are decoded behind the door, once they are let in, and answers come encoded, so that they can be counted. */
