@@ -4,6 +4,8 @@
  * draw a random number in any other way.
  */
 
+import type { RarePath } from './rare-path.ts';
+
 export interface Clock {
   /** Milliseconds that never go back, from an arbitrary start. For durations and deadlines inside this process. */
   monotonicMs(): number;
@@ -35,4 +37,6 @@ export interface Env {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
+  /** Whether to take a rare path here. Always false on a real machine; the simulator draws it. */
+  readonly rarePath: (path: RarePath) => boolean;
 }

@@ -1,6 +1,7 @@
 /** An `Env` whose time stands still until a test moves it: timers fire in order of time, then of their making. */
 
 import type { Clock, Env, Random, Timer, Timers } from '../../src/env/env.ts';
+import type { RarePath } from '../../src/env/rare-path.ts';
 
 interface Task {
   atMs: number;
@@ -13,6 +14,9 @@ export class FakeEnv implements Env {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
+  /** The rare paths that are taken whenever they are met. A test adds what it wants to see. */
+  readonly rarePaths: Set<RarePath> = new Set();
+  readonly rarePath = (path: RarePath): boolean => this.rarePaths.has(path);
   #nowMs = 0;
   #sequence = 0;
   #state: number;

@@ -1,0 +1,43 @@
+/**
+ * Rare paths: places in the production code where something legal happens that a healthy machine hardly ever brings about.
+ * The simulator takes them often (FoundationDB calls this BUGGIFY: Zhou et al., SIGMOD 2021, section 4.3); a real node
+ * takes one only when it must.
+ *
+ * A rare path never breaks a promise: each is something that load, a failed disk or a slow peer may cause at any time, and
+ * the comment at its place says why it is safe.
+ */
+
+/** Names the places. One that is taken out of the code goes from here too. */
+export type RarePath =
+  /** A group commit takes only the first of the operations that wait. */
+  | 'group-commit-of-one'
+  /** A frame to a peer is closed after one call. */
+  | 'peer-frame-of-one'
+  /** Calls to a peer wait one tick longer than they would have to. */
+  | 'peer-flush-late'
+  /** A frame of replies to a peer is closed after one reply. */
+  | 'peer-replies-late'
+  /** A read asks everybody for the record, and nobody for a digest. */
+  | 'read-no-digests'
+  /** A digest that agrees is taken for one that differs: the records are fetched and merged. */
+  | 'read-digest-differs'
+  /** A read asks one replica more without waiting for the slow one. */
+  | 'hedge-at-once'
+  /** The short memory of request ids forgets what it was just told. */
+  | 'request-memory-forgets'
+  /** The leased epochs count as used up, so that a write waits for the next lease. */
+  | 'epoch-lease-used-up'
+  /** A replica opens a new epoch for a key although it could go on in the last. */
+  | 'epoch-not-continued'
+  /** A read is followed by a repair of all replicas, although nobody was found behind. */
+  | 'repair-needlessly'
+  /** A repair is dropped as if too many were waiting. */
+  | 'repair-backlog-full'
+  /** Hints are handed over one at a look. */
+  | 'hint-batch-of-one'
+  /** A hint that was confirmed stays, and is handed over again. */
+  | 'hint-delivered-twice'
+  /** A request is refused as if the node had too many. */
+  | 'admission-refuses'
+  /** A pipeline takes one operation at a time. */
+  | 'pipeline-of-one';
