@@ -89,6 +89,11 @@ export class Node {
     return unreadyReason({ store, placement, isUp: (node) => peers.isUp(node) });
   }
 
+  /** What is under way in this node, and what needs attention: what the diagnostic service shows. */
+  get snapshot(): NodeSnapshot {
+    return snapshotOf(this.#parts, this.config, this.#server, this.unreadyReason);
+  }
+
   /** Drains: refuses new requests, finishes what is in flight within `deadlineMs`, then closes peers and store. */
   stop(options: { readonly deadlineMs: number }): Promise<void> {
     this.#stopped ??= this.#close(options.deadlineMs);
@@ -157,12 +162,11 @@ export class Node {
       viewOf: (node: NodeId) => viewOfNode(this.#parts, config, node),
       addressesOf: (node: NodeId) => addressesOfNode(config, node),
     };
-    const snapshot = (): NodeSnapshot => snapshotOf(this.#parts, config, this.#server, this.unreadyReason);
     return [
       keyValue.service,
       topologyService(topology, config.limits),
       diagnosticService(
-        { self: config.node, env, coordination: coordinator, topology, snapshot },
+        { self: config.node, env, coordination: coordinator, topology, snapshot: () => this.snapshot },
         config.limits,
       ),
       bucketService(buckets),

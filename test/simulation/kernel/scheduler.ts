@@ -41,6 +41,7 @@ export class Scheduler {
   #nowMicros = 0;
   #sequence = 0;
   #executed = 0;
+  #numbers = 0;
   #hashLow = 0x9e3779b9;
   #hashHigh = 0x85ebca6b;
 
@@ -57,6 +58,11 @@ export class Scheduler {
   /** Sixteen hexadecimal digits over everything that has happened. */
   get hash(): string {
     return hex(this.#hashHigh) + hex(this.#hashLow);
+  }
+
+  /** A number that nothing else in the run has: names a message in the trace. */
+  nextNumber(): number {
+    return ++this.#numbers;
   }
 
   /** Folds a number into the hash: what an event carried, for instance. Its low 32 bits count. */
@@ -171,7 +177,8 @@ export class Scheduler {
     for (;;) {
       let child = 2 * index + 1;
       if (child >= length) break;
-      if (child + 1 < length && isBefore(heap[child + 1] as SimulatedEvent, heap[child] as SimulatedEvent)) child++;
+      if (child + 1 < length && isBefore(heap[child + 1] as SimulatedEvent, heap[child] as SimulatedEvent))
+        child++;
       const below = heap[child] as SimulatedEvent;
       if (!isBefore(below, last)) break;
       heap[index] = below;
