@@ -1,0 +1,149 @@
+/** What every seed's plan is, over 2,000 of them. */
+
+import { expect, test } from 'vitest';
+import { checkPlan } from './check-plan.ts';
+import { planOf } from './generate-plan.ts';
+import type { FaultPlan } from './seed-plan.ts';
+
+const plans = Array.from({ length: 2000 }, (_, index) => planOf(index + 1));
+
+test('a seed has one plan, and another seed another', () => {
+  expect(planOf(7)).toEqual(planOf(7));
+  expect(new Set(plans.map((plan) => JSON.stringify({ ...plan, seed: 0 }))).size).toBe(plans.length);
+});
+
+test('every plan is sound, and is large enough to find something', () => {
+  for (const plan of plans) {
+    expect(checkPlan(plan), `seed ${plan.seed}`).toEqual([]);
+    const operations = plan.clients.reduce((sum, client) => sum + client.operations, 0);
+    expect(operations).toBeGreaterThanOrEqual(500);
+    expect(operations).toBeLessThanOrEqual(720);
+    expect(plan.faults.length).toBeGreaterThanOrEqual(10);
+    expect(plan.faults.length).toBeLessThanOrEqual(40);
+    expect(plan.nodes.length).toBeGreaterThanOrEqual(5);
+    expect(plan.nodes.length).toBeLessThanOrEqual(7);
+    expect(plan.clients.length).toBeGreaterThanOrEqual(6);
+    expect(plan.clients.length).toBeLessThanOrEqual(14);
+    const keys = new Set(
+      plan.clients.flatMap((client) => client.keys.map(({ bucket, key }) => bucket + key)),
+    );
+    expect(keys.size).toBeLessThanOrEqual(16);
+    expect(plan.faults.map(({ atMs }) => atMs)).toEqual(
+      plan.faults.map(({ atMs }) => atMs).sort((a, b) => a - b),
+    );
+  }
+});
+
+test('clients have the time for what they are to do, and faults come while they do it', () => {
+  for (const plan of plans) {
+    const last = plan.faults.at(-1)?.atMs ?? 0;
+    expect(last).toBeLessThan(25_000);
+    for (const client of plan.clients) {
+      expect(client.operations * client.pauseMs).toBeLessThan(19_000);
+      expect(client.operations * client.pauseMs).toBeGreaterThan(last / 3);
+    }
+  }
+});
+
+test('all numbers are integers, so that they read and write the same everywhere', () => {
+  const visit = (value: unknown): void => {
+    if (typeof value === 'number') expect(Number.isSafeInteger(value)).toBe(true);
+    else if (typeof value === 'object' && value !== null) Object.values(value).forEach(visit);
+  };
+  plans.slice(0, 200).forEach(visit);
+});
+
+test('seeds differ in the kinds of their faults, and together they have all of them', () => {
+  const kinds = plans.map((plan) => new Set(plan.faults.map(({ kind }) => kind)));
+  expect(Math.min(...kinds.map((set) => set.size))).toBeLessThanOrEqual(4);
+  expect(Math.max(...kinds.map((set) => set.size))).toBeGreaterThanOrEqual(10);
+  expect(new Set(kinds.flatMap((set) => [...set])).size).toBe(17);
+  expect(new Set(plans.flatMap((plan) => plan.clients.map(({ profile }) => profile))).size).toBe(10);
+});
+
+test('disks forget in a quarter of the seeds, bits rot in three of ten, all are down at once in one of ten', () => {
+  const share = (has: (faults: readonly FaultPlan[]) => boolean): number =>
+    plans.filter((plan) => has(plan.faults)).length / plans.length;
+  const forgets = share((faults) => faults.some(({ kind }) => kind === 'wipe' || kind === 'restore'));
+  const rots = share((faults) => faults.some(({ kind }) => kind === 'bit-flip'));
+  expect(forgets).toBeGreaterThan(0.2);
+  expect(forgets).toBeLessThan(0.3);
+  expect(rots).toBeGreaterThan(0.25);
+  expect(rots).toBeLessThan(0.35);
+  const blackouts = plans.filter(isBlackedOut);
+  expect(blackouts.length / plans.length).toBeGreaterThan(0.07);
+  expect(blackouts.length / plans.length).toBeLessThan(0.13);
+  const powerful = blackouts.filter(({ faults }) => faults.filter(losesPower).length >= 5);
+  expect(powerful.length).toBeGreaterThan(40);
+});
+
+test('a majority is never down for long', () => {
+  for (const { seed, nodes, faults } of plans) {
+    const long = faults.flatMap((fault) => {
+      const ms = 'downMs' in fault ? fault.downMs : isStill(fault) ? fault.forMs : 0;
+      return ms > 1000 && 'node' in fault
+        ? [{ node: fault.node, fromMs: fault.atMs, toMs: fault.atMs + ms }]
+        : [];
+    });
+    for (const { fromMs } of long) {
+      const down = new Set(
+        long.filter((other) => other.fromMs <= fromMs && fromMs < other.toMs).map(({ node }) => node),
+      );
+      expect(down.size, `seed ${seed}`).toBeLessThanOrEqual((nodes.length - 1) / 2);
+    }
+  }
+});
+
+test('clocks jump both ways, by milliseconds and by minutes', () => {
+  const jumps = plans.flatMap((plan) =>
+    plan.faults.flatMap((fault) => (fault.kind === 'clock-jump' ? [fault.byMs] : [])),
+  );
+  expect(jumps.some((ms) => ms > 60_000)).toBe(true);
+  expect(jumps.some((ms) => ms < -60_000)).toBe(true);
+  expect(jumps.filter((ms) => Math.abs(ms) < 10).length).toBeGreaterThan(100);
+});
+
+test('networks are cut in every form', () => {
+  const forms = new Set(
+    plans.flatMap(({ nodes, faults }) =>
+      faults.flatMap((fault) => {
+        if (fault.kind !== 'partition') return [];
+        const left = nodes.length - fault.from.length - fault.to.length;
+        const single = fault.from.length === 1 || fault.to.length === 1 ? 'one' : 'many';
+        return [`${fault.direction} ${single} ${left === 0 ? 'all' : left === 1 ? 'bridge' : 'ring'}`];
+      }),
+    ),
+  );
+  expect([...forms].sort()).toEqual([
+    'both many all',
+    'both many bridge',
+    'both one all',
+    'both one bridge',
+    'both one ring',
+    'one-way many all',
+    'one-way one all',
+  ]);
+});
+
+function isBlackedOut({
+  nodes,
+  faults,
+}: {
+  nodes: readonly string[];
+  faults: readonly FaultPlan[];
+}): boolean {
+  return faults.some((first) => {
+    const crashed = faults.filter(
+      ({ kind, atMs }) => kind === 'crash' && atMs >= first.atMs && atMs < first.atMs + 100,
+    );
+    return new Set(crashed.map((fault) => ('node' in fault ? fault.node : ''))).size === nodes.length;
+  });
+}
+
+function losesPower(fault: FaultPlan): boolean {
+  return fault.kind === 'crash' && fault.power;
+}
+
+function isStill(fault: FaultPlan): fault is FaultPlan & { kind: 'suspend' | 'disk-full' } {
+  return fault.kind === 'suspend' || fault.kind === 'disk-full';
+}

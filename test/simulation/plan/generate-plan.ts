@@ -1,0 +1,183 @@
+/**
+ * Draws a plan from a seed. Intensities differ from seed to seed, and each seed leaves some kinds of fault out altogether:
+ * swarm testing (Groce et al., ISSTA 2012), which finds what a mixture of everything hides.
+ */
+
+import type { RarePath } from '../../../src/env/rare-path.ts';
+import { SeededRandom } from '../../support/seeded-random.ts';
+import { drawFaults } from './draw-faults.ts';
+import type {
+  ClientPlan,
+  ClientProfile,
+  ClockPlan,
+  DiskWeather,
+  KeyName,
+  NetworkWeather,
+  SeedPlan,
+} from './seed-plan.ts';
+
+/** Keeps the chance that draws a plan apart from that of the world with the same seed. */
+const planStream = 0x1_0000_0000 * 0x706c;
+
+/** Register clients share their keys with nobody, and the others share theirs with many. */
+const profiles: readonly Exclude<ClientProfile, 'register'>[] = [
+  'session',
+  'merger',
+  'blind',
+  'retrier',
+  'deleter',
+  'expirer',
+  'batcher',
+  'streamer',
+  'mixed',
+];
+
+/** The highest percentage of each: beyond it little else would happen, or the run would cost too much. */
+const rarePathMax: Readonly<Record<RarePath, number>> = {
+  'group-commit-cut-short': 100,
+  'peer-frame-cut-short': 100,
+  'peer-flush-late': 50,
+  'peer-replies-cut-short': 50,
+  'replica-overloaded': 3,
+  'read-farthest-first': 50,
+  'read-no-digests': 100,
+  'read-digest-differs': 50,
+  'hedge-at-once': 50,
+  'epoch-lease-of-one': 20,
+  'epoch-not-continued': 5,
+  'repair-needlessly': 30,
+  'repair-backlog-full': 30,
+  'hint-batch-of-one': 100,
+  'hint-delivered-twice': 50,
+  'admission-refuses': 3,
+  'pipeline-of-one': 100,
+};
+
+/** The plan of a seed: always the same one. */
+export function planOf(seed: number): SeedPlan {
+  const random = new SeededRandom(seed + planStream);
+  const spanMs = random.between(10_000, 25_000);
+  const nodes = Array.from({ length: random.between(5, 7) }, (_, index) => `n${index + 1}`);
+  return {
+    seed,
+    nodes,
+    partitions: random.pick([16, 32, 64, 128]),
+    network: drawNetwork(random),
+    disk: drawDisk(random),
+    clocks: drawClocks(random, nodes),
+    clients: drawClients(random, spanMs),
+    faults: drawFaults(random, { nodes, spanMs }),
+    rarePaths: drawRarePaths(random),
+  };
+}
+
+function drawNetwork(random: SeededRandom): NetworkWeather {
+  const latencyMin = random.pick([30, 100, 300, 1000]);
+  const calm: NetworkWeather = {
+    latencyMin,
+    latencyMax: latencyMin * random.between(2, 4),
+    lossPercent: 0,
+    retransmitMicros: random.between(20, 250) * 1000,
+    spikePercent: 0,
+    spikeMicros: 0,
+    resetPerTenThousand: 0,
+  };
+  if (random.percent(35)) return calm;
+  return {
+    ...calm,
+    latencyMax: latencyMin * random.between(2, random.pick([5, 20])),
+    lossPercent: random.percent(60) ? random.between(1, random.pick([2, 6])) : 0,
+    spikePercent: random.percent(60) ? random.between(1, random.pick([2, 5])) : 0,
+    spikeMicros: random.between(5, random.pick([50, 800])) * 1000,
+    resetPerTenThousand: random.percent(50) ? random.between(1, random.pick([3, 15])) : 0,
+  };
+}
+
+function drawDisk(random: SeededRandom): DiskWeather {
+  const writeMin = random.between(10, 100);
+  const syncMin = random.between(50, 2000);
+  const stalls = random.percent(40);
+  return {
+    writeMin,
+    writeMax: writeMin * random.between(2, 10),
+    syncMin,
+    syncMax: syncMin * random.between(2, 8),
+    stallPercent: stalls ? random.between(1, 3) : 0,
+    stallMicros: stalls ? random.between(10, random.pick([50, 400])) * 1000 : 0,
+  };
+}
+
+function drawClocks(random: SeededRandom, nodes: readonly string[]): readonly ClockPlan[] {
+  // Good clocks, those that NTP keeps, and those that nobody keeps.
+  const offsetMax = random.pick([0, 2000, 200_000, 5_000_000]);
+  const driftMax = random.pick([0, 50, 500]);
+  return nodes.map((node) => ({
+    node,
+    wallOffsetMicros: random.between(-offsetMax, offsetMax),
+    driftPpm: random.between(-driftMax, driftMax),
+  }));
+}
+
+function drawClients(random: SeededRandom, spanMs: number): readonly ClientPlan[] {
+  const count = random.between(6, 14);
+  const registers = random.pick([0, 1, 1, 1, 2, 2]);
+  const shared = drawSharedKeys(random, random.between(4, 10));
+  const hot = shared.slice(0, random.between(1, 2));
+  const favoured = random.percent(50) ? [random.pick(profiles), random.pick(profiles)] : profiles;
+  const shares = Array.from({ length: count }, () => random.between(50, 150));
+  const sum = shares.reduce((total, share) => total + share, 0);
+  const operations = random.between(500, 700);
+  return shares.map((share, index) => {
+    const own = Math.ceil((operations * share) / sum);
+    const name = `c${index + 1}`;
+    const isRegister = index < registers;
+    const profile = isRegister ? 'register' : random.pick(random.percent(60) ? favoured : profiles);
+    return {
+      name,
+      seed: random.next(),
+      operations: own,
+      profile,
+      // The rest of the span goes by in waiting for answers.
+      pauseMs: Math.max(1, Math.floor((spanMs * random.between(50, 75)) / 100 / own)),
+      keys: isRegister ? drawOwnKeys(random, name) : drawKeysOfOne(random, shared, hot),
+    };
+  });
+}
+
+function drawSharedKeys(random: SeededRandom, count: number): readonly KeyName[] {
+  const lwwPercent = random.pick([0, 20, 20, 40, 60]);
+  return Array.from({ length: count }, (_, index) => ({
+    bucket: random.percent(lwwPercent) ? 'lww' : 'default',
+    key: `k${index + 1}`,
+  }));
+}
+
+function drawOwnKeys(random: SeededRandom, client: string): readonly KeyName[] {
+  return Array.from({ length: random.between(1, 3) }, (_, index) => ({
+    bucket: 'default',
+    key: `register-${client}-${index + 1}`,
+  }));
+}
+
+/** The hot ones, which nearly everybody uses, and some of the others. */
+function drawKeysOfOne(
+  random: SeededRandom,
+  shared: readonly KeyName[],
+  hot: readonly KeyName[],
+): readonly KeyName[] {
+  const percent = random.pick([20, 50, 100]);
+  const keys = shared.filter((key) => random.percent(hot.includes(key) ? 85 : percent));
+  return keys.length > 0 ? keys : [random.pick(shared)];
+}
+
+function drawRarePaths(random: SeededRandom): Readonly<Record<string, number>> {
+  const offPercent = random.pick([100, 80, 60, 60, 30]);
+  const drawn: Record<string, number> = {};
+  for (const [path, max] of Object.entries(rarePathMax)) {
+    // Both are drawn in any case, so that one path more or less does not change all that follows it.
+    const isOff = random.percent(offPercent);
+    const percent = random.between(1, max);
+    if (!isOff) drawn[path] = percent;
+  }
+  return drawn;
+}
