@@ -105,7 +105,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     store.identity.highWaterMicros,
     config.clock.aheadMsMax * 1_000,
   );
-  const identity = identityOf(store);
+  const identity = identityOf(store, env);
   const wallMicros = (): number => env.clock.wallMicros();
   const requests = new RequestMemory(() => env.clock.monotonicMs(), requestMemory);
   const replica = new Replica(
@@ -194,7 +194,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     log.error({ error, incident }, 'a request failed unexpectedly');
     return incident;
   };
-  const admission = new Admission(config.limits);
+  const admission = new Admission({ env }, config.limits);
   const keyValue = keyValueService(
     {
       env,
@@ -326,11 +326,14 @@ async function openStore(
   return store;
 }
 
-function identityOf(store: DataStore): Identity {
+function identityOf(store: DataStore, env: Env): Identity {
   const { identity } = store;
   return {
     replica: identity.replicaId,
-    epochFloor: identity.epochFloor,
+    get epochFloor() {
+      // Safe: a new epoch may be opened at any time.
+      return env.rarePath('epoch-not-continued') ? Number.POSITIVE_INFINITY : identity.epochFloor;
+    },
     nextEpoch: () => identity.nextEpoch(),
     get epochsLeft() {
       return identity.epochsLeft;

@@ -497,3 +497,36 @@ test('a write that leaves as many siblings as the bucket warns of raises the ala
   await cluster.end(cluster.write('one', { bucket: { ...bucket, siblingsWarn: 1 } }));
   expect(cluster.siblingAlarms).toBe(1);
 });
+
+for (const [path, calls] of [
+  ['read-no-digests', [['read'], ['read'], []]],
+  ['read-digest-differs', [['read'], ['digest', 'read'], []]],
+  ['read-farthest-first', [[], ['digest'], ['read']]],
+  ['hedge-at-once', [['read'], ['digest'], ['read']]],
+  ['repair-needlessly', [['read', 'read'], ['digest', 'digest'], ['digest']]],
+] as const) {
+  test(`a read on the rare path ${path} answers the same`, async () => {
+    const cluster = new Cluster('abc', { hedgeFactor: 1 });
+    for (const replica of cluster.replicas) replica.record = recordOf(1);
+    cluster.env.rarePaths.add(path);
+    // Slow enough for the hedge to come first.
+    if (path === 'hedge-at-once') cluster.of('b').reading = 'silent';
+    const result = await cluster.end(cluster.read('quorum'));
+    expect(result).toMatchObject({ record: recordOf(1), report: { answered: 2, repairStarted: false } });
+    cluster.env.rarePaths.clear();
+    expect(cluster.replicas.map((replica) => replica.calls)).toEqual(calls);
+    expect(cluster.replicas.every(({ record }) => record?.versions.length === 1)).toBe(true);
+  });
+}
+
+test('a repair that is dropped on a rare path is found by the next read', async () => {
+  const cluster = new Cluster('abc');
+  cluster.of('a').record = recordOf(1);
+  cluster.of('b').record = recordOf(1, 2);
+  cluster.env.rarePaths.add('repair-backlog-full').add('read-farthest-first');
+  cluster.down.add(nodeId('c'));
+  await cluster.end(cluster.read('two'));
+  cluster.env.rarePaths.clear();
+  await cluster.end(cluster.read('two'));
+  expect(cluster.of('a').record).toEqual(recordOf(1, 2));
+});

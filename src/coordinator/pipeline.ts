@@ -141,7 +141,10 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
   }
 
   #hasRoom(): boolean {
-    if (this.#running + this.#results.length >= this.#options.operationsMax) return false;
+    const inFlight = this.#running + this.#results.length;
+    if (inFlight >= this.#options.operationsMax) return false;
+    // Safe: what is in flight looks for room again when it is done.
+    if (inFlight > 0 && this.#deps.env.rarePath('pipeline-of-one')) return false;
     const coming = this.#runningGets * this.#deps.admission.expectedAnswerBytes;
     // One at a time goes on in any case.
     return this.#unsentBytes + (this.#running > 1 ? coming : 0) < unsentBytesMax;

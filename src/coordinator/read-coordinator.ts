@@ -77,7 +77,9 @@ export class ReadCoordinator {
     const { bucket, recordKey, strength } = operation;
     const { lists, env, observe, self } = this.#deps;
     const { homes, layoutVersion } = lists.place(bucket.replication, recordKey);
-    const candidates = lists.up(homes);
+    const nearest = lists.up(homes);
+    // Rare path, safe: the order saves time, and any home may answer.
+    const candidates = env.rarePath('read-farthest-first') ? nearest.toReversed() : nearest;
     const levels: Strength[] = [strength];
     for (const level of operation.fallback) levels.push({ kind: 'level', level });
     const attempts = levels.map((level) => attemptOf(level, homes.length));
@@ -96,7 +98,10 @@ export class ReadCoordinator {
     if (repairStarted) observe.readRepair('blocking', 1);
     const siblings = record?.versions.length ?? 0;
     if (siblings >= bucket.siblingsWarn) observe.manySiblings(bucket, recordKey, siblings);
-    const checkAll = !blocking && env.random.fraction() < this.#options.repairChance;
+    const checkAll =
+      (!blocking && env.random.fraction() < this.#options.repairChance) ||
+      // Safe: a repair merges what the replicas hold already.
+      env.rarePath('repair-needlessly');
     if (behind.length > 0 || checkAll) this.repairLater(bucket, recordKey);
     return {
       record,
@@ -140,6 +145,8 @@ export class ReadCoordinator {
 
   /** Compares and repairs the key's replicas when there is time. */
   repairLater(bucket: Bucket, recordKey: Uint8Array): void {
+    // Safe: a full backlog drops them too, and the next read of the key finds what is left of the difference.
+    if (this.#deps.env.rarePath('repair-backlog-full')) return;
     this.#repairs.add({ bucket, recordKey });
   }
 
@@ -207,6 +214,8 @@ export class ReadCoordinator {
     const { hedgeFactor, hedgeMsMin } = this.#options;
     // Nobody left to ask, or nobody but this node is asked at first.
     if (hedgeFactor === 0 || candidates.length <= required) return undefined;
+    // Safe: the answers of more replicas than the level needs only say more.
+    if (this.#deps.env.rarePath('hedge-at-once')) return 0;
     const usual = this.#deps.lists.usualMs(candidates.slice(0, required));
     return usual === undefined ? undefined : Math.max(hedgeMsMin, usual * hedgeFactor);
   }

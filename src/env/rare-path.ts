@@ -9,25 +9,27 @@
 
 /** Names the places. One that is taken out of the code goes from here too. */
 export type RarePath =
-  /** A group commit takes only the first of the operations that wait. */
-  | 'group-commit-of-one'
-  /** A frame to a peer is closed after one call. */
-  | 'peer-frame-of-one'
+  /** A group commit leaves operations that wait to the next one. */
+  | 'group-commit-cut-short'
+  /** A frame to a peer leaves calls that wait to the next one. */
+  | 'peer-frame-cut-short'
   /** Calls to a peer wait one tick longer than they would have to. */
   | 'peer-flush-late'
-  /** A frame of replies to a peer is closed after one reply. */
-  | 'peer-replies-late'
+  /** A frame of replies to a peer leaves replies that wait to the next one. */
+  | 'peer-replies-cut-short'
+  /** A replica turns a peer's call down as if too many were under way. */
+  | 'replica-overloaded'
+  /** A read asks the replicas in the opposite order, this node last. */
+  | 'read-farthest-first'
   /** A read asks everybody for the record, and nobody for a digest. */
   | 'read-no-digests'
   /** A digest that agrees is taken for one that differs: the records are fetched and merged. */
   | 'read-digest-differs'
   /** A read asks one replica more without waiting for the slow one. */
   | 'hedge-at-once'
-  /** The short memory of request ids forgets what it was just told. */
-  | 'request-memory-forgets'
-  /** The leased epochs count as used up, so that a write waits for the next lease. */
-  | 'epoch-lease-used-up'
-  /** A replica opens a new epoch for a key although it could go on in the last. */
+  /** A lease covers one epoch, so that the next key that needs one waits for the next lease. */
+  | 'epoch-lease-of-one'
+  /** A replica opens a new epoch for a key although it could go on in the last. Costs an entry of the key's clock each time. */
   | 'epoch-not-continued'
   /** A read is followed by a repair of all replicas, although nobody was found behind. */
   | 'repair-needlessly'

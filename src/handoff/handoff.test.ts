@@ -128,8 +128,12 @@ interface Replaying {
   look(): Promise<void>;
 }
 
-function startReplay(hints: HintStore, targets: Readonly<Record<string, Target>>, batch = 100): Replaying {
-  const env = new FakeEnv();
+function startReplay(
+  hints: HintStore,
+  targets: Readonly<Record<string, Target>>,
+  batch = 100,
+  env: FakeEnv = new FakeEnv(),
+): Replaying {
   const replayed: string[] = [];
   const errors: unknown[] = [];
   let running = 0;
@@ -235,6 +239,25 @@ test('a hint that was replaced while it was handed over is handed over again', a
   expect([targets.a.values('k'), store.hints.targets().get(a)?.count]).toEqual([['old'], 1]);
   await look();
   expect([targets.a.values('k'), store.hints.targets().get(a)]).toEqual([['new'], undefined]);
+});
+
+test('a hint that is handed over again on a rare path changes nothing, and goes in the end', async () => {
+  const store = await openStore();
+  for (const name of ['k1', 'k2']) await store.write(name, 'v');
+  const targets = { a: new Target(), b: new Target() };
+  targets.b.up = false;
+  const env = new FakeEnv();
+  const { look, replayed } = startReplay(store.hints, targets, 100, env);
+  env.rarePaths.add('hint-delivered-twice');
+  await look();
+  expect([targets.a.deliveries, store.hints.targets().get(a)?.count, replayed]).toEqual([2, 2, []]);
+  env.rarePaths.clear();
+  env.rarePaths.add('hint-batch-of-one');
+  await look();
+  expect([targets.a.deliveries, store.hints.targets().get(a)?.count, replayed]).toEqual([3, 1, ['a 1']]);
+  await look();
+  expect([targets.a.values('k1'), targets.a.values('k2')]).toEqual([['v'], ['v']]);
+  expect(store.hints.targets().get(a)).toBe(undefined);
 });
 
 test('a stop waits for the hint on its way and begins no other', async () => {

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
+import { FakeEnv } from '../../test/support/fake-env.ts';
 import { Admission } from './admission.ts';
 
 test('requests and answers share the bytes, and one alone always has room', () => {
-  const admission = new Admission({ requestsInFlightMax: 10, bytesInFlightMax: 100 });
+  const admission = new Admission({ env: new FakeEnv() }, { requestsInFlightMax: 10, bytesInFlightMax: 100 });
   expect(admission.enter(500)).toBe(true);
   expect(admission.enter(1)).toBe(false);
   admission.leave(500);
@@ -18,7 +19,7 @@ test('requests and answers share the bytes, and one alone always has room', () =
 });
 
 test('room is given to those who wait in turn, and nobody is woken for nothing', () => {
-  const admission = new Admission({ requestsInFlightMax: 2, bytesInFlightMax: 1000 });
+  const admission = new Admission({ env: new FakeEnv() }, { requestsInFlightMax: 2, bytesInFlightMax: 1000 });
   admission.enter(1);
   admission.enter(1);
   const order: number[] = [];
@@ -37,7 +38,7 @@ test('room is given to those who wait in turn, and nobody is woken for nothing',
 });
 
 test('those who wait for more than there is are asked again when all has left', () => {
-  const admission = new Admission({ requestsInFlightMax: 10, bytesInFlightMax: 100 });
+  const admission = new Admission({ env: new FakeEnv() }, { requestsInFlightMax: 10, bytesInFlightMax: 100 });
   admission.hold(50);
   admission.enter(50);
   let entered = false;
@@ -53,10 +54,23 @@ test('those who wait for more than there is are asked again when all has left', 
 });
 
 test('what an answer will weigh is the mean of the last ones', () => {
-  const admission = new Admission({ requestsInFlightMax: 10, bytesInFlightMax: 100 });
+  const admission = new Admission({ env: new FakeEnv() }, { requestsInFlightMax: 10, bytesInFlightMax: 100 });
   expect(admission.expectedAnswerBytes).toBe(0);
   for (let i = 0; i < 200; i++) admission.answered(1000);
   expect(admission.expectedAnswerBytes).toBeCloseTo(1000, 0);
   admission.answered(17_000);
   expect(admission.expectedAnswerBytes).toBeCloseTo(2000, 0);
+});
+
+test('the rare refusal spares the one that is alone, or nobody would wake those who wait', () => {
+  const env = new FakeEnv();
+  const admission = new Admission({ env }, { requestsInFlightMax: 10, bytesInFlightMax: 100 });
+  env.rarePaths.add('admission-refuses');
+  expect([admission.enter(1), admission.enter(1)]).toEqual([true, false]);
+  let entered = false;
+  admission.onRoom(() => {
+    entered = admission.enter(1);
+  });
+  admission.leave(1);
+  expect(entered).toBe(true);
 });

@@ -5,6 +5,7 @@
  */
 
 import { assert } from '../core/assert.ts';
+import type { Env } from '../env/env.ts';
 
 export interface AdmissionOptions {
   readonly requestsInFlightMax: number;
@@ -16,6 +17,7 @@ const answersRemembered = 16;
 
 /** Counts what is being worked on, and what waits to be taken. */
 export class Admission {
+  readonly #env: Env;
   readonly #options: AdmissionOptions;
   #requests = 0;
   #bytes = 0;
@@ -26,7 +28,8 @@ export class Admission {
   #waiting: (() => void)[] = [];
   #idle: (() => void)[] = [];
 
-  constructor(options: AdmissionOptions) {
+  constructor(dependencies: { readonly env: Env }, options: AdmissionOptions) {
+    this.#env = dependencies.env;
     this.#options = options;
   }
 
@@ -42,7 +45,9 @@ export class Admission {
   enter(bytes: number): boolean {
     const { requestsInFlightMax, bytesInFlightMax } = this.#options;
     const tooMuch = this.#bytes > 0 && this.#bytes + bytes > bytesInFlightMax;
-    if (tooMuch || this.#requests >= requestsInFlightMax) {
+    // Safe: refused before anything is begun; and never while nobody is left to wake those who wait for room.
+    const rarely = this.#requests > 0 && this.#env.rarePath('admission-refuses');
+    if (tooMuch || rarely || this.#requests >= requestsInFlightMax) {
       this.#refused();
       return false;
     }

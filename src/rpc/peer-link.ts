@@ -319,9 +319,14 @@ export class PeerLink {
   #planFlush(): void {
     if (this.#flushPlanned || !this.#writable) return;
     this.#flushPlanned = true;
-    this.#env.timers.endOfTick(() => {
+    const flush = (): void => {
       this.#flushPlanned = false;
       this.#flush();
+    };
+    this.#env.timers.endOfTick(() => {
+      // Safe: nobody waits less than a round trip, and the order of the queue stays.
+      if (this.#env.rarePath('peer-flush-late')) this.#env.timers.endOfTick(flush);
+      else flush();
     });
   }
 
@@ -337,7 +342,10 @@ export class PeerLink {
       for (; taken < queue.length; taken++) {
         const call = queue[taken]!;
         if (call.state !== 'queued') continue;
-        if (calls.length > 0 && frameBytes + call.bytes > this.#options.frameBytesMax) break;
+        // Rare path, safe: calls are matched by id, whatever frame they are in.
+        const full =
+          frameBytes + call.bytes > this.#options.frameBytesMax || this.#env.rarePath('peer-frame-cut-short');
+        if (calls.length > 0 && full) break;
         frameBytes += call.bytes;
         call.state = 'sent';
         calls.push({ id: call.id, timeoutMs: remainingMs(call, nowMs), call: call.body });

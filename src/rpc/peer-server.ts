@@ -340,7 +340,9 @@ class IncomingStream {
     if (
       this.callsInFlight >= this.#options.callsInFlightMax ||
       // A call that is alone may exceed the bound: it could never be carried out otherwise.
-      (held > 0 && held + bytes > this.#options.bytesInFlightMax)
+      (held > 0 && held + bytes > this.#options.bytesInFlightMax) ||
+      // Safe: nothing was begun, and the peer is told so.
+      env.rarePath('replica-overloaded')
     ) {
       this.#counters.overloaded++;
       const message = `${this.callsInFlight} calls and ${held} bytes of this peer are under way`;
@@ -426,6 +428,8 @@ class IncomingStream {
       ) {
         frameBytes += sizes[taken]!;
         taken++;
+        // Safe: replies are matched by id, whatever frame they are in.
+        if (this.#dependencies.env.rarePath('peer-replies-cut-short')) break;
       }
       this.#replyBytesWaiting -= frameBytes;
       this.#send(

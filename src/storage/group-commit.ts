@@ -129,6 +129,8 @@ export class GroupCommit {
     ) {
       bytes += bytesOf((this.#queue[count] as QueuedWrite).operation);
       count++;
+      // Safe: a batch may end anywhere, nobody was promised to share one.
+      if (this.#env.rarePath('group-commit-cut-short')) break;
     }
     const batch = this.#queue.splice(0, count);
     this.#queuedBytes -= bytes;

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { FakeEnv } from '../../test/support/fake-env.ts';
 import { nodeId, partitionId } from '../core/identity.ts';
 import { systemEnv } from '../env/system-env.ts';
 import type { StorageEngine } from './engine.ts';
@@ -140,6 +141,23 @@ describe('epochs', () => {
         expect((await open({}, copy)).nextEpoch()).toBeGreaterThan(Math.max(...taken));
       }
     }
+  });
+
+  test('are never handed out twice when a lease covers a single one', async () => {
+    const rare = new FakeEnv();
+    rare.rarePaths.add('epoch-lease-of-one');
+    const lazy = { ...env, rarePath: rare.rarePath };
+    const taken: number[] = [];
+    for (let run = 0; run < 3; run++) {
+      const identity = await openIdentityStore({ engine, crc32, env: lazy }, options);
+      for (let i = 0; i < 20; i++) {
+        while (identity.epochsLeft <= 0) await identity.ensureEpochs();
+        expect(identity.epochsLeft).toBe(1);
+        taken.push(identity.nextEpoch());
+      }
+    }
+    expect(new Set(taken).size).toBe(60);
+    expect(Math.max(...taken)).toBeLessThan(100);
   });
 
   test('none left: a clean refusal, and the next lease comes by itself', async () => {

@@ -393,6 +393,46 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
       expect(server.counters.calls).toBe(1_000);
     });
 
+    test('frames that are cut short on a rare path carry every call, in order', async () => {
+      const rare: ReadonlySet<string> = new Set([
+        'peer-frame-cut-short',
+        'peer-replies-cut-short',
+        'peer-flush-late',
+      ]);
+      const env: Env = { ...harness.env, rarePath: (path) => rare.has(path) };
+      const { route } = await serve(new Replica(), { env });
+      const peer = link(route.address, { env });
+      await harness.until(() => peer.connected, 'the connection');
+      const before = { ...peer.counters };
+      const received: number[] = [];
+      for (let i = 0; i < 100; i++) {
+        peer.call(read(i), 5_000, (outcome) => {
+          if (outcome.kind === 'reply' && outcome.reply.$case === 'stored') {
+            received.push(outcome.reply.value.record[0]! * 256 + outcome.reply.value.record[1]!);
+          }
+        });
+      }
+      await harness.until(() => received.length === 100, 'the replies');
+      expect(received).toEqual(Array.from({ length: 100 }, (_, i) => i));
+      expect(peer.counters.framesSent - before.framesSent).toBe(100);
+      expect(peer.counters.framesReceived - before.framesReceived).toBe(100);
+    });
+
+    test('a call that a replica turns down on a rare path was not begun', async () => {
+      const replica = new Replica();
+      const env: Env = { ...harness.env, rarePath: (path) => path === 'replica-overloaded' };
+      const { route } = await serve(replica, { env });
+      const peer = link(route.address);
+      await harness.until(() => peer.connected, 'the connection');
+      const outcomes: CallOutcome[] = [];
+      peer.call(merge(10), 5_000, (outcome) => outcomes.push(outcome));
+      await harness.until(() => outcomes.length === 1, 'the reply');
+      expect(outcomes).toMatchObject([
+        { kind: 'reply', reply: { $case: 'error', value: { kind: ReplicaError_Kind.KIND_OVERLOADED } } },
+      ]);
+      expect(replica.asked).toEqual([]);
+    });
+
     test('frames are cut at their size, and a call above it travels alone', async () => {
       const { route } = await serve(new Replica());
       const peer = link(route.address, {}, { frameBytesMax: 10_000 });

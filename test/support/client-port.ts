@@ -65,10 +65,13 @@ export async function startClientPort(options: ClientPortOptions = {}): Promise<
   const env = systemEnv();
   const hash64 = await loadHash64();
   const coordination = new MemoryCoordination(() => env.clock.wallMicros());
-  const admission = new Admission({
-    requestsInFlightMax: options.requestsInFlightMax ?? 4096,
-    bytesInFlightMax: options.bytesInFlightMax ?? 256 * 1024 * 1024,
-  });
+  const admission = new Admission(
+    { env },
+    {
+      requestsInFlightMax: options.requestsInFlightMax ?? 4096,
+      bytesInFlightMax: options.bytesInFlightMax ?? 256 * 1024 * 1024,
+    },
+  );
   const buckets = new Map([testBucket, ...(options.buckets ?? [])].map((bucket) => [bucket.name, bucket]));
   const tokens = new ContextTokens('test');
   const observed: Observed[] = [];

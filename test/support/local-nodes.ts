@@ -1,6 +1,8 @@
 /** Whole nodes in this process, over real sockets, on engines in memory that a test can hold back or break. */
 
 import { parseConfig } from '../../src/config/parse-config.ts';
+import type { Env } from '../../src/env/env.ts';
+import { systemEnv } from '../../src/env/system-env.ts';
 import { Node } from '../../src/node.ts';
 import { silentLogger } from '../../src/observe/log.ts';
 import {
@@ -79,10 +81,11 @@ export interface LocalNodes {
   stop(): Promise<void>;
 }
 
-/** `settings`: further parts of the configuration, as a file has them. */
+/** `settings`: further parts of the configuration, as a file has them. `env`: of all nodes, the machine's own by default. */
 export async function startLocalNodes(
   count: number,
   settings: Readonly<Record<string, unknown>> = {},
+  env: Env = systemEnv(),
 ): Promise<LocalNodes> {
   const ports = await freePorts(count * 3);
   const members = Array.from({ length: count }, (_, index) => ({
@@ -106,7 +109,7 @@ export async function startLocalNodes(
       const file = { cluster, members, node: id, storage: { engine: 'memory' }, ...settings };
       const { config } = parseConfig({ file: { name: 'test', text: JSON.stringify(file) } });
       const engine = new BreakableEngine();
-      const node = await Node.start(config, { log: silentLogger(), openEngine: async () => engine });
+      const node = await Node.start(config, { env, log: silentLogger(), openEngine: async () => engine });
       const address = `127.0.0.1:${client_port}`;
       started.push({ id, node, engine, address, clients: clientsOf(address) });
     }
