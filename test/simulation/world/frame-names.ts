@@ -1,0 +1,158 @@
+/** Says in a line what is in a frame, for the trace. Nothing here is used by a run that nobody reads. */
+
+import { readRecordKey } from '../../../src/core/ring/record-key.ts';
+import type { PeerChannel } from '../../../src/env/network.ts';
+import {
+  ExchangeRequest,
+  ExchangeResponse,
+  HeartbeatRequest,
+  HeartbeatResponse,
+  Origin,
+  type ReplicaCall,
+  type ReplicaReply,
+} from '../../../src/gen/kindred/peer/v1/peer.ts';
+import { Operation } from '../../../src/gen/kindred/v1/kv.ts';
+
+export interface FrameName {
+  readonly text: string;
+  /** `bucket/key`, where the whole frame is about one. */
+  readonly key: string | undefined;
+}
+
+/** Calls and replies that a line names; the others are counted. */
+const shownMax = 4;
+/** Frames whose names are remembered, between their departure and their arrival. */
+const namesMax = 4_096;
+
+/** The frames of one connection. */
+export class FrameNames {
+  readonly #channel: PeerChannel;
+  /** What each call was about, because a reply does not say. */
+  readonly #keyOfCall = new Map<number, string>();
+  readonly #names = new Map<Uint8Array, FrameName>();
+
+  constructor(channel: PeerChannel) {
+    this.#channel = channel;
+  }
+
+  describe(frame: Uint8Array, direction: 'request' | 'reply'): FrameName {
+    let name = this.#names.get(frame);
+    if (name === undefined) {
+      if (this.#names.size >= namesMax) this.#names.clear();
+      name = this.#nameOf(frame, direction);
+      this.#names.set(frame, name);
+    }
+    return name;
+  }
+
+  #nameOf(frame: Uint8Array, direction: 'request' | 'reply'): FrameName {
+    try {
+      if (this.#channel === 'data')
+        return direction === 'request' ? this.#calls(frame) : this.#replies(frame);
+      if (direction === 'request') {
+        const { sequence, hello } = HeartbeatRequest.decode(frame);
+        return { text: `heartbeat ${sequence}${hello === undefined ? '' : ' with hello'}`, key: undefined };
+      }
+      const { sequence, hello } = HeartbeatResponse.decode(frame);
+      return { text: `heartbeat ${sequence} answered${answerTo(hello)}`, key: undefined };
+    } catch {
+      return { text: `${frame.byteLength} bytes that do not decode`, key: undefined };
+    }
+  }
+
+  #calls(frame: Uint8Array): FrameName {
+    const { calls, hello } = ExchangeRequest.decode(frame);
+    const parts = calls.map((call) => this.#call(call));
+    return nameOf(hello === undefined ? '' : `hello of ${hello.nodeId}`, parts);
+  }
+
+  #replies(frame: Uint8Array): FrameName {
+    const { replies, hello } = ExchangeResponse.decode(frame);
+    return nameOf(
+      answerTo(hello).trimStart(),
+      replies.map((reply) => this.#reply(reply)),
+    );
+  }
+
+  #call({ id, call }: ReplicaCall): FrameName {
+    const key = keyOf(call);
+    if (key !== undefined) {
+      if (this.#keyOfCall.size >= namesMax) this.#keyOfCall.clear();
+      this.#keyOfCall.set(id, key);
+    }
+    return { text: `${verbOf(call)} ${key ?? '?'} (#${id})`, key };
+  }
+
+  #reply({ id, reply }: ReplicaReply): FrameName {
+    const key = this.#keyOfCall.get(id);
+    return { text: `${resultOf(reply)} ${key ?? '?'} (#${id})`, key };
+  }
+}
+
+function nameOf(greeting: string, parts: readonly FrameName[]): FrameName {
+  const shown = parts.slice(0, shownMax).map(({ text }) => text);
+  if (greeting !== '') shown.unshift(greeting);
+  if (parts.length > shownMax) shown.push(`${parts.length - shownMax} more`);
+  const key = parts[0]?.key;
+  return {
+    text: shown.length === 0 ? 'nothing' : shown.join(', '),
+    key: parts.every((part) => part.key === key) ? key : undefined,
+  };
+}
+
+function answerTo(hello: { readonly accepted: boolean; readonly refusal: string } | undefined): string {
+  if (hello === undefined) return '';
+  return hello.accepted ? ' hello accepted' : ` hello refused: ${hello.refusal}`;
+}
+
+const originNames: Readonly<Record<number, string>> = {
+  [Origin.ORIGIN_HINT]: ' from a hint',
+  [Origin.ORIGIN_READ_REPAIR]: ' as a repair',
+};
+
+function verbOf(call: ReplicaCall['call']): string {
+  switch (call?.$case) {
+    case 'read':
+      return call.value.digestOnly ? 'read digest' : 'read';
+    case 'merge':
+      return `merge${call.value.sync ? ' synced' : ''}${originNames[call.value.origin] ?? ''}`;
+    case 'forwarded':
+      return `forward ${Operation.decode(call.value.operation).op?.$case ?? 'nothing'}`;
+    case 'find':
+      return 'find write';
+    case undefined:
+      return 'unknown call';
+  }
+}
+
+function keyOf(call: ReplicaCall['call']): string | undefined {
+  if (call === undefined) return undefined;
+  if (call.$case === 'forwarded') {
+    const key = Operation.decode(call.value.operation).op?.value.key;
+    return key === undefined ? undefined : `${key.bucket === '' ? 'default' : key.bucket}/${utf8(key.key)}`;
+  }
+  const name = readRecordKey(call.value.key);
+  return name === undefined ? undefined : `${name.bucket}/${utf8(name.key)}`;
+}
+
+function resultOf(reply: ReplicaReply['reply']): string {
+  switch (reply?.$case) {
+    case 'stored':
+      if (!reply.value.found) return 'absent';
+      return reply.value.record.length === 0 ? 'digest of' : 'record of';
+    case 'merged':
+      return `merged${reply.value.changed ? '' : ' (nothing new)'}${reply.value.synced ? ' synced' : ''}`;
+    case 'operationResult':
+      return 'result of';
+    case 'error':
+      return `error ${reply.value.kind} (${reply.value.message}) for`;
+    case 'found':
+      return reply.value.found ? 'found write of' : 'no such write of';
+    case undefined:
+      return 'unknown reply';
+  }
+}
+
+function utf8(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}

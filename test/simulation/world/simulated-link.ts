@@ -1,0 +1,47 @@
+/** The way from one host to another: how long what is sent takes, and whether anything gets through at all. */
+
+import type { SeededRandom } from '../../support/seeded-random.ts';
+import type { NetworkWeather } from '../plan/seed-plan.ts';
+
+/** 1 Gbit/s. */
+const bytesPerMicro = 125;
+
+export class SimulatedLink {
+  readonly from: string;
+  readonly to: string;
+  readonly random: SeededRandom;
+  blocked = false;
+  extraMicros = 0;
+  readonly #weather: NetworkWeather;
+
+  constructor(from: string, to: string, weather: NetworkWeather, random: SeededRandom) {
+    this.from = from;
+    this.to = to;
+    this.#weather = weather;
+    this.random = random;
+  }
+
+  /** What `bytes` take this time, a loss that TCP makes good included. */
+  delayMicros(bytes: number): number {
+    const { latencyMin, latencyMax, lossPercent, retransmitMicros, spikePercent, spikeMicros } =
+      this.#weather;
+    let micros =
+      this.random.between(latencyMin, latencyMax) + this.extraMicros + Math.floor(bytes / bytesPerMicro);
+    const chance = this.random.below(100);
+    if (chance < lossPercent) micros += retransmitMicros;
+    else if (chance < lossPercent + spikePercent) micros += this.random.below(spikeMicros + 1);
+    return micros;
+  }
+
+  /** Whether the stream breaks with this frame, for no reason. */
+  breaks(): boolean {
+    return (
+      this.#weather.resetPerTenThousand > 0 && this.random.below(10_000) < this.#weather.resetPerTenThousand
+    );
+  }
+
+  /** When TCP tries again after the link was blocked, counted from then. */
+  retryMicros(): number {
+    return this.random.below(this.#weather.retransmitMicros + 1);
+  }
+}
