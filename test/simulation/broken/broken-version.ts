@@ -20,8 +20,6 @@ export interface BrokenVersion {
   /** Where this bug was shipped before: a class of published bugs, or the issue of another store. */
   readonly repeats: string;
   readonly patches: readonly Patch[];
-  /** A seed whose run shows the bug, for the fast test. Absent: not found within the seeds that were tried. */
-  readonly foundBy?: number;
 }
 
 /** The source with the version's patches of that file. Throws when one of them does not fit exactly once. */
