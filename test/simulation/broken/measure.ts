@@ -94,6 +94,8 @@ async function main(): Promise<number> {
     console.error('--write needs all versions: leave the names out');
     return 2;
   }
+  // Now, and not after hours of hunting.
+  if (values.write) withTable(await readFile(documentFile, 'utf8'), '');
   const versions = positionals.length === 0 ? allBrokenVersions : positionals.map(brokenVersionOf);
   const findings = await measureAll(versions, { seeds, jobs });
   const table = tableOf(findings);
