@@ -63,7 +63,10 @@ export class SimulatedNetwork {
 
   /** The network as one life of a process on `host` sees it. It listens at its host's name, whatever it asks for. */
   endpoint(host: string, owner: EventOwner): Network {
-    this.#down.delete(host);
+    if (this.#down.delete(host)) {
+      for (const { ends } of this.#connections)
+        for (const end of ends) if (end.link.to === host) end.noticeReturn();
+    }
     this.#hostOf.set(owner, host);
     return {
       listen: (address, accept) => this.#listen(host, owner, address, accept),
@@ -89,7 +92,10 @@ export class SimulatedNetwork {
       if (!connection.isBetween(from, to)) continue;
       if (on && !this.#link(to, from).blocked) this.#giveUpLater(connection);
       if (on) continue;
-      for (const end of connection.ends) if (end.link === link) end.release(retryMicros);
+      for (const end of connection.ends) {
+        if (end.link === link) end.release(retryMicros);
+        end.noticeReturn();
+      }
     }
   }
 

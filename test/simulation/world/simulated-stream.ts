@@ -37,6 +37,8 @@ const closeGraceMicros = 1_000_000;
 const keepaliveMicros = { least: 5_000_000, most: 15_000_000 };
 /** Frames of a connection that was cut may come so much later than they should have. */
 const stragglerMicros = 1_000_000;
+/** TCP repeats what nobody acknowledges, at times that grow to this and beyond. */
+const repeatMicros = 2_000_000;
 
 type Item =
   | { readonly kind: 'frame'; readonly frame: Uint8Array; readonly message: number; event?: SimulatedEvent }
@@ -156,6 +158,8 @@ export class StreamEnd implements FrameStream {
   #ended = false;
   /** The other end is gone and this one was not told. It may find out by sending from this moment on. */
   #unawareUntilMicros: number | undefined;
+  /** It has sent something since; its machine repeats that until somebody answers. */
+  #repeating = false;
 
   constructor(connection: SimulatedConnection, link: SimulatedLink, owner: EventOwner | undefined) {
     this.#connection = connection;
@@ -175,9 +179,11 @@ export class StreamEnd implements FrameStream {
     const item: Item = { kind: 'frame', frame, message: this.#connection.context.nextMessage() };
     this.#pendingBytes += frame.byteLength;
     this.#traceFrame(item, 'sent');
-    if (this.#unawareUntilMicros !== undefined) this.#findOut();
-    if (this.#ended) this.#traceFrame(item, 'lost');
-    else if (this.#connection.established && this.link.breaks()) {
+    if (this.#unawareUntilMicros !== undefined) {
+      this.#repeating = true;
+      this.#findOut(0);
+    }
+    if (this.#connection.established && this.link.breaks()) {
       this.#traceFrame(item, 'lost');
       this.#connection.cut('connection reset by peer');
     } else this.#push(item);
@@ -230,6 +236,7 @@ export class StreamEnd implements FrameStream {
     const wasClosing = this.#closing;
     const wasFinished = this.finished;
     this.finished = true;
+    this.#discardIncoming();
     if (wasFinished || wasClosing || !this.#connection.established) {
       // Its machine still sends what the process had closed with, if there is a machine.
       if (silently || !wasClosing) this.#dropWaiting();
@@ -274,6 +281,11 @@ export class StreamEnd implements FrameStream {
     );
   }
 
+  /** The way to the other end is open again, and if there is nobody, its machine says so to what is repeated. */
+  noticeReturn(): void {
+    if (this.#repeating) this.#findOut(this.link.random.below(repeatMicros));
+  }
+
   /** Frames that are under way will come later than they should. */
   delayTravelling(): void {
     const { scheduler } = this.#connection.context.world;
@@ -314,8 +326,10 @@ export class StreamEnd implements FrameStream {
   }
 
   #push(item: Item): void {
-    if (this.#ended) return;
-    if (!this.#connection.established || this.link.blocked || this.#waiting.length > 0)
+    // An end that has finished takes nothing any more.
+    if (this.#ended || (this.other.finished && this.other.owner !== undefined))
+      this.#traceFrame(item, 'lost');
+    else if (!this.#connection.established || this.link.blocked || this.#waiting.length > 0)
       this.#waiting.push(item);
     else this.#travel(item);
   }
@@ -345,7 +359,6 @@ export class StreamEnd implements FrameStream {
     if (item.kind === 'frame') {
       if (this.finished || this.#closing) {
         this.other.#traceFrame(item, 'lost');
-        if (this.finished) this.other.loseTouch(0);
         return;
       }
       this.#connection.context.world.scheduler.mix(crc32(item.frame));
@@ -373,14 +386,15 @@ export class StreamEnd implements FrameStream {
   }
 
   /** Something was sent to an end that is gone: its machine says so, if it can. */
-  #findOut(): void {
+  #findOut(afterMicros: number): void {
     const { world, isUp } = this.#connection.context;
     const { nowMicros } = world.scheduler;
     const { owner, other, link } = this;
     if (owner === undefined || this.#connection.isBlocked || !isUp(link.to)) return;
     if (this.#unawareUntilMicros === undefined || nowMicros < this.#unawareUntilMicros) return;
     this.#unawareUntilMicros = Number.POSITIVE_INFINITY;
-    this.#connection.later(link.delayMicros(0) + other.link.delayMicros(0), owner, eventKind.stream, () =>
+    const micros = afterMicros + link.delayMicros(0) + other.link.delayMicros(0);
+    this.#connection.later(micros, owner, eventKind.stream, () =>
       this.#finish(new NetworkError('reset', `${link.to} does not know this connection`)),
     );
   }
@@ -388,6 +402,7 @@ export class StreamEnd implements FrameStream {
   #finish(error: NetworkError | undefined): void {
     if (this.finished) return;
     this.finished = true;
+    this.#discardIncoming();
     this.#connection.trace(this, this.#closing || error === undefined ? 'closed' : error.message);
     // An end that broke by itself sends nothing more, and answers nothing.
     if (!this.#closing) {
@@ -401,6 +416,11 @@ export class StreamEnd implements FrameStream {
   #overIfFinished(): void {
     if (this.finished && (this.other.finished || this.other.owner === undefined))
       this.#connection.context.over(this.#connection);
+  }
+
+  #discardIncoming(): void {
+    const { other } = this;
+    for (const item of other.#travelling.splice(0)) other.#drop(item);
   }
 
   #dropWaiting(): void {
