@@ -311,6 +311,15 @@ async function openStore(
         'other replicas have them',
     );
   }
+  const { replicaId, formerReplicaId } = store.identity;
+  if (formerReplicaId !== undefined) {
+    log.warn(
+      { replica: replicaId.toString(16), formerReplica: formerReplicaId.toString(16) },
+      'the data directory is a copy (restored, moved to another disk, or cloned): the node took a new replica id. What the ' +
+        'directory holds is merged with what the other replicas have. Writes that the node acknowledged after the copy was ' +
+        'made are missing here until their keys are read at QUORUM or written again',
+    );
+  }
   store.onFailure((error) => {
     // What arrives while the store closes is refused too, and is no failure of the disk.
     if (error.code === 'closed') return;

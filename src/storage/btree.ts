@@ -14,8 +14,9 @@ import { open, type RootDatabase } from 'lmdb';
 import { assert } from '../core/assert.ts';
 import { checkBtreeFile } from './btree-check.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { readDirectoryMark } from './directory-mark.ts';
 import { directorySizeBytes } from './directory-size.ts';
-import type { EngineOperation, EngineOptions, KeyRange, StorageEngine } from './engine.ts';
+import type { DirectoryMark, EngineOperation, EngineOptions, KeyRange, StorageEngine } from './engine.ts';
 import { engineError, FailStop } from './engine-failure.ts';
 
 /** Address space, not memory nor disk: the file grows as needed, and a fixed map never moves under a reader. */
@@ -33,6 +34,7 @@ export async function openBtreeEngine(
     const folder = join(path, 'btree');
     await mkdir(folder, { recursive: true });
     await checkBtreeFile(join(folder, 'data.mdb'), { pages: options.integrityCheck !== 'quick' });
+    const mark = await readDirectoryMark(path);
     const lmdb = open<Buffer, Uint8Array>({
       path: folder,
       noSubdir: false,
@@ -43,7 +45,7 @@ export async function openBtreeEngine(
       eventTurnBatching: false,
       mapSize: mapBytes,
     });
-    return new BtreeEngine(lmdb, lock, path);
+    return new BtreeEngine(lmdb, lock, path, mark);
   } catch (cause) {
     await lock.release();
     throw engineError(cause, 'opening the store in', path);
@@ -52,6 +54,7 @@ export async function openBtreeEngine(
 
 class BtreeEngine implements StorageEngine {
   readonly kind = 'btree';
+  readonly mark: DirectoryMark;
   /** A commit is whole or not there: the meta page turns over only after the pages are on disk. */
   readonly tailDropped = false;
   readonly #lmdb: RootDatabase<Buffer, Uint8Array>;
@@ -61,7 +64,13 @@ class BtreeEngine implements StorageEngine {
   readonly #writing = new Set<Promise<unknown>>();
   readonly #iterating = new Set<Iterator<unknown>>();
 
-  constructor(lmdb: RootDatabase<Buffer, Uint8Array>, lock: DirectoryLock, path: string) {
+  constructor(
+    lmdb: RootDatabase<Buffer, Uint8Array>,
+    lock: DirectoryLock,
+    path: string,
+    mark: DirectoryMark,
+  ) {
+    this.mark = mark;
     this.#lmdb = lmdb;
     this.#lock = lock;
     this.#path = path;

@@ -18,8 +18,20 @@ export interface KeyRange {
   readonly limit?: number;
 }
 
+/** Tells a directory from its copies. See directory-mark.ts for how, and for what it cannot tell. */
+export interface DirectoryMark {
+  /** The marks that the directory had when it was opened. A copy has none that its store knows. */
+  readonly found: readonly string[];
+  /** Makes a new mark, durably, and returns it for the store to remember. Called once. Rejects with EngineError. */
+  make(): Promise<string>;
+  /** Removes the marks that were found. Only once the new one is stored. */
+  settle(): Promise<void>;
+}
+
 export interface StorageEngine {
   readonly kind: EngineKind;
+  /** Absent where there is no directory that could be copied. */
+  readonly mark?: DirectoryMark;
   /**
    * True when the log ended in a half-written batch that was dropped at opening. That is what a power failure leaves of
    * writes that nobody acknowledged; it is also what rotted bits at the very end look like, and then acknowledged writes

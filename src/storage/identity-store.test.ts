@@ -240,3 +240,65 @@ test('the high-water mark is kept over runs and never goes back', async () => {
   expect(first.highWaterMicros).toBe(1_800_000_000_123_456);
   expect((await open()).highWaterMicros).toBe(1_800_000_000_123_456);
 });
+
+describe('the mark of the directory', () => {
+  /** The same engine in a directory with these marks, where the next one is `next`. */
+  function marked(found: readonly string[], next: string, order: string[] = []): StorageEngine {
+    return Object.assign(Object.create(engine) as StorageEngine, {
+      get: engine.get.bind(engine),
+      entries: engine.entries.bind(engine),
+      write: (...call: Parameters<StorageEngine['write']>) => {
+        order.push('write');
+        return engine.write(...call);
+      },
+      mark: {
+        found,
+        make: async () => {
+          order.push('make');
+          return next;
+        },
+        settle: async () => {
+          order.push('settle');
+        },
+      },
+    });
+  }
+
+  test('that was left behind is found again: the store is the same', async () => {
+    const order: string[] = [];
+    const first = await open({}, marked([], 'a', order));
+    expect(order).toEqual(['make', 'write', 'settle']);
+    // A crash before the earlier mark was removed leaves both.
+    const second = await open({}, marked(['other', 'a'], 'b'));
+    expect([second.replicaId, second.formerReplicaId]).toEqual([first.replicaId, undefined]);
+    expect((await open({}, marked(['b'], 'c'))).replicaId).toBe(first.replicaId);
+  });
+
+  test.each([[[]], [['b', 'c']]])(
+    '%j in place of it: another replica id, above all epochs',
+    async (found) => {
+      const first = await open({}, marked([], 'a'));
+      const epoch = first.nextEpoch();
+      const second = await open({}, marked(found, 'd'));
+      expect(second.formerReplicaId).toBe(first.replicaId);
+      expect(second.replicaId).not.toBe(first.replicaId);
+      expect(second.nextEpoch()).toBeGreaterThan(epoch);
+      const third = await open({}, marked(['d'], 'e'));
+      expect([third.replicaId, third.formerReplicaId]).toEqual([second.replicaId, undefined]);
+    },
+  );
+
+  test('is taken on by a store that had none, and does not matter where there is none', async () => {
+    const first = await open();
+    expect((await open({}, marked([], 'a'))).replicaId).toBe(first.replicaId);
+    expect((await open()).replicaId).toBe(first.replicaId);
+  });
+
+  test('is not believed when it is damaged', async () => {
+    await open({}, marked([], 'a'));
+    await engine.write([{ kind: 'put', key: Buffer.from('\0mark', 'latin1'), value: Uint8Array.of(1) }], {
+      sync: true,
+    });
+    await expect(open({}, marked(['a'], 'b'))).rejects.toMatchObject({ code: 'damaged' });
+  });
+});

@@ -73,6 +73,7 @@ const names = [
   'high-water',
   'ended-clean',
   'buffered-dots',
+  'mark',
 ] as const;
 type Name = (typeof names)[number];
 
@@ -84,6 +85,8 @@ interface StoredIdentity {
   readonly highWaterMicros: number;
   readonly endedClean: boolean;
   readonly bufferedDots: boolean;
+  /** The mark of the directory that the last run made. A store of an earlier version has none, nor one without a disk. */
+  readonly mark: string | undefined;
 }
 
 /** Opens the identity of a store, or makes one in an empty store. Throws IdentityError, or EngineError. */
@@ -92,14 +95,20 @@ export async function openIdentityStore(
   options: IdentityOptions,
 ): Promise<IdentityStore> {
   const stored = await readIdentity(deps, options);
-  const previous = stored ?? {
+  const former: StoredIdentity = stored ?? {
     replicaId: deps.env.random.id53(),
     epochLease: 1,
     epochFloor: 0,
     highWaterMicros: 0,
     endedClean: true,
     bufferedDots: false,
+    mark: undefined,
   };
+  const { mark } = deps.engine;
+  const copied = former.mark !== undefined && mark !== undefined && !mark.found.includes(former.mark);
+  // The directory that this one was copied from may have given out dots since. They were its own: whoever has another
+  // replica id can never give out the same, and need not know them.
+  const previous = copied ? { ...former, replicaId: deps.env.random.id53() } : former;
   // Dots may have left the last run that are not on disk any more: then no actor of before may be continued, in this run
   // nor in any later one, so the floor is stored. It is the first epoch of a new block: greater than all that were used.
   const forgotten = deps.engine.tailDropped || (!previous.endedClean && previous.bufferedDots);
@@ -111,6 +120,10 @@ export async function openIdentityStore(
     put(deps.crc32, 'ended-clean', Uint8Array.of(0)),
     put(deps.crc32, 'buffered-dots', Uint8Array.of(0)),
   ];
+  if (mark !== undefined) {
+    operations.push(put(deps.crc32, 'mark', new TextEncoder().encode(await mark.make())));
+  }
+  if (copied) operations.push(put(deps.crc32, 'replica', number64(previous.replicaId)));
   if (stored === undefined) {
     operations.push(
       put(deps.crc32, 'format', number64(storageFormat)),
@@ -122,11 +135,18 @@ export async function openIdentityStore(
     );
   }
   await deps.engine.write(operations, { sync: true });
-  return new IdentityStore(deps, options, { ...previous, epochLease, epochFloor }, previous.epochLease);
+  await mark?.settle();
+  return new IdentityStore(deps, options, {
+    stored: { ...previous, epochLease, epochFloor },
+    nextEpoch: previous.epochLease,
+    formerReplicaId: copied ? (former.replicaId as ReplicaId) : undefined,
+  });
 }
 
 export class IdentityStore {
   readonly replicaId: ReplicaId;
+  /** The id that the directory came with, where it was found to be a copy and got another. */
+  readonly formerReplicaId: ReplicaId | undefined;
   /** Actors with a smaller epoch must not be continued: this replica may have forgotten dots that it gave out. */
   readonly epochFloor: number;
   readonly #crc32: Crc32;
@@ -143,16 +163,21 @@ export class IdentityStore {
   constructor(
     deps: IdentityDependencies,
     options: IdentityOptions,
-    stored: StoredIdentity,
-    nextEpoch: number,
+    opened: {
+      readonly stored: StoredIdentity;
+      readonly nextEpoch: number;
+      readonly formerReplicaId: ReplicaId | undefined;
+    },
   ) {
+    const { stored } = opened;
     this.#crc32 = deps.crc32;
     this.#commit = deps.commit ?? new GroupCommit({ engine: deps.engine, env: deps.env });
     this.#path = options.path;
     this.#env = deps.env;
     this.replicaId = stored.replicaId as ReplicaId;
     this.epochFloor = stored.epochFloor;
-    this.#nextEpoch = nextEpoch;
+    this.formerReplicaId = opened.formerReplicaId;
+    this.#nextEpoch = opened.nextEpoch;
     this.#epochLease = stored.epochLease;
     this.#highWaterMicros = stored.highWaterMicros;
   }
@@ -228,6 +253,7 @@ async function readIdentity(
   options: IdentityOptions,
 ): Promise<StoredIdentity | undefined> {
   const values = new Map<Name, Uint8Array>();
+  const present = new Set<Name>();
   let entries = 0;
   for await (const [key, value] of deps.engine.entries({
     from: Uint8Array.of(prefix),
@@ -237,6 +263,7 @@ async function readIdentity(
     const name = names.find((candidate) => equalBytes(engineKeyOf(candidate), key));
     const payload = openValue(deps.crc32, key, value);
     // The format is judged first: a newer one may well have names that are unknown here.
+    if (name !== undefined) present.add(name);
     if (name !== undefined && payload !== undefined) values.set(name, payload);
   }
   if (entries === 0) {
@@ -275,6 +302,7 @@ async function readIdentity(
     highWaterMicros: integer('high-water'),
     endedClean: flag('ended-clean'),
     bufferedDots: flag('buffered-dots'),
+    mark: present.has('mark') ? text('mark') : undefined,
   };
 }
 

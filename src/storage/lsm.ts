@@ -7,8 +7,9 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { readDirectoryMark } from './directory-mark.ts';
 import { directorySizeBytes } from './directory-size.ts';
-import type { EngineOperation, EngineOptions, KeyRange, StorageEngine } from './engine.ts';
+import type { DirectoryMark, EngineOperation, EngineOptions, KeyRange, StorageEngine } from './engine.ts';
 import { engineError, FailStop } from './engine-failure.ts';
 import { checkLsmFiles } from './lsm-check.ts';
 
@@ -38,8 +39,9 @@ export async function openLsmEngine(
       cacheSize: cacheBytes,
       maxFileSize: tableFileBytes,
     });
+    const mark = await readDirectoryMark(path);
     await level.open();
-    return new LsmEngine(level, lock, path, tailDropped);
+    return new LsmEngine(level, lock, path, { mark, tailDropped });
   } catch (cause) {
     await lock.release();
     throw engineError(cause, 'opening the store in', path);
@@ -48,6 +50,7 @@ export async function openLsmEngine(
 
 class LsmEngine implements StorageEngine {
   readonly kind = 'lsm';
+  readonly mark: DirectoryMark;
   readonly tailDropped: boolean;
   readonly #level: ClassicLevel<Uint8Array, Uint8Array>;
   readonly #lock: DirectoryLock;
@@ -58,13 +61,14 @@ class LsmEngine implements StorageEngine {
     level: ClassicLevel<Uint8Array, Uint8Array>,
     lock: DirectoryLock,
     path: string,
-    tailDropped: boolean,
+    found: { readonly mark: DirectoryMark; readonly tailDropped: boolean },
   ) {
     this.#level = level;
     this.#lock = lock;
     this.#path = path;
     this.#state = new FailStop(path);
-    this.tailDropped = tailDropped;
+    this.mark = found.mark;
+    this.tailDropped = found.tailDropped;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
