@@ -41,6 +41,8 @@ export class RealNode {
   readonly id: string;
   readonly ports: { readonly client: number; readonly peer: number; readonly http: number };
   readonly data: string;
+  /** Where it listens. */
+  readonly host: string;
   readonly keyValue: KeyValueServiceClient;
   readonly diagnostics: DiagnosticServiceClient;
   readonly channel: Channel;
@@ -49,12 +51,19 @@ export class RealNode {
   #log = '';
   readonly #command: readonly string[];
 
-  constructor(id: string, ports: RealNode['ports'], data: string, command: readonly string[]) {
+  constructor(
+    id: string,
+    ports: RealNode['ports'],
+    data: string,
+    command: readonly string[],
+    host = '127.0.0.1',
+  ) {
     this.id = id;
     this.ports = ports;
     this.data = data;
+    this.host = host;
     this.#command = command;
-    this.channel = createChannel(`127.0.0.1:${ports.client}`, undefined, {
+    this.channel = createChannel(`${host}:${ports.client}`, undefined, {
       'grpc.enable_retries': 0,
       'grpc.initial_reconnect_backoff_ms': 50,
       'grpc.max_reconnect_backoff_ms': 200,
@@ -119,7 +128,7 @@ export class RealNode {
 
   async #readiness(): Promise<string> {
     try {
-      const response = await fetch(`http://127.0.0.1:${this.ports.http}/readyz`, {
+      const response = await fetch(`http://${this.host}:${this.ports.http}/readyz`, {
         signal: AbortSignal.timeout(1000),
       });
       if (response.status === 200) return 'ready';
