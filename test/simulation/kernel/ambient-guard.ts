@@ -52,15 +52,17 @@ export async function guarded<T>(run: () => Promise<T>): Promise<T> {
 function stand(): () => void {
   const undo: (() => void)[] = [];
   const replace = (target: object, name: string, label: string): void => {
-    const before = target[name];
-    if (typeof before !== 'function') return;
-    target[name] = () => {
+    const before = Object.getOwnPropertyDescriptor(target, name);
+    const value = (): never => {
       throw new Error(
         `${label}() was called inside a simulation: take time, chance, disk and network from Env`,
       );
     };
+    // An inherited one (performance.now) is hidden by a property of its own, and shown again by its removal.
+    Object.defineProperty(target, name, { value, configurable: true, writable: true });
     undo.push(() => {
-      target[name] = before;
+      if (before === undefined) Reflect.deleteProperty(target, name);
+      else Object.defineProperty(target, name, before);
     });
   };
   for (const [module, names] of Object.entries(forbiddenFunctions)) {
