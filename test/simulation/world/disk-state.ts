@@ -12,8 +12,11 @@ export interface DiskEntry {
   readonly value: Uint8Array;
 }
 
-/** All entries of a disk at one moment, for a restore. */
-export type DiskCopy = ReadonlyMap<string, DiskEntry>;
+/** All that is on a disk at one moment, for a restore. */
+export interface DiskCopy {
+  readonly entries: ReadonlyMap<string, DiskEntry>;
+  readonly marks: readonly string[];
+}
 
 /** What a batch replaced, in the order of its operations. */
 interface UnsyncedBatch {
@@ -25,6 +28,8 @@ interface UnsyncedBatch {
 const writebackMicros = 30_000_000;
 
 export class DiskState {
+  /** Marks of the directory (src/storage/directory-mark.ts). Their making and removal is synced. */
+  marks: string[] = [];
   #entries = new Map<string, DiskEntry>();
   #unsynced: UnsyncedBatch[] = [];
   /** Map keys in order; their order is that of the bytes. `undefined` when a key came or went since. */
@@ -68,9 +73,17 @@ export class DiskState {
       replaced.push({ mapKey, before });
       this.#set(mapKey, before, operation.kind === 'put' ? operation : undefined);
     }
-    const written = this.#unsynced.findIndex((batch) => batch.atMicros > nowMicros - writebackMicros);
-    if (written > 0) this.#unsynced.splice(0, written);
+    this.writeBack(nowMicros);
     this.#unsynced.push({ atMicros: nowMicros, replaced });
+  }
+
+  /** What the operating system has written back by itself by now survives a power failure. */
+  writeBack(nowMicros: number): void {
+    const isDirty = (batch: UnsyncedBatch): boolean => batch.atMicros > nowMicros - writebackMicros;
+    const [first] = this.#unsynced;
+    if (first === undefined || isDirty(first)) return;
+    const dirty = this.#unsynced.findIndex(isDirty);
+    this.#unsynced.splice(0, dirty < 0 ? this.#unsynced.length : dirty);
   }
 
   /** Everything applied so far survives a power failure. */
@@ -97,16 +110,17 @@ export class DiskState {
   }
 
   copy(): DiskCopy {
-    return new Map(this.#entries);
+    return { entries: new Map(this.#entries), marks: [...this.marks] };
   }
 
-  /** Holds what `copy` holds, synced; nothing without one. */
-  reset(copy: DiskCopy = new Map()): void {
-    this.#entries = new Map(copy);
+  /** Holds what `copy` holds, synced; nothing without one. Copies of marks are other marks: no copy has their inode. */
+  reset(copy: DiskCopy = { entries: new Map(), marks: [] }): void {
+    this.#entries = new Map(copy.entries);
+    this.marks = copy.marks.map((mark) => `copy of ${mark}`);
     this.#unsynced = [];
     this.#sorted = undefined;
     this.#bytes = 0;
-    for (const { key, value } of copy.values()) this.#bytes += key.length + value.length;
+    for (const { key, value } of copy.entries.values()) this.#bytes += key.length + value.length;
   }
 
   #set(mapKey: string, before: DiskEntry | undefined, after: DiskEntry | undefined): void {

@@ -7,6 +7,7 @@
 import { crc32 } from 'node:zlib';
 import { readRecordKey } from '../../../src/core/ring/record-key.ts';
 import {
+  type DirectoryMark,
   EngineError,
   type EngineKind,
   type EngineOperation,
@@ -57,6 +58,9 @@ export class SimulatedDisk {
   #tailDropped = false;
   #slowFactor = 1;
   #full = false;
+  #marksMade = 0;
+  /** What a process has begun to do with the marks. */
+  #marking: (() => void) | undefined;
   #failNext: { readonly applied: boolean | undefined } | undefined;
 
   constructor(world: World, options: SimulatedDiskOptions) {
@@ -78,6 +82,8 @@ export class SimulatedDisk {
   crash(power: boolean): void {
     const tasks = this.#holder?.engine?.die() ?? [];
     this.#holder = undefined;
+    if (this.#random.percent(50)) this.#marking?.();
+    this.#marking = undefined;
     const writes = tasks.filter((task) => task.kind === 'write' && !task.performed) as WriteTask[];
     if (power) this.#losePower(writes);
     else {
@@ -199,6 +205,7 @@ export class SimulatedDisk {
           kind: options.kind,
           path: options.path,
           tailDropped,
+          mark: this.#markFor(owner),
         });
         this.#trace(() => (tailDropped ? 'opened; its log had lost its tail' : 'opened'));
         resolve(holder.engine);
@@ -254,7 +261,35 @@ export class SimulatedDisk {
       : Object.assign(new Error('Input/output error'), { code: 'EIO' });
   }
 
+  #markFor(owner: EventOwner): DirectoryMark {
+    const found = [...this.#state.marks];
+    const change = <T>(micros: number, act: () => T): Promise<T> =>
+      new Promise((resolve) => {
+        const holder = this.#holder;
+        this.#marking = act;
+        this.#later(micros, owner, () => {
+          if (this.#holder !== holder) return;
+          this.#marking = undefined;
+          resolve(act());
+        });
+      });
+    return {
+      found,
+      make: () =>
+        change(this.#duration(3 * this.#weather.syncMin, 3 * this.#weather.syncMax), () => {
+          const mark = `${this.#node} ${++this.#marksMade}`;
+          this.#state.marks.push(mark);
+          return mark;
+        }),
+      settle: () =>
+        change(this.#duration(this.#weather.writeMin, this.#weather.writeMax), () => {
+          this.#state.marks = this.#state.marks.filter((mark) => !found.includes(mark));
+        }),
+    };
+  }
+
   #losePower(pending: readonly WriteTask[]): void {
+    this.#state.writeBack(this.#world.scheduler.nowMicros);
     const unsynced = this.#state.unsyncedBatches;
     const kept = this.#random.below(unsynced + pending.length + 1);
     const lost = unsynced + pending.length - kept;

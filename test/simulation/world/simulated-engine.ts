@@ -4,6 +4,7 @@
  */
 
 import {
+  type DirectoryMark,
   EngineError,
   type EngineKind,
   type EngineOperation,
@@ -44,11 +45,13 @@ export interface SimulatedEngineOptions {
   readonly kind: EngineKind;
   readonly path: string;
   readonly tailDropped: boolean;
+  readonly mark: DirectoryMark;
 }
 
 export class SimulatedEngine implements StorageEngine {
   readonly kind: EngineKind;
   readonly tailDropped: boolean;
+  readonly mark: DirectoryMark;
   readonly owner: EventOwner;
   readonly #disk: DiskDoor;
   readonly #path: string;
@@ -63,6 +66,7 @@ export class SimulatedEngine implements StorageEngine {
     this.owner = owner;
     this.kind = options.kind;
     this.tailDropped = options.tailDropped;
+    this.mark = options.mark;
     this.#path = options.path;
     this.#state = new FailStop(options.path);
   }

@@ -15,8 +15,8 @@ import {
 } from '../../../src/env/network.ts';
 import { EventOwner } from '../kernel/scheduler.ts';
 import type { NetworkWeather } from '../plan/seed-plan.ts';
+import { type ConnectionContext, SimulatedConnection } from './simulated-connection.ts';
 import { SimulatedLink } from './simulated-link.ts';
-import { type ConnectionContext, SimulatedConnection } from './simulated-stream.ts';
 import { eventKind, type World } from './world.ts';
 
 type Accept = (channel: PeerChannel, stream: FrameStream) => void;

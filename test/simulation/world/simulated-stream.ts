@@ -1,33 +1,16 @@
 /**
- * Two ends of a connection and the two pipes between them, as TCP makes them: what is sent arrives whole and in order, late
- * when something in front was lost, or the stream breaks. Each end learns of a break in its own time, or only when its
+ * One end of a connection and the pipe to the other, as TCP makes them: what is sent arrives whole and in order, late when
+ * something in front was lost, or the stream breaks. Each end learns of a break in its own time, or only when its
  * keepalive goes unanswered.
  */
 
 import { crc32 } from 'node:zlib';
 import { assert } from '../../../src/core/assert.ts';
-import {
-  type FrameStream,
-  NetworkError,
-  type NetworkErrorCode,
-  type PeerChannel,
-} from '../../../src/env/network.ts';
+import { type FrameStream, NetworkError, type NetworkErrorCode } from '../../../src/env/network.ts';
 import type { EventOwner, SimulatedEvent } from '../kernel/scheduler.ts';
-import { FrameNames } from './frame-names.ts';
+import type { SimulatedConnection } from './simulated-connection.ts';
 import type { SimulatedLink } from './simulated-link.ts';
-import { eventKind, type World } from './world.ts';
-
-/** What connections need of their network. */
-export interface ConnectionContext {
-  readonly world: World;
-  /** Of what happens on the wire, whoever lives. */
-  readonly wire: EventOwner;
-  /** Counts frames, so that a trace can tell them apart. */
-  readonly nextMessage: () => number;
-  /** Whether there is a machine that could answer. */
-  readonly isUp: (host: string) => boolean;
-  readonly over: (connection: SimulatedConnection) => void;
-}
+import { eventKind } from './world.ts';
 
 /** As in production: src/rpc/grpc-network.ts. */
 const sendBytesMax = 1024 * 1024;
@@ -47,92 +30,7 @@ type Item =
   /** Broken: the receiver gets nothing more. */
   | { readonly kind: 'break'; readonly message: string; event?: SimulatedEvent };
 
-export class SimulatedConnection {
-  readonly channel: PeerChannel;
-  readonly port: number;
-  readonly dialling: StreamEnd;
-  readonly accepting: StreamEnd;
-  readonly context: ConnectionContext;
-  readonly names: FrameNames | undefined;
-  /** Both directions carry. */
-  established = false;
-  /** When it was last cut off from open links. */
-  blockedAtMicros = 0;
-
-  constructor(
-    context: ConnectionContext,
-    options: {
-      readonly channel: PeerChannel;
-      readonly port: number;
-      readonly owner: EventOwner;
-      readonly there: SimulatedLink;
-      readonly back: SimulatedLink;
-    },
-  ) {
-    const { channel, port, owner, there, back } = options;
-    this.context = context;
-    this.channel = channel;
-    this.port = port;
-    this.names = context.world.trace === undefined ? undefined : new FrameNames(channel);
-    this.dialling = new StreamEnd(this, there, owner);
-    this.accepting = new StreamEnd(this, back, undefined);
-    this.dialling.other = this.accepting;
-    this.accepting.other = this.dialling;
-  }
-
-  get ends(): readonly [StreamEnd, StreamEnd] {
-    return [this.dialling, this.accepting];
-  }
-
-  isBetween(a: string, b: string): boolean {
-    const { from, to } = this.dialling.link;
-    return (from === a && to === b) || (from === b && to === a);
-  }
-
-  get isBlocked(): boolean {
-    return this.dialling.link.blocked || this.accepting.link.blocked;
-  }
-
-  /** Both ends hear of it, each in its own time, after some of what was under way to it. */
-  cut(message: string): void {
-    // A packet that asks for a connection is simply sent again.
-    if (!this.established) return;
-    for (const end of this.ends) end.breakPipe(message);
-  }
-
-  /** A listener takes the connection in: the pipes carry from now on. */
-  accept(owner: EventOwner, task: () => void): void {
-    this.accepting.owner = owner;
-    this.established = true;
-    for (const end of this.ends) end.release(0);
-    this.later(0, owner, eventKind.stream, () => {
-      if (this.accepting.finished) return;
-      this.trace(this.accepting, 'accepted');
-      this.accepting.accepted = true;
-      task();
-      this.accepting.pump();
-    });
-  }
-
-  later(micros: number, owner: EventOwner, kind: number, run: () => void): SimulatedEvent {
-    const { scheduler } = this.context.world;
-    return scheduler.at(scheduler.nowMicros + micros, owner, kind, run);
-  }
-
-  trace(end: StreamEnd, what: string): void {
-    const { trace, scheduler } = this.context.world;
-    if (trace === undefined) return;
-    const { from, to } = end.link;
-    trace.add({
-      atMicros: scheduler.nowMicros,
-      kind: 'stream',
-      at: from,
-      peer: to,
-      text: `${this.channel} ${end === this.dialling ? 'to' : 'from'} ${to}: ${what}`,
-    });
-  }
-}
-
+/** What a process holds of a connection. */
 export class StreamEnd implements FrameStream {
   /** The way from this end to the other. */
   readonly link: SimulatedLink;
