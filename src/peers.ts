@@ -11,6 +11,7 @@ import type { Listener, Network } from './env/network.ts';
 import type { Hello } from './gen/kindred/peer/v1/peer.ts';
 import { Heartbeat, HeartbeatServer } from './membership/heartbeat.ts';
 import { type Liveness, TimeoutLiveness } from './membership/liveness.ts';
+import { StoreWitness } from './membership/store-witness.ts';
 import type { Logger } from './observe/log.ts';
 import { PeerLink } from './rpc/peer-link.ts';
 import { type PeerCallHandler, PeerServer } from './rpc/peer-server.ts';
@@ -23,6 +24,10 @@ export interface PeersDependencies {
   readonly hello: () => Hello;
   readonly layoutVersion: () => number;
   readonly handler: PeerCallHandler;
+  /** The mark that this node's store holds on stable storage. */
+  readonly storedMark: () => number;
+  /** A peer has proof that this node's store was put back to an earlier state. */
+  readonly onSetBack: (reason: string) => void;
 }
 
 /** What is around the largest record in its frame. */
@@ -70,6 +75,7 @@ export class Peers {
     });
     for (const member of others) this.#connect(member);
     const isMember = (id: string): boolean => config.members.some((member) => member.id === id);
+    const witness = new StoreWitness();
     this.#server = new PeerServer(
       {
         env,
@@ -77,6 +83,7 @@ export class Peers {
         hello,
         isMember,
         layoutVersion,
+        setBack: (caller) => witness.setBack(caller),
         onGreeted: (node) => this.#isThere(node as NodeId),
         onRefused: ({ node, reason }) =>
           log.error({ peer: node }, `refused ${node || 'a caller'}: ${reason}`),
@@ -88,7 +95,13 @@ export class Peers {
         replyBytesMax: config.peers.frameBytesMax - envelopeBytes,
       },
     );
-    this.#heartbeatServer = new HeartbeatServer({ env, hello, isMember, hybridMicros: () => clock.now });
+    this.#heartbeatServer = new HeartbeatServer({
+      env,
+      hello,
+      isMember,
+      hybridMicros: () => clock.now,
+      witness,
+    });
   }
 
   /** Listens, and begins to connect to the others. Throws NetworkError when the address is taken. */
@@ -149,7 +162,7 @@ export class Peers {
   }
 
   #connect(member: MemberConfig): void {
-    const { env, network, hello, layoutVersion, clock, log } = this.#deps;
+    const { env, network, hello, layoutVersion, clock, log, storedMark, onSetBack } = this.#deps;
     const { peers, heartbeat } = this.#config;
     const address = { host: member.host, port: member.peerPort };
     const onRefused = (reason: string): void => {
@@ -181,6 +194,8 @@ export class Peers {
           env,
           hello,
           hybridMicros: () => clock.now,
+          storedMark,
+          onSetBack,
           onAnswer: (sample) => {
             this.#detector.heartbeatAnswered(member.id, sample);
             clock.observe(env.clock.wallMicros() + sample.clockOffsetMicros);

@@ -41,7 +41,7 @@ import { peerProtocolVersion } from './rpc/hello.ts';
 import { type PeerCallHandler, replicaError } from './rpc/peer-server.ts';
 import type { startServer } from './rpc/server.ts';
 import { type DataStore, openDataStore } from './storage/data-store.ts';
-import type { OpenEngine } from './storage/engine.ts';
+import { EngineError, type OpenEngine } from './storage/engine.ts';
 import { openEngine } from './storage/open-engine.ts';
 
 /** How a node opens the port for clients: with sockets, or for clients in the same process. */
@@ -125,6 +125,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     configuration: canonicalConfiguration(config),
     softwareVersion,
     generation: startedAtMicros,
+    openedAtMark: store.identity.openedAtMark,
   });
   // Peers call in only after everything is built, so the handler may name what is made further down.
   const handler: PeerCallHandler = {
@@ -147,7 +148,15 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   const network =
     overrides.network ?? new GrpcNetwork({ env }, { frameBytesMax: config.peers.frameBytesMax });
   const layoutVersion = (): number => layout.version;
-  const peers = new Peers({ env, network, log, clock, hello, layoutVersion, handler }, config);
+  const storedMark = (): number => store.identity.storedMark;
+  const onSetBack = (reason: string): void => {
+    const message = `${reason}. Start the node again: it takes a new replica id and goes on with what it has`;
+    store.identity.retire(new EngineError('set-back', message)).catch(onUnexpected);
+  };
+  const peers = new Peers(
+    { env, network, log, clock, hello, layoutVersion, handler, storedMark, onSetBack },
+    config,
+  );
 
   const clients = new Map<NodeId, ReplicaClient>();
   const local = new LocalReplica(config.node, { records, timers: env.timers, onUnexpected });
@@ -315,7 +324,7 @@ async function openStore(
   if (formerReplicaId !== undefined) {
     log.warn(
       { replica: replicaId.toString(16), formerReplica: formerReplicaId.toString(16) },
-      'the data directory is a copy (restored, moved to another disk, or cloned): the node took a new replica id. What the ' +
+      'the data directory is a copy or an earlier state (restored, moved to another disk, or cloned): the node took a new replica id. What the ' +
         'directory holds is merged with what the other replicas have. Writes that the node acknowledged after the copy was ' +
         'made are missing here until their keys are read at QUORUM or written again',
     );
@@ -323,7 +332,8 @@ async function openStore(
   store.onFailure((error) => {
     // What arrives while the store closes is refused too, and is no failure of the disk.
     if (error.code === 'closed') return;
-    log.fatal({ error }, `the disk failed, nothing is acknowledged any more: ${error.message}`);
+    const what = error.code === 'set-back' ? 'this store may not go on' : 'the disk failed';
+    log.fatal({ error }, `${what}, nothing is acknowledged any more: ${error.message}`);
   });
   store.records.onDamaged((recordKey) => {
     metrics.damagedRecords.add();

@@ -5,6 +5,7 @@ import type { FrameStream } from '../env/network.ts';
 import { HeartbeatRequest, HeartbeatResponse, type Hello } from '../gen/kindred/peer/v1/peer.ts';
 import { Heartbeat, type HeartbeatDependencies, HeartbeatServer } from './heartbeat.ts';
 import { type HeartbeatSample, TimeoutLiveness } from './liveness.ts';
+import { StoreWitness } from './store-witness.ts';
 
 const host = '127.0.0.1';
 
@@ -17,6 +18,7 @@ function helloOf(nodeId: string, change: Partial<Hello> = {}): Hello {
     configuration: '{}',
     softwareVersion: '0.1.0',
     generation: 1,
+    openedAtMark: 0,
     ...change,
   };
 }
@@ -27,7 +29,7 @@ interface World {
   readonly samples: HeartbeatSample[];
   readonly events: string[];
   ask(port: number, change?: Partial<HeartbeatDependencies>): Heartbeat;
-  answer(port: number, aheadMicros?: number, hello?: Hello): Promise<HeartbeatServer>;
+  answer(port: number, aheadMicros?: number, hello?: Hello, witness?: StoreWitness): Promise<HeartbeatServer>;
 }
 
 function world(latencyMs = 3): World {
@@ -58,12 +60,13 @@ function world(latencyMs = 3): World {
       heartbeat.start();
       return heartbeat;
     },
-    async answer(port, aheadMicros = 0, hello = helloOf('n2')) {
+    async answer(port, aheadMicros = 0, hello = helloOf('n2'), witness = new StoreWitness()) {
       const server = new HeartbeatServer({
         env,
         hello: () => hello,
         isMember: (node) => node === 'n1',
         hybridMicros: () => env.clock.wallMicros() + aheadMicros,
+        witness,
       });
       await network.listen({ host, port }, (_channel, stream) => server.accept(stream));
       return server;
@@ -182,7 +185,7 @@ test('an answer to a heartbeat that was never sent says nothing', async () => {
   const { env, network, samples, ask } = world();
   await network.listen({ host, port: 7500 }, (_channel, stream) => {
     stream.onFrame(() => {
-      const hello = { accepted: true, refusal: '', self: helloOf('n2') };
+      const hello = { accepted: true, refusal: '', self: helloOf('n2'), setBack: false };
       stream.send(HeartbeatResponse.encode({ sequence: 77, answeredAt: 1, hello }).finish());
     });
   });
@@ -222,4 +225,57 @@ test('with liveness: a killed peer is failed within a tick of both its channels 
   expect(liveness.state('n2')).toBe('failed');
   env.advance(2_500);
   expect(liveness.state('n2')).toBe('up');
+});
+
+test('a store that comes back with less than its heartbeats said is refused, and told why', async () => {
+  const { env, events, ask, answer } = world();
+  await answer(7500);
+  let mark = 1_000_000;
+  const told: string[] = [];
+  const onSetBack = (reason: string): void => {
+    told.push(reason);
+  };
+  const life = (generation: number, openedAtMark: number): Partial<HeartbeatDependencies> => ({
+    hello: () => helloOf('n1', { generation, openedAtMark }),
+    storedMark: () => mark,
+    onSetBack,
+  });
+  const first = ask(7500, life(1, 1_000_000));
+  env.advance(1_000);
+  mark = 9_000_000;
+  env.advance(1_000);
+  first.close();
+  // The same store after an ordinary restart, and its connection renewed.
+  for (let times = 0; times < 2; times++) {
+    const second = ask(7500, life(2, 9_000_000));
+    env.advance(1_000);
+    second.close();
+  }
+  expect(told).toEqual([]);
+  // And after a restart from a snapshot that was made before the last mark.
+  events.length = 0;
+  const third = ask(7500, life(3, 8_500_000));
+  env.advance(10_000);
+  third.close();
+  expect(told.length).toBeGreaterThan(1);
+  expect(told[0]).toContain(
+    'the data store of n1 has been put back to an earlier state: it opened about 1 s behind',
+  );
+  expect(events.some((event) => event.startsWith('open'))).toBe(false);
+  // As another replica it is welcome.
+  ask(7500, { ...life(4, 8_500_000), hello: () => helloOf('n1', { replicaId: 2, generation: 4 }) });
+  env.advance(1_000);
+  expect(events.at(-1)).toBe('open n2');
+});
+
+test('a release that says nothing of marks is not accused', async () => {
+  const { env, events, ask, answer } = world();
+  await answer(7500);
+  const first = ask(7500, { storedMark: () => 5_000_000 });
+  env.advance(1_000);
+  first.close();
+  const second = ask(7500, { hello: () => helloOf('n1', { generation: 2, openedAtMark: 0 }) });
+  env.advance(1_000);
+  second.close();
+  expect(events).toEqual(['open n2', 'open n2']);
 });

@@ -10,6 +10,7 @@ import { HeartbeatRequest, HeartbeatResponse, type Hello } from '../gen/kindred/
 import { Backoff } from '../rpc/backoff.ts';
 import { refusalOf, wrongPeer } from '../rpc/hello.ts';
 import type { HeartbeatSample } from './liveness.ts';
+import type { StoreWitness } from './store-witness.ts';
 
 /** What the asking side needs. */
 export interface HeartbeatDependencies {
@@ -19,7 +20,11 @@ export interface HeartbeatDependencies {
   readonly hello: () => Hello;
   /** This node's hybrid clock, in microseconds. */
   readonly hybridMicros: () => number;
+  /** The mark that this node's store holds on stable storage; 0 without one. */
+  readonly storedMark?: () => number;
   readonly onAnswer: (sample: HeartbeatSample) => void;
+  /** The peer has proof that this node's store was put back to an earlier state. */
+  readonly onSetBack?: (reason: string) => void;
   readonly onOpen?: (peer: Hello) => void;
   /** The channel was refused or broke. Told at every attempt that fails. */
   readonly onBroken?: (reason: string) => void;
@@ -139,11 +144,12 @@ export class Heartbeat {
 
   /** The greeting is the first heartbeat, so that a returned peer is up after one round trip. */
   #send(hello: Hello | undefined): void {
-    const { env, hybridMicros } = this.#dependencies;
+    const { env, hybridMicros, storedMark } = this.#dependencies;
     const sequence = ++this.#sequence;
     const sent = { sequence, monotonicMs: env.clock.monotonicMs(), wallMicros: env.clock.wallMicros() };
     this.#outstanding[sequence % outstandingMax] = sent;
-    const frame = HeartbeatRequest.encode({ sequence, sentAt: hybridMicros(), hello }).finish();
+    const request = { sequence, sentAt: hybridMicros(), hello, storedMark: storedMark?.() ?? 0 };
+    const frame = HeartbeatRequest.encode(request).finish();
     // While the stream takes nothing, more heartbeats would only wait behind each other.
     if (this.#writable) this.#writable = this.#stream?.send(frame) ?? false;
   }
@@ -185,6 +191,7 @@ export class Heartbeat {
         this.#refusals.add(reason);
         this.#dependencies.onRefused?.(reason);
       }
+      if (hello.setBack) this.#dependencies.onSetBack?.(reason);
       this.#abandon(`refused: ${reason}`);
       return false;
     }
@@ -228,6 +235,8 @@ export interface HeartbeatServerDependencies {
   readonly isMember: (nodeId: string) => boolean;
   /** This node's hybrid clock, in microseconds. */
   readonly hybridMicros: () => number;
+  /** What is known of the stores of the peers. */
+  readonly witness?: StoreWitness;
 }
 
 /** Bounds of the answering side. */
@@ -262,7 +271,7 @@ export class HeartbeatServer {
       return;
     }
     this.#streams.add(stream);
-    let greeted = false;
+    let caller: Hello | undefined;
     let writable = true;
     const end = (): void => {
       timer.cancel();
@@ -283,8 +292,14 @@ export class HeartbeatServer {
         end();
         return;
       }
-      const { hello, isMember, hybridMicros } = this.#dependencies;
-      const refusal = greeted ? undefined : refusalOf(request.hello, hello(), isMember);
+      const { hello, isMember, hybridMicros, witness } = this.#dependencies;
+      const greeted = caller !== undefined;
+      const mismatch = greeted ? undefined : refusalOf(request.hello, hello(), isMember);
+      const setBack =
+        greeted || mismatch !== undefined || request.hello === undefined
+          ? undefined
+          : witness?.setBack(request.hello);
+      const refusal = mismatch ?? setBack;
       // A caller that takes no answers gets none: its next heartbeats are as good as this one.
       if (!writable) return;
       writable = stream.send(
@@ -293,14 +308,20 @@ export class HeartbeatServer {
           answeredAt: hybridMicros(),
           hello: greeted
             ? undefined
-            : { accepted: refusal === undefined, refusal: refusal ?? '', self: hello() },
+            : {
+                accepted: refusal === undefined,
+                refusal: refusal ?? '',
+                self: hello(),
+                setBack: setBack !== undefined,
+              },
         }).finish(),
       );
       if (refusal !== undefined) {
         end();
         return;
       }
-      greeted = true;
+      caller ??= request.hello;
+      if (caller !== undefined) witness?.heard(caller, request.storedMark);
       timer.cancel();
     });
   }

@@ -68,6 +68,8 @@ export interface PeerServerDependencies {
   readonly isMember: (nodeId: string) => boolean;
   /** The layout that this node places keys by, now. */
   readonly layoutVersion: () => number;
+  /** Why the caller's data store must have been put back to an earlier state, or `undefined`. */
+  readonly setBack?: (hello: Hello) => string | undefined;
   /** Told of every peer whose greeting was accepted: it is there. */
   readonly onGreeted?: (node: string) => void;
   /** Told once for each distinct refusal. */
@@ -171,8 +173,10 @@ export class PeerServer {
 
   /** The reason to refuse, or `undefined` after taking the caller in. */
   #greet(incoming: IncomingStream, hello: Hello | undefined): string | undefined {
-    const { hello: self, isMember, onGreeted, onRefused } = this.#dependencies;
+    const { hello: self, isMember, onGreeted, onRefused, setBack } = this.#dependencies;
     let reason = refusalOf(hello, self(), isMember);
+    // It is told on the control channel that it must stop; here it is only kept from handing out dots.
+    if (reason === undefined && hello !== undefined) reason = setBack?.(hello);
     const earlier = hello === undefined ? undefined : this.#byNode.get(hello.nodeId);
     if (
       reason === undefined &&
@@ -302,7 +306,7 @@ class IncomingStream {
     const refusal = this.#owner.greet(this, hello);
     const accepted = refusal === undefined && hello !== undefined;
     const self = this.#dependencies.hello();
-    const answer = { accepted, refusal: refusal ?? '', self };
+    const answer = { accepted, refusal: refusal ?? '', self, setBack: false };
     this.#send(ExchangeResponse.encode({ replies: [], hello: answer }).finish());
     if (!accepted) {
       this.close();

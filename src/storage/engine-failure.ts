@@ -119,6 +119,7 @@ function adviceFor(code: EngineErrorCode): string {
       return 'Look at the disk (dmesg, smartctl), then start the node again';
     case 'locked':
     case 'other-engine':
+    case 'set-back':
     case 'closed':
       return '';
   }

@@ -78,6 +78,7 @@ export type EngineErrorCode =
   | 'io-error' // read, write or fsync failed
   | 'damaged' // the engine's own files do not parse
   | 'other-engine' // the directory holds the files of another kind of engine
+  | 'set-back' // it was put back to an earlier state below the file system, as the peers can prove
   | 'closed';
 
 export class EngineError extends Error {

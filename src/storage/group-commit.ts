@@ -93,6 +93,20 @@ export class GroupCommit {
     });
   }
 
+  /**
+   * Refuses everything from now on with `error`, as after a failed write; stores `last` before it tells the listeners. For a
+   * store that may not be used any more. Nothing happens after a failure.
+   */
+  async stop(error: EngineError, last: EngineOperation): Promise<void> {
+    if (this.#failure !== undefined) return;
+    this.#refuseAll(error, []);
+    try {
+      await this.#engine.write([last], { sync: true });
+    } finally {
+      for (const listener of this.#failureListeners) listener(error);
+    }
+  }
+
   /** Resolves when nothing waits any more, whether it was stored or refused. */
   async idle(): Promise<void> {
     while (this.#busy) await new Promise<void>((resolve) => this.#env.timers.endOfTick(resolve));
@@ -138,12 +152,18 @@ export class GroupCommit {
   }
 
   #fail(error: EngineError, batch: readonly QueuedWrite[]): void {
+    // A batch that was on its way when the store was stopped has nothing to add to the reason.
+    const isFirst = this.#failure === undefined;
+    this.#refuseAll(this.#failure ?? error, batch);
+    if (isFirst) for (const listener of this.#failureListeners) listener(error);
+  }
+
+  #refuseAll(error: EngineError, batch: readonly QueuedWrite[]): void {
     this.#failure = error;
     const refused = [...batch, ...this.#queue];
     this.#queue = [];
     this.#queuedBytes = 0;
     for (const write of refused) write.reject(error);
-    for (const listener of this.#failureListeners) listener(error);
   }
 }
 

@@ -1,9 +1,10 @@
 import { crc32 } from 'node:zlib';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { ControlledEngine } from '../../test/support/controlled-engine.ts';
 import { FakeEnv } from '../../test/support/fake-env.ts';
 import { nodeId, partitionId } from '../core/identity.ts';
 import { systemEnv } from '../env/system-env.ts';
-import type { StorageEngine } from './engine.ts';
+import { EngineError, type StorageEngine } from './engine.ts';
 import {
   IdentityError,
   type IdentityOptions,
@@ -301,4 +302,28 @@ describe('the mark of the directory', () => {
     });
     await expect(open({}, marked(['a'], 'b'))).rejects.toMatchObject({ code: 'damaged' });
   });
+});
+
+test('a store that was stopped because its peers know more refuses everything, and starts as another replica', async () => {
+  const first = await open();
+  const error = new EngineError('set-back', 'it is');
+  await first.retire(error);
+  await expect(first.saveHighWater(1_800_000_000_000_000)).rejects.toBe(error);
+  expect([first.openedAtMark, first.storedMark]).toEqual([0, 0]);
+  const second = await open();
+  expect(second.formerReplicaId).toBe(first.replicaId);
+  expect(second.replicaId).not.toBe(first.replicaId);
+  expect((await open()).replicaId).toBe(second.replicaId);
+});
+
+test('the stored mark is the one on stable storage, not the one on its way', async () => {
+  const slow = new ControlledEngine();
+  const identity = await open({}, slow);
+  slow.hold();
+  const saving = identity.saveHighWater(5_000_000);
+  expect([identity.highWaterMicros, identity.storedMark]).toEqual([5_000_000, 0]);
+  slow.release();
+  await saving;
+  expect(identity.storedMark).toBe(5_000_000);
+  expect((await open({}, slow)).openedAtMark).toBe(5_000_000);
 });

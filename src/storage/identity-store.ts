@@ -10,7 +10,7 @@
 import { equalBytes } from '../core/bytes.ts';
 import type { NodeId, ReplicaId } from '../core/identity.ts';
 import type { Env } from '../env/env.ts';
-import type { EngineOperation, StorageEngine } from './engine.ts';
+import type { EngineError, EngineOperation, StorageEngine } from './engine.ts';
 import { GroupCommit } from './group-commit.ts';
 import { type Crc32, openValue, sealValue } from './value-envelope.ts';
 
@@ -74,6 +74,7 @@ const names = [
   'ended-clean',
   'buffered-dots',
   'mark',
+  'set-back',
 ] as const;
 type Name = (typeof names)[number];
 
@@ -87,6 +88,8 @@ interface StoredIdentity {
   readonly bufferedDots: boolean;
   /** The mark of the directory that the last run made. A store of an earlier version has none, nor one without a disk. */
   readonly mark: string | undefined;
+  /** The peers proved that the store had been put back to an earlier state, and it was stopped. */
+  readonly setBack: boolean;
 }
 
 /** Opens the identity of a store, or makes one in an empty store. Throws IdentityError, or EngineError. */
@@ -103,9 +106,11 @@ export async function openIdentityStore(
     endedClean: true,
     bufferedDots: false,
     mark: undefined,
+    setBack: false,
   };
   const { mark } = deps.engine;
-  const copied = former.mark !== undefined && mark !== undefined && !mark.found.includes(former.mark);
+  const moved = former.mark !== undefined && mark !== undefined && !mark.found.includes(former.mark);
+  const copied = moved || former.setBack;
   // The directory that this one was copied from may have given out dots since. They were its own: whoever has another
   // replica id can never give out the same, and need not know them.
   const previous = copied ? { ...former, replicaId: deps.env.random.id53() } : former;
@@ -124,6 +129,7 @@ export async function openIdentityStore(
     operations.push(put(deps.crc32, 'mark', new TextEncoder().encode(await mark.make())));
   }
   if (copied) operations.push(put(deps.crc32, 'replica', number64(previous.replicaId)));
+  if (former.setBack) operations.push(put(deps.crc32, 'set-back', Uint8Array.of(0)));
   if (stored === undefined) {
     operations.push(
       put(deps.crc32, 'format', number64(storageFormat)),
@@ -147,6 +153,8 @@ export class IdentityStore {
   readonly replicaId: ReplicaId;
   /** The id that the directory came with, where it was found to be a copy and got another. */
   readonly formerReplicaId: ReplicaId | undefined;
+  /** The clock's mark that the store held when it was opened. */
+  readonly openedAtMark: number;
   /** Actors with a smaller epoch must not be continued: this replica may have forgotten dots that it gave out. */
   readonly epochFloor: number;
   readonly #crc32: Crc32;
@@ -157,6 +165,7 @@ export class IdentityStore {
   #epochLease: number;
   #refill: Promise<void> | undefined;
   #highWaterMicros: number;
+  #storedMark: number;
   #bufferedDots: Promise<void> | undefined;
 
   /** Use `openIdentityStore`. */
@@ -180,6 +189,8 @@ export class IdentityStore {
     this.#nextEpoch = opened.nextEpoch;
     this.#epochLease = stored.epochLease;
     this.#highWaterMicros = stored.highWaterMicros;
+    this.openedAtMark = stored.highWaterMicros;
+    this.#storedMark = stored.highWaterMicros;
   }
 
   /** Epochs that `nextEpoch` can still hand out before the next lease is stored. */
@@ -219,6 +230,20 @@ export class IdentityStore {
     if (micros <= this.#highWaterMicros) return;
     this.#highWaterMicros = micros;
     await this.#commit.write(put(this.#crc32, 'high-water', number64(micros)), { sync: true });
+    if (micros > this.#storedMark) this.#storedMark = micros;
+  }
+
+  /** The clock's mark that is on stable storage for certain. Peers remember it: no later state of this store has a smaller one. */
+  get storedMark(): number {
+    return this.#storedMark;
+  }
+
+  /**
+   * Stops the store for good, because its peers know of a later state of it: everything is refused with `error` from now
+   * on, and the next start takes a new replica id.
+   */
+  async retire(error: EngineError): Promise<void> {
+    await this.#commit.stop(error, put(this.#crc32, 'set-back', Uint8Array.of(1)));
   }
 
   /** Must resolve before this replica lets out a dot that is not fsynced. One fsync per run. */
@@ -303,6 +328,7 @@ async function readIdentity(
     endedClean: flag('ended-clean'),
     bufferedDots: flag('buffered-dots'),
     mark: present.has('mark') ? text('mark') : undefined,
+    setBack: present.has('set-back') && flag('set-back'),
   };
 }
 

@@ -247,6 +247,7 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
       configuration: '{"members":[{"host":"a","id":"n1"},{"host":"b","id":"n2"}],"replication":3}',
       softwareVersion: '0.1.0',
       generation: 1,
+      openedAtMark: 0,
       ...change,
     };
   }
@@ -514,7 +515,7 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
         stream.send(
           ExchangeResponse.encode({
             replies: [],
-            hello: { accepted: true, refusal: '', self: helloOf('n2') },
+            hello: { accepted: true, refusal: '', self: helloOf('n2'), setBack: false },
           }).finish(),
         );
       });
@@ -555,7 +556,7 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
         stream.send(
           ExchangeResponse.encode({
             replies: [],
-            hello: { accepted: true, refusal: '', self: helloOf('n2') },
+            hello: { accepted: true, refusal: '', self: helloOf('n2'), setBack: false },
           }).finish(),
         );
       });
@@ -743,7 +744,7 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
             stream.send(
               ExchangeResponse.encode({
                 replies: [],
-                hello: { accepted: true, refusal: '', self: helloOf('n2') },
+                hello: { accepted: true, refusal: '', self: helloOf('n2'), setBack: false },
               }).finish(),
             );
         });

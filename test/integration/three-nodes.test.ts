@@ -293,3 +293,35 @@ test('with two copies of a key gone, a rotten third is not written over', async 
   await cluster.put('n1', 'k', 'w', 'quorum');
   expect(valuesOf(await cluster.get('n3', 'k', 'quorum'))).toEqual(['w']);
 });
+
+test('a store that was put back below its file system is stopped by its peers, and returns as a new replica', async () => {
+  cluster = await InProcessCluster.start();
+  const first = await cluster.put('n1', 'k', 'one', 'all');
+  // Of a store that has never kept a mark nobody could tell.
+  await cluster.node('n1').store.identity.saveHighWater(1_000_000);
+  const snapshot = await (cluster.engines.get('n1') as ControlledEngine).copy();
+  const { store, env } = cluster.node('n1');
+  await store.identity.saveHighWater(env.clock.wallMicros());
+  await cluster.stopNode('n1');
+  await cluster.restart('n1');
+  const second = await cluster.put('n1', 'k', 'two', 'all');
+  expect(second.dot).toEqual({ ...first.dot, counter: first.dot.counter + 1 });
+  await cluster.stopNode('n1');
+
+  cluster.engines.set('n1', snapshot);
+  await cluster.startNode('n1');
+  await cluster.until(() => cluster.node('n1').store.failure !== undefined);
+  expect(cluster.node('n1').store.failure).toMatchObject({
+    code: 'set-back',
+    message: expect.stringContaining('the data store of n1 has been put back to an earlier state'),
+  });
+  expect(await failureOf(cluster.put('n1', 'k', 'never', 'one'))).toBe('storage-failed');
+  await cluster.stopNode('n1');
+
+  await cluster.restart('n1');
+  const third = await cluster.put('n1', 'k', 'three', 'all');
+  expect(third.dot.replica).not.toBe(first.dot.replica);
+  for (const name of ['n1', 'n2', 'n3']) {
+    expect(valuesOf(await cluster.get(name, 'k', 'all'))).toEqual(['three', 'two']);
+  }
+});

@@ -41,6 +41,18 @@ export class ControlledEngine implements StorageEngine {
     return count;
   }
 
+  /** Another engine that holds what this one does now, as a snapshot of a volume would. */
+  async copy(): Promise<ControlledEngine> {
+    const copy = new ControlledEngine();
+    for await (const [key, value] of this.#engine.entries({
+      from: Uint8Array.of(0),
+      to: Uint8Array.of(0xff),
+    })) {
+      await copy.write([{ kind: 'put', key, value }], { sync: true });
+    }
+    return copy;
+  }
+
   get(key: Uint8Array): Uint8Array | undefined {
     if (this.failure !== undefined) throw this.failure;
     return this.#engine.get(key);

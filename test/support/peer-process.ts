@@ -15,6 +15,7 @@ const hello = (): Hello => ({
   configuration: '{}',
   softwareVersion: '0.1.0',
   generation: 1,
+  openedAtMark: 0,
 });
 const isMember = (node: string): boolean => node === 'n1';
 // Takes every call and answers none.

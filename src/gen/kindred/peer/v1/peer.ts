@@ -92,6 +92,12 @@ export interface Hello {
   softwareVersion: string;
   /** Of the process: grows with every start. Below 2^53. */
   generation: number;
+  /**
+   * The time mark that its data store held when this process opened it: microseconds since 1970, below
+   * 2^53. 0: a new store, or a release that does not say. Less than HeartbeatRequest.stored_mark said
+   * once: the store has been put back to an earlier state, and may not name writes under its id.
+   */
+  openedAtMark: number;
 }
 
 /** The answer to Hello, in the first frame of the other direction. */
@@ -101,7 +107,14 @@ export interface HelloReply {
   /** What differs, with both sides, for people. Empty if accepted. */
   refusal: string;
   /** Who is answering. */
-  self: Hello | undefined;
+  self:
+    | Hello
+    | undefined;
+  /**
+   * Refused because the caller's data store has been put back to an earlier state. It must stop, and
+   * come back with another replica_id.
+   */
+  setBack: boolean;
 }
 
 /** A frame of calls. */
@@ -336,7 +349,11 @@ export interface HeartbeatRequest {
   /** The sender's hybrid logical clock: microseconds since 1970, below 2^53. */
   sentAt: number;
   /** Who is calling. In the first frame of a stream only. */
-  hello: Hello | undefined;
+  hello:
+    | Hello
+    | undefined;
+  /** The time mark that the sender's data store holds on stable storage. It only grows. 0: not known. */
+  storedMark: number;
 }
 
 /** The answer to a sign of life. */
@@ -358,6 +375,7 @@ function createBaseHello(): Hello {
     configuration: "",
     softwareVersion: "",
     generation: 0,
+    openedAtMark: 0,
   };
 }
 
@@ -383,6 +401,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.generation !== 0) {
       writer.uint32(56).uint64(message.generation);
+    }
+    if (message.openedAtMark !== 0) {
+      writer.uint32(65).fixed64(message.openedAtMark);
     }
     return writer;
   },
@@ -456,6 +477,14 @@ export const Hello: MessageFns<Hello> = {
             message.generation = longToNumber(reader.uint64());
             continue;
           }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.openedAtMark = longToNumber(reader.fixed64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -497,6 +526,11 @@ export const Hello: MessageFns<Hello> = {
         ? globalThis.String(object.software_version)
         : "",
       generation: isSet(object.generation) ? globalThis.Number(object.generation) : 0,
+      openedAtMark: isSet(object.openedAtMark)
+        ? globalThis.Number(object.openedAtMark)
+        : isSet(object.opened_at_mark)
+        ? globalThis.Number(object.opened_at_mark)
+        : 0,
     };
   },
 
@@ -523,6 +557,9 @@ export const Hello: MessageFns<Hello> = {
     if (message.generation !== 0) {
       obj.generation = Math.round(message.generation);
     }
+    if (message.openedAtMark !== 0) {
+      obj.openedAtMark = Math.round(message.openedAtMark);
+    }
     return obj;
   },
 
@@ -538,12 +575,13 @@ export const Hello: MessageFns<Hello> = {
     message.configuration = object.configuration ?? "";
     message.softwareVersion = object.softwareVersion ?? "";
     message.generation = object.generation ?? 0;
+    message.openedAtMark = object.openedAtMark ?? 0;
     return message;
   },
 };
 
 function createBaseHelloReply(): HelloReply {
-  return { accepted: false, refusal: "", self: undefined };
+  return { accepted: false, refusal: "", self: undefined, setBack: false };
 }
 
 export const HelloReply: MessageFns<HelloReply> = {
@@ -556,6 +594,9 @@ export const HelloReply: MessageFns<HelloReply> = {
     }
     if (message.self !== undefined) {
       Hello.encode(message.self, writer.uint32(26).fork()).join();
+    }
+    if (message.setBack !== false) {
+      writer.uint32(32).bool(message.setBack);
     }
     return writer;
   },
@@ -597,6 +638,14 @@ export const HelloReply: MessageFns<HelloReply> = {
             message.self = Hello.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.setBack = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -614,6 +663,11 @@ export const HelloReply: MessageFns<HelloReply> = {
       accepted: isSet(object.accepted) ? globalThis.Boolean(object.accepted) : false,
       refusal: isSet(object.refusal) ? globalThis.String(object.refusal) : "",
       self: isSet(object.self) ? Hello.fromJSON(object.self) : undefined,
+      setBack: isSet(object.setBack)
+        ? globalThis.Boolean(object.setBack)
+        : isSet(object.set_back)
+        ? globalThis.Boolean(object.set_back)
+        : false,
     };
   },
 
@@ -628,6 +682,9 @@ export const HelloReply: MessageFns<HelloReply> = {
     if (message.self !== undefined) {
       obj.self = Hello.toJSON(message.self);
     }
+    if (message.setBack !== false) {
+      obj.setBack = message.setBack;
+    }
     return obj;
   },
 
@@ -639,6 +696,7 @@ export const HelloReply: MessageFns<HelloReply> = {
     message.accepted = object.accepted ?? false;
     message.refusal = object.refusal ?? "";
     message.self = (object.self !== undefined && object.self !== null) ? Hello.fromPartial(object.self) : undefined;
+    message.setBack = object.setBack ?? false;
     return message;
   },
 };
@@ -1937,7 +1995,7 @@ export const ReplicaError: MessageFns<ReplicaError> = {
 };
 
 function createBaseHeartbeatRequest(): HeartbeatRequest {
-  return { sequence: 0, sentAt: 0, hello: undefined };
+  return { sequence: 0, sentAt: 0, hello: undefined, storedMark: 0 };
 }
 
 export const HeartbeatRequest: MessageFns<HeartbeatRequest> = {
@@ -1950,6 +2008,9 @@ export const HeartbeatRequest: MessageFns<HeartbeatRequest> = {
     }
     if (message.hello !== undefined) {
       Hello.encode(message.hello, writer.uint32(26).fork()).join();
+    }
+    if (message.storedMark !== 0) {
+      writer.uint32(33).fixed64(message.storedMark);
     }
     return writer;
   },
@@ -1991,6 +2052,14 @@ export const HeartbeatRequest: MessageFns<HeartbeatRequest> = {
             message.hello = Hello.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.storedMark = longToNumber(reader.fixed64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2012,6 +2081,11 @@ export const HeartbeatRequest: MessageFns<HeartbeatRequest> = {
         ? globalThis.Number(object.sent_at)
         : 0,
       hello: isSet(object.hello) ? Hello.fromJSON(object.hello) : undefined,
+      storedMark: isSet(object.storedMark)
+        ? globalThis.Number(object.storedMark)
+        : isSet(object.stored_mark)
+        ? globalThis.Number(object.stored_mark)
+        : 0,
     };
   },
 
@@ -2026,6 +2100,9 @@ export const HeartbeatRequest: MessageFns<HeartbeatRequest> = {
     if (message.hello !== undefined) {
       obj.hello = Hello.toJSON(message.hello);
     }
+    if (message.storedMark !== 0) {
+      obj.storedMark = Math.round(message.storedMark);
+    }
     return obj;
   },
 
@@ -2037,6 +2114,7 @@ export const HeartbeatRequest: MessageFns<HeartbeatRequest> = {
     message.sequence = object.sequence ?? 0;
     message.sentAt = object.sentAt ?? 0;
     message.hello = (object.hello !== undefined && object.hello !== null) ? Hello.fromPartial(object.hello) : undefined;
+    message.storedMark = object.storedMark ?? 0;
     return message;
   },
 };
