@@ -25,7 +25,7 @@ afterAll(() => {
   running = false;
 });
 
-for (const kind of ['lsm', 'btree', 'memory'] as const) {
+for (const kind of ['lsm', 'btree'] as const) {
   engineSuite(
     kind,
     (options) => {

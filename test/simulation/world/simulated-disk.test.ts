@@ -175,6 +175,27 @@ test('a write takes time, and a read may show it before its writer is told, neve
   expect(early).toBeGreaterThan(5);
 });
 
+test('a write that was done and not answered is neither done again nor undone', async () => {
+  let met = 0;
+  for (const seed of seeds) {
+    const machine = await new Machine(seed).start();
+    const heard: string[] = [];
+    machine.disk.onStored((key) => heard.push(text(key)));
+    let resolved = false;
+    void machine.engine.write([put('a', '1')], { sync: true }).then(() => {
+      resolved = true;
+    });
+    await machine.world.scheduler.run(() => machine.read('a') !== undefined);
+    if (resolved) continue;
+    met++;
+    await machine.restart(true);
+    expect(machine.read('a')).toBe('1');
+    expect(machine.engine.tailDropped).toBe(false);
+    expect(heard).toEqual(['a']);
+  }
+  expect(met).toBeGreaterThan(5);
+});
+
 test('a store that is open is locked, until its process is gone', async () => {
   const machine = await new Machine(1).start();
   const other = new EventOwner('other', 99);
@@ -384,6 +405,7 @@ test('whatever happens, exactly a beginning of the batches survives, with all th
       const next = (): EngineOperation[] => {
         id++;
         const operations: EngineOperation[] = [
+          put('last', 'to be replaced in the same batch'),
           put('last', String(id)),
           put(`k${id % 4}`, `${id}`),
           { kind: 'delete', key: bytes(`k${(id + 1) % 4}`) },

@@ -103,6 +103,21 @@ test('frames take their time, stay in order within a stream, and overtake those 
   expect(ofControl.some((place, i) => place > ofData[i + 1]!)).toBe(true);
 });
 
+test('a frame that is late holds up those behind it in its stream, and no others', async () => {
+  const pair = await new Pair(13).listen();
+  const [late] = await pair.connect();
+  const [other] = await pair.connect();
+  pair.network.slow('a', 'b', 500_000);
+  send(late, 1);
+  pair.network.slow('a', 'b', 0);
+  send(late, 1);
+  send(other, 1);
+  await pair.world.pass(490);
+  expect(pair.accepted.map(({ got }) => got)).toEqual([[], [0]]);
+  await pair.world.pass(20);
+  expect(pair.accepted.map(({ got }) => got)).toEqual([[0, 0], [0]]);
+});
+
 test('a blocked link lets nothing through one way, and what waited comes in order afterwards', async () => {
   const pair = await new Pair(2).listen();
   const [a, b] = await pair.connect();
