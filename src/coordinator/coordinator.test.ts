@@ -328,6 +328,16 @@ test('a home whose record is damaged takes no write, and is repaired', async () 
   expect(cluster.of('c').calls).toEqual(['merge', 'digest', 'merge']);
 });
 
+test('a read at ALL fails at a damaged record, and has it repaired', async () => {
+  const cluster = new Cluster('abc');
+  for (const node of ['a', 'b']) cluster.of(node).record = recordOf(9);
+  cluster.of('c').reading = 'record-damaged';
+  await expect(cluster.end(cluster.read('all'))).rejects.toMatchObject({
+    failure: { kind: 'replica-failure', answered: 2 },
+  });
+  expect(cluster.of('c').calls).toContain('merge');
+});
+
 test('a quorum read repairs before it answers', async () => {
   const cluster = new Cluster('abc');
   cluster.of('b').record = recordOf(5);

@@ -90,7 +90,11 @@ export class ReadCoordinator {
       throw new OperationError({ kind: 'not-enough-replicas', required, alive: candidates.length });
     }
     const result = await this.#run(operation, homes.length, candidates, attempts.slice(first));
-    if (result.kind !== 'answer') throw readFailure(result.kind, result.core, candidates.length);
+    if (result.kind !== 'answer') {
+      // What it has found out is not forgotten: at ALL, nobody else would ever repair a damaged record.
+      if (result.core.behind().length > 0) this.repairLater(bucket, recordKey);
+      throw readFailure(result.kind, result.core, candidates.length);
+    }
 
     const { core, record, repairStarted } = result;
     const blocking = (attempts[first + result.attempt] as ReadAttempt).blockingRepair;

@@ -74,3 +74,15 @@ test('the rare refusal spares the one that is alone, or nobody would wake those 
   admission.leave(1);
   expect(entered).toBe(true);
 });
+
+test('what is reserved for answers of odd sizes leaves nothing behind', () => {
+  const admission = new Admission({ env: new FakeEnv() }, { requestsInFlightMax: 10, bytesInFlightMax: 1000 });
+  const reserved: number[] = [];
+  for (const bytes of [100, 33, 7, 19, 3]) {
+    admission.answered(bytes);
+    reserved.push(10 + admission.expectedAnswerBytes);
+    expect(admission.enter(reserved.at(-1) as number)).toBe(true);
+  }
+  for (const bytes of reserved) admission.leave(bytes);
+  expect(admission.bytes).toBe(0);
+});

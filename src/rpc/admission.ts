@@ -73,7 +73,8 @@ export class Admission {
    * its own, because its answer is there before anything could stop it.
    */
   get expectedAnswerBytes(): number {
-    return this.#expectedAnswerBytes;
+    // Whole: fractions that are added and taken away again leave a rest, and the node would never be idle again.
+    return Math.ceil(this.#expectedAnswerBytes);
   }
 
   /** Remembers how large the answer to a read was. */
