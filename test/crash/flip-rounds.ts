@@ -142,9 +142,12 @@ class FlipRun {
     result.flips += count;
     result.starts++;
     victim.start();
-    const outcome = await startOf(victim);
+    let outcome = await startOf(victim);
     const tailDropped = /half-written batch/.test(victim.log);
-    if (tailDropped) result.tailDropped++;
+    if (tailDropped) {
+      result.tailDropped++;
+      outcome = await this.#startAsAnother(victim, outcome);
+    }
     if (outcome === 'ready') {
       await this.#cluster.ready();
       await this.#checkReplica(victim, healthy, tailDropped);
@@ -153,6 +156,17 @@ class FlipRun {
     await this.#checkConvergence(victim, healthy);
     const state = await Promise.race([victim.exited, 'running']);
     if (state !== 'running') this.#wrong(`it ended with ${state}: ${lastLines(victim)}`);
+  }
+
+  /** Where the lost tail held what the peers had been told is on disk, they refuse the node, and it starts as a new replica. */
+  async #startAsAnother(victim: RealNode, outcome: string): Promise<string> {
+    // Rejects when it ends meanwhile, which is what is to be found out.
+    await this.#cluster.ready().catch(() => undefined);
+    if (!/put back to an earlier state/.test(victim.log)) return outcome;
+    const code = await victim.exited;
+    if (code !== SERVER_EXIT.storage) this.#wrong(`refused by its peers it ended with ${code}`);
+    victim.start();
+    return await startOf(victim);
   }
 
   /** Does what the refusal says. False when it was no proper refusal. */
