@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RealNode, until } from '../support/real-cluster.ts';
+import { workloadBuckets } from '../workload/workload-buckets.ts';
 import { type DiskKind, type LoopDisk, loopDisk, plainDisk, type SmallDisk, smallDisk } from './disks.ts';
 import type { ChaosNetwork } from './network.ts';
 import type { RunDirectory } from './run-directory.ts';
@@ -11,6 +12,8 @@ import type { RunDirectory } from './run-directory.ts';
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** Every node has an address of its own, so all may use the same ports. */
 export const CHAOS_PORTS = { client: 7400, peer: 7500, http: 7600 } as const;
+
+export const CHAOS_CLUSTER_ID = 'chaos';
 
 export interface ChaosClusterOptions {
   readonly nodes: number;
@@ -46,6 +49,7 @@ export class ChaosCluster {
   ): Promise<ChaosCluster> {
     const numbers = Array.from({ length: options.nodes }, (_, node) => node);
     const members = numbers.flatMap((node) => ['--member', `${idOf(node)}@${network.memberHost(node)}`]);
+    const buckets = ['--set', `buckets=${JSON.stringify(workloadBuckets)}`];
     const nodes: RealNode[] = [];
     const disks = { small: [] as SmallDisk[], loop: [] as LoopDisk[] };
     for (const node of numbers) {
@@ -69,7 +73,7 @@ export class ChaosCluster {
         'chaos',
       ];
       const listen = ['--set', `listen.host=${network.listenHost(node)}`, '--log-format', 'json'];
-      const all = [...command, ...settings, ...listen, ...members];
+      const all = [...command, ...settings, ...listen, ...buckets, ...members];
       nodes.push(new RealNode(id, CHAOS_PORTS, disk.data, all, network.listenHost(node)));
     }
     const cluster = new ChaosCluster(nodes, network, directory, disks);

@@ -1,8 +1,22 @@
-/** The load on a cluster in a chaos run, and the judgement of what it saw. */
+/**
+ * The load on a cluster in a chaos run, and the judgement of what it saw: the clients and the checkers of the simulator, over
+ * sockets.
+ */
 
-import { ConsistencyLevel } from '../../src/gen/kindred/v1/types.ts';
-import { CrashWorkload } from '../support/crash-workload.ts';
-import type { RealNode } from '../support/real-cluster.ts';
+import { systemEnv } from '../../src/env/system-env.ts';
+import { checkRun } from '../checkers/all-checkers.ts';
+import type { KeyHistory, MemoryLoss, RunHistory, Violation } from '../checkers/history.ts';
+import { type RestingNode, resourcesAtRest } from '../checkers/resources-at-rest.ts';
+import { type RealNode, until } from '../support/real-cluster.ts';
+import type { SeededRandom } from '../support/seeded-random.ts';
+import { WorkloadClient, type WorkloadClientDependencies } from '../workload/client.ts';
+import { finalReads } from '../workload/final-reads.ts';
+import { GrpcTransport } from '../workload/grpc-transport.ts';
+import { HistoryRecorder, type RecordedKey } from '../workload/history-recorder.ts';
+import { conflictPolicyOf } from '../workload/workload-buckets.ts';
+import { Ledger } from './ledger.ts';
+import { roundClients } from './round-clients.ts';
+import { storedReplicas } from './stored-replicas.ts';
 
 export interface LoadCounts {
   readonly acknowledged: number;
@@ -19,40 +33,197 @@ export interface Findings {
   readonly other: readonly string[];
 }
 
+/** With all that is known of the keys in question. */
+export interface Judgement extends Findings {
+  readonly evidence: readonly KeyHistory[];
+}
+
+const ledgersPerRound = 3;
+const finalReadsWithinMs = 60_000;
+const restWithinMs = 30_000;
+const inspectionsAtOnce = 8;
+
+interface Runnable {
+  run(): Promise<void>;
+  stop(): void;
+}
+
 export class ChaosLoad {
+  readonly #env = systemEnv();
   readonly #nodes: readonly RealNode[];
-  readonly #writers: CrashWorkload;
+  readonly #random: SeededRandom;
+  readonly #recorder: HistoryRecorder;
+  readonly #memoryLosses: MemoryLoss[] = [];
+  #transports: GrpcTransport[] = [];
+  #clients: readonly Runnable[] = [];
+  #running: Promise<unknown> = Promise.resolve();
 
-  constructor(nodes: readonly RealNode[]) {
+  constructor(
+    nodes: readonly RealNode[],
+    options: { readonly clusterId: string; readonly random: SeededRandom },
+  ) {
     this.#nodes = nodes;
-    this.#writers = new CrashWorkload(nodes, { writers: 16, keysPerWriter: 8, valueBytes: 1000 });
+    this.#random = options.random;
+    this.#recorder = new HistoryRecorder({ clock: this.#env.clock, clusterId: options.clusterId });
   }
 
+  /** What has ended so far. Final reads are not counted. */
   get counts(): LoadCounts {
-    return { ...this.#writers.counts, readsDone: 0, readsFailed: 0 };
+    const counts = { acknowledged: 0, unknown: 0, notApplied: 0, readsDone: 0, readsFailed: 0 };
+    for (const { attempts } of this.#recorder.keys()) {
+      for (const attempt of attempts) {
+        if (attempt.returnedMs === Number.POSITIVE_INFINITY) continue;
+        if (attempt.kind === 'read') {
+          if (attempt.final) continue;
+          if (attempt.outcome.kind === 'done') counts.readsDone++;
+          else counts.readsFailed++;
+        } else if (attempt.outcome.kind === 'done') counts.acknowledged++;
+        else if (attempt.outcome.kind === 'unknown') counts.unknown++;
+        else counts.notApplied++;
+      }
+    }
+    return counts;
   }
 
-  start(): void {
-    this.#writers.start();
+  /** Starts the clients of a round, after those of the round before have ended. */
+  async startRound(round: number): Promise<void> {
+    await this.stop();
+    const dependencies = (): WorkloadClientDependencies => ({
+      env: this.#env,
+      recorder: this.#recorder,
+      transports: this.#connections(),
+    });
+    const ledgers = Array.from({ length: ledgersPerRound }, (_, index) => {
+      return new Ledger({ name: `r${round}-ledger-${index + 1}`, seed: this.#random.next() }, dependencies());
+    });
+    const clients = roundClients(round, this.#random).map((plan) => new WorkloadClient(plan, dependencies()));
+    this.#clients = [...ledgers, ...clients];
+    this.#running = Promise.all(this.#clients.map((client) => client.run()));
   }
 
+  /** Ends all clients after what each is at. */
   async stop(): Promise<void> {
-    await this.#writers.stop();
+    for (const client of this.#clients) client.stop();
+    await this.#running;
+    for (const transport of this.#transports) transport.close();
+    this.#transports = [];
+    this.#clients = [];
   }
 
   /** A machine lost power, and what was not fsynced. */
-  lostUnsynced(_node: RealNode): void {}
+  lostUnsynced(node: RealNode): void {
+    this.#memoryLosses.push({ node: node.id, atMs: this.#nowMs(), lost: 'unsynced' });
+  }
 
-  /** Reads everything at ALL through every node, and judges. The load has stopped, and nothing is broken. */
-  async judge(): Promise<Findings> {
-    const lost: string[] = [];
-    for (const node of this.#nodes) {
-      lost.push(...(await this.#writers.check(node, ConsistencyLevel.CONSISTENCY_LEVEL_ALL)));
+  /**
+   * Waits until hints are delivered, reads every key at ALL through every node, and has the checkers judge. The load has
+   * stopped, and nothing is broken.
+   */
+  async judge(): Promise<Judgement> {
+    const other: string[] = [];
+    const healedMs = this.#nowMs();
+    const restless = await this.#restless();
+    if (restless !== undefined) other.push(`no rest ${restWithinMs} ms after the load: ${restless}`);
+    const transports = this.#connections();
+    const dependencies = { env: this.#env, recorder: this.#recorder, transports };
+    const unread = await finalReads(this.#recorder.keys(), dependencies, { withinMs: finalReadsWithinMs });
+    for (const { bucket, key, node } of unread)
+      other.push(`${bucket}/${key} is not to be read at ALL through ${node}`);
+    const resting = await this.#restingNodes();
+    const run: RunHistory = {
+      keys: await this.#keyHistories(),
+      memoryLosses: this.#memoryLosses,
+      healedMs,
+      endedMs: this.#nowMs(),
+      omniscient: false,
+    };
+    for (const transport of transports) transport.close();
+    this.#transports = [];
+    const violations = [...resourcesAtRest(resting), ...checkRun(run)];
+    const evidence = run.keys.filter(({ bucket, key }) =>
+      violations.some((violation) => violation.bucket === bucket && violation.key === key),
+    );
+    const findings = sorted(violations);
+    return { ...findings, other: [...other, ...findings.other], evidence };
+  }
+
+  #nowMs(): number {
+    return this.#env.clock.monotonicMs();
+  }
+
+  #connections(): GrpcTransport[] {
+    const made = this.#nodes.map(
+      ({ id, host, ports }) => new GrpcTransport({ node: id, address: `${host}:${ports.client}` }, this.#env),
+    );
+    this.#transports.push(...made);
+    return made;
+  }
+
+  /** Waits until no node has anything under way. Returns what there still is after the time. */
+  async #restless(): Promise<string | undefined> {
+    let left: readonly Violation[] = [];
+    const atRest = async (): Promise<boolean> => {
+      left = resourcesAtRest(await this.#restingNodes());
+      return left.length === 0;
+    };
+    return await until(atRest, restWithinMs).then(
+      () => undefined,
+      () => left.map(({ message }) => message).join('; '),
+    );
+  }
+
+  async #restingNodes(): Promise<readonly RestingNode[]> {
+    return await Promise.all(
+      this.#nodes.map(async ({ id, diagnostics }) => {
+        const { gauges } = await diagnostics.getNodeStatus({}, { signal: AbortSignal.timeout(2_000) });
+        return { node: id, gauges: withoutTheQuestion(gauges) };
+      }),
+    );
+  }
+
+  async #keyHistories(): Promise<readonly KeyHistory[]> {
+    const keys = this.#recorder.keys();
+    const histories: KeyHistory[] = [];
+    for (let from = 0; from < keys.length; from += inspectionsAtOnce) {
+      const some = keys.slice(from, from + inspectionsAtOnce);
+      histories.push(...(await Promise.all(some.map((key, index) => this.#keyHistory(key, from + index)))));
     }
+    return histories;
+  }
+
+  async #keyHistory({ bucket, key, attempts }: RecordedKey, index: number): Promise<KeyHistory> {
+    const through = this.#nodes[index % this.#nodes.length] as RealNode;
+    const replicas = await storedReplicas(through, { bucket, key });
     return {
-      lost: lost.filter((sentence) => sentence.includes('was acknowledged')),
-      untrue: this.#writers.untruths,
-      other: [],
+      bucket,
+      key,
+      conflictPolicy: conflictPolicyOf(bucket),
+      homes: replicas.map(({ node }) => node),
+      attempts,
+      witnessed: [],
+      replicas,
     };
   }
+}
+
+/** The request that asks for the gauges is under way itself. */
+function withoutTheQuestion(gauges: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  return gauges['requests_in_flight'] === 1
+    ? { ...gauges, requests_in_flight: 0, request_bytes_in_flight: 0 }
+    : gauges;
+}
+
+/** Which promise a checker is about. All that are not named are about neither. */
+const promiseOf: ReadonlyMap<string, 'lost' | 'untrue'> = new Map([
+  ['acknowledged-not-lost', 'lost'],
+  ['error-reports', 'untrue'],
+  ['not-applied-never-read', 'untrue'],
+]);
+
+function sorted(violations: readonly Violation[]): Findings {
+  const findings = { lost: [] as string[], untrue: [] as string[], other: [] as string[] };
+  for (const { checker, bucket, key, message } of violations) {
+    findings[promiseOf.get(checker) ?? 'other'].push(`${checker}: ${bucket}/${key}: ${message}`);
+  }
+  return findings;
 }

@@ -3,8 +3,9 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { KeyHistory } from '../checkers/history.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
-import { CHAOS_PORTS, ChaosCluster } from './chaos-cluster.ts';
+import { CHAOS_CLUSTER_ID, CHAOS_PORTS, ChaosCluster } from './chaos-cluster.ts';
 import { ChaosLoad, type Findings, type LoadCounts } from './chaos-load.ts';
 import type { FaultKind, FaultWorld } from './fault-kinds.ts';
 import { fullService } from './full-service.ts';
@@ -58,21 +59,21 @@ export async function runChaos(directory: RunDirectory, options: ChaosRunOptions
   await using stack = new AsyncDisposableStack();
   const network = await makeNetwork(directory, options, random, stack);
   const cluster = stack.use(await ChaosCluster.start(directory, network, { nodes, engine, disk: kind.disk }));
-  const load = new ChaosLoad(cluster.nodes);
+  const load = new ChaosLoad(cluster.nodes, { clusterId: CHAOS_CLUSTER_ID, random });
   const wrong: string[] = [];
   const fullServiceMs: number[] = [];
   const say = (line: string): void => {
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1).padStart(6);
     onLine(`${kind.name} ${engine} ${seconds} s  ${line}`);
   };
-  load.start();
   const stopProgress = tellProgress(load, say);
   let round = 0;
   try {
-    await pause(calmMs);
     while (round < rounds) {
       round++;
       say(`round ${round} of ${rounds}`);
+      await load.startRound(round);
+      await pause(calmMs);
       const heal = await kind.inject(worldOf(cluster, load, random, faultMs, say, wrong));
       const seen = await healAndWait(cluster, heal);
       if (seen.kind === 'not-full') {
@@ -89,7 +90,8 @@ export async function runChaos(directory: RunDirectory, options: ChaosRunOptions
     stopProgress();
     await load.stop();
   }
-  const findings = await load.judge();
+  say('final reads at ALL through every node');
+  const { evidence, ...findings } = await load.judge();
   const all = { ...findings, other: [...findings.other, ...wrong] };
   const result = {
     ...load.counts,
@@ -102,7 +104,7 @@ export async function runChaos(directory: RunDirectory, options: ChaosRunOptions
     fullServiceMs,
     report: undefined,
   };
-  return isSound(result) ? result : { ...result, report: saveReport(cluster, result) };
+  return isSound(result) ? result : { ...result, report: saveReport(cluster, result, evidence) };
 }
 
 async function makeNetwork(
@@ -173,9 +175,10 @@ function tellProgress(load: ChaosLoad, say: (line: string) => void): () => void 
 }
 
 /** Keeps what a person needs to find the cause. Returns where. */
-function saveReport(cluster: ChaosCluster, result: ChaosRunResult): string {
+function saveReport(cluster: ChaosCluster, result: ChaosRunResult, evidence: readonly KeyHistory[]): string {
   const path = mkdtempSync(join(tmpdir(), `kindred-report-${result.kind}-`));
   cluster.saveLogs(path);
   writeFileSync(join(path, 'result.json'), `${JSON.stringify(result, undefined, 2)}\n`);
+  writeFileSync(join(path, 'keys.json'), `${JSON.stringify(evidence, undefined, 2)}\n`);
   return path;
 }
