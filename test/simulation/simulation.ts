@@ -1,0 +1,290 @@
+/**
+ * One seed, from its plan to its verdict: real nodes on simulated machines, clients with work to do, faults, and then the end
+ * of all faults, after which everything must become available and converge within a bound of virtual time. TigerBeetle's
+ * simulator has the same two phases (safety, then liveness).
+ */
+
+import { checkRun } from '../checkers/all-checkers.ts';
+import type { KeyHistory, RunHistory, Violation } from '../checkers/history.ts';
+import { type RestingNode, resourcesAtRest } from '../checkers/resources-at-rest.ts';
+import { SeededRandom } from '../support/seeded-random.ts';
+import { WorkloadClient } from '../workload/client.ts';
+import { finalReads } from '../workload/final-reads.ts';
+import { HistoryRecorder } from '../workload/history-recorder.ts';
+import { guarded, realWork } from './kernel/ambient-guard.ts';
+import { EventOwner, Scheduler } from './kernel/scheduler.ts';
+import { SimulatedClock } from './kernel/simulated-clock.ts';
+import { SimulatedEnv } from './kernel/simulated-env.ts';
+import type { Trace } from './kernel/trace.ts';
+import type { SeedPlan } from './plan/seed-plan.ts';
+import type { RunCounts, SeedResult } from './seed-result.ts';
+import { Cluster } from './world/cluster.ts';
+import { clusterId } from './world/simulated-process.ts';
+import { eventKind, type World } from './world/world.ts';
+
+export interface SimulationOptions {
+  readonly trace?: Trace;
+}
+
+/** Bounds of virtual time in which everything must be well again once nothing fails any more. */
+const readyWithinMs = 15_000;
+const convergedWithinMs = 45_000;
+/** A run that takes more virtual time than this hangs. */
+const clientsWithinMs = 180_000;
+/** Nodes have this long to find each other before the first client calls. */
+const settleMs = 1_500;
+
+/** A promise of progress that was not kept. */
+class LivenessFailure extends Error {
+  override readonly name = 'LivenessFailure';
+}
+
+/** Runs the plan. Never rejects: what goes wrong inside is in the result. Only one simulation at a time in a process. */
+export async function runSeed(plan: SeedPlan, options: SimulationOptions = {}): Promise<SeedResult> {
+  const simulation = new Simulation(plan, options);
+  const before = process.getActiveResourcesInfo();
+  let crash: string | undefined;
+  const onRejection = (error: unknown): void => {
+    crash ??= `a promise was rejected and nobody listened: ${textOf(error)}`;
+  };
+  process.on('unhandledRejection', onRejection);
+  try {
+    await guarded(() => simulation.run());
+  } catch (error) {
+    if (error instanceof LivenessFailure) simulation.violate('liveness', error.message);
+    else crash ??= textOf(error);
+  } finally {
+    process.off('unhandledRejection', onRejection);
+  }
+  const real = realWork(before);
+  if (real.length > 0) crash ??= `real work was begun inside the simulation: ${real.join(', ')}`;
+  return simulation.result(crash);
+}
+
+class Simulation {
+  readonly #plan: SeedPlan;
+  readonly #scheduler = new Scheduler();
+  readonly #world: World;
+  readonly #cluster: Cluster;
+  readonly #recorder: HistoryRecorder;
+  readonly #clientOwner = new EventOwner('clients', 63);
+  readonly #clientEnv: SimulatedEnv;
+  readonly #violations: Violation[] = [];
+  #healedMs = Number.POSITIVE_INFINITY;
+  #history: RunHistory | undefined;
+
+  constructor(plan: SeedPlan, { trace }: SimulationOptions) {
+    this.#plan = plan;
+    const scheduler = this.#scheduler;
+    this.#world = {
+      scheduler,
+      trace,
+      randomFor: (name) => new SeededRandom(plan.seed * 0x1_0000 + hashOf(name)),
+    };
+    this.#cluster = new Cluster(this.#world, plan, (node, problem) =>
+      this.violate('defect', `${node}: ${problem}`),
+    );
+    this.#clientEnv = new SimulatedEnv(this.#world, {
+      owner: this.#clientOwner,
+      clock: new SimulatedClock(scheduler, { wallOffsetMicros: 0, driftPpm: 0 }),
+      random: this.#world.randomFor('client timers'),
+      rarePaths: {},
+    });
+    this.#recorder = new HistoryRecorder({ clock: this.#clientEnv.clock, clusterId, trace });
+  }
+
+  async run(): Promise<void> {
+    const scheduler = this.#scheduler;
+    const cluster = this.#cluster;
+    cluster.start();
+    await this.#until(() => this.#nowMs >= settleMs, settleMs + 1, 'time passes');
+    const { faults } = cluster;
+    faults.schedule(this.#plan, scheduler.nowMicros);
+    let working = 0;
+    for (const plan of this.#plan.clients) {
+      working++;
+      const client = new WorkloadClient(plan, {
+        env: this.#clientEnv,
+        recorder: this.#recorder,
+        transports: cluster.connections(plan.name, this.#clientOwner),
+      });
+      scheduler.at(scheduler.nowMicros, this.#clientOwner, eventKind.client, () => {
+        void client.run().then(() => {
+          working--;
+        });
+      });
+    }
+    const faultsOverMs = settleMs + Math.max(0, ...this.#plan.faults.map((fault) => fault.atMs));
+    await this.#until(
+      () => working === 0 && this.#nowMs > faultsOverMs,
+      clientsWithinMs,
+      'every client has an answer to every call',
+    );
+
+    faults.heal();
+    this.#healedMs = this.#nowMs;
+    await this.#until(
+      () => cluster.unready === undefined,
+      this.#nowMs + readyWithinMs,
+      'every node is ready',
+      () => cluster.unready,
+    );
+    await this.#converge();
+    const resting = await cluster.resting();
+    for (const violation of resourcesAtRest(resting as readonly RestingNode[]))
+      this.#violations.push(violation);
+    this.#history = this.#makeHistory();
+    this.#violations.push(...checkRun(this.#history));
+    for (const violation of this.#violations) {
+      this.#world.trace?.add({
+        atMicros: Math.round(violation.atMs * 1000),
+        kind: 'check',
+        at: '',
+        key: `${violation.bucket}/${violation.key}`,
+        text: `${violation.checker}: ${violation.message}`,
+      });
+    }
+  }
+
+  violate(checker: string, message: string): void {
+    this.#violations.push({ checker, message, bucket: '', key: '', attempts: [], atMs: this.#nowMs });
+  }
+
+  result(crash: string | undefined): SeedResult {
+    const history = this.#history ?? this.#makeHistory();
+    const { restarts, faults } = this.#cluster;
+    return {
+      seed: this.#plan.seed,
+      hash: this.#scheduler.hash,
+      violations: this.#violations,
+      ...(crash !== undefined && { crash }),
+      counts: {
+        ...countAttempts(history),
+        faults: faults.injected,
+        restarts,
+        events: this.#scheduler.executed,
+      },
+      virtualMs: this.#nowMs,
+      history,
+    };
+  }
+
+  /** Reads every key at ALL until all replicas agree and nothing is repaired any more, and hints have found their homes. */
+  async #converge(): Promise<void> {
+    const boundMs = this.#nowMs + convergedWithinMs;
+    await this.#until(
+      () => this.#cluster.hintsLeft === 0,
+      boundMs,
+      'every hint is delivered',
+      () => `${this.#cluster.hintsLeft} bytes of hints are left`,
+    );
+    const transports = this.#cluster.connections('reader', this.#clientOwner);
+    let over = false;
+    this.#scheduler.at(this.#scheduler.nowMicros, this.#clientOwner, eventKind.client, () => {
+      void finalReads(
+        this.#keys(),
+        { env: this.#clientEnv, recorder: this.#recorder, transports },
+        { withinMs: boundMs - this.#nowMs },
+      ).then((unread) => {
+        for (const { bucket, key, node } of unread) {
+          this.violate(
+            'liveness',
+            `${bucket}/${key} could not be read at ALL through ${node} after the faults`,
+          );
+        }
+        over = true;
+      });
+    });
+    await this.#until(() => over, boundMs + 10_000, 'the final reads end');
+    // Repairs of those reads may still be under way: they must fall silent.
+    await this.#until(() => this.#cluster.isQuiet, boundMs + 20_000, 'repairs and peer calls fall silent');
+  }
+
+  #keys(): readonly { readonly bucket: string; readonly key: string }[] {
+    const keys = new Map<string, { readonly bucket: string; readonly key: string }>();
+    for (const client of this.#plan.clients) {
+      for (const key of client.keys) keys.set(`${key.bucket}/${key.key}`, key);
+    }
+    return [...keys.values()];
+  }
+
+  #makeHistory(): RunHistory {
+    const keys: KeyHistory[] = [];
+    const attempts = new Map(
+      this.#recorder.keys().map((each) => [`${each.bucket}/${each.key}`, each.attempts]),
+    );
+    for (const { bucket, key } of this.#keys()) {
+      keys.push({
+        bucket,
+        key,
+        ...this.#cluster.observed(bucket, key),
+        attempts: attempts.get(`${bucket}/${key}`) ?? [],
+      });
+    }
+    return {
+      keys,
+      memoryLosses: this.#cluster.faults.memoryLosses,
+      healedMs: this.#healedMs,
+      endedMs: this.#nowMs,
+      omniscient: true,
+    };
+  }
+
+  get #nowMs(): number {
+    return this.#scheduler.nowMicros / 1000;
+  }
+
+  /** Lets time pass until the condition holds. Throws LivenessFailure after `boundMs` of virtual time. */
+  async #until(
+    condition: () => boolean,
+    boundMs: number,
+    what: string,
+    why: () => string | undefined = () => undefined,
+  ): Promise<void> {
+    const boundMicros = boundMs * 1000;
+    // Something always happens, so that time can pass.
+    const tick = (): void => {
+      if (!reached)
+        this.#scheduler.at(this.#scheduler.nowMicros + 50_000, this.#clientOwner, eventKind.client, tick);
+    };
+    let reached = false;
+    tick();
+    await this.#scheduler.run(() => {
+      reached = condition();
+      if (!reached && this.#scheduler.nowMicros > boundMicros) {
+        const reason = why();
+        throw new LivenessFailure(
+          `${what} within ${Math.round(boundMs)} ms of virtual time: not so${reason === undefined ? '' : `, ${reason}`}`,
+        );
+      }
+      return reached;
+    });
+  }
+}
+
+function countAttempts(history: RunHistory): Omit<RunCounts, 'faults' | 'restarts' | 'events'> {
+  const counts = { operations: 0, acknowledged: 0, unknown: 0, notApplied: 0, reads: 0, failedReads: 0 };
+  for (const { attempts } of history.keys) {
+    for (const attempt of attempts) {
+      if (attempt.kind === 'read') {
+        if (attempt.final) continue;
+        if (attempt.outcome.kind === 'done') counts.reads++;
+        else counts.failedReads++;
+      } else if (attempt.outcome.kind === 'done') counts.acknowledged++;
+      else if (attempt.outcome.kind === 'unknown') counts.unknown++;
+      else counts.notApplied++;
+      counts.operations++;
+    }
+  }
+  return counts;
+}
+
+function hashOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

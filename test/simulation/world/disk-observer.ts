@@ -1,0 +1,103 @@
+/** Sees every record that any replica stores: what clients never see of a run, and checkers want to know. */
+
+import { crc32 } from 'node:zlib';
+import type { Version } from '../../../src/core/causality/record.ts';
+import { decodeRecord } from '../../../src/core/causality/record-codec.ts';
+import type { VectorClock } from '../../../src/core/causality/vector-clock.ts';
+import { splitRecordKey } from '../../../src/core/ring/record-key.ts';
+import { Value } from '../../../src/gen/kindred/v1/types.ts';
+import { openValue } from '../../../src/storage/value-envelope.ts';
+import type { ClockEntries, ReplicaState, SeenVersion, WitnessedVersion } from '../../checkers/history.ts';
+import { valueText } from '../../workload/value-text.ts';
+import type { Scheduler } from '../kernel/scheduler.ts';
+import type { SimulatedDisk } from './simulated-disk.ts';
+
+const recordPrefix = 0x01;
+const headerLength = 3;
+
+export class DiskObserver {
+  readonly #scheduler: Scheduler;
+  readonly #byKey = new Map<string, WitnessedVersion[]>();
+  readonly #seen = new Set<string>();
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  watch(node: string, disk: SimulatedDisk): void {
+    disk.onStored((key, value) => this.#stored(node, key, value));
+  }
+
+  /** Every version ever stored under the key, by whatever replica, in the order of their first appearance. */
+  witnessed(bucket: string, key: string): readonly WitnessedVersion[] {
+    return this.#byKey.get(`${bucket}/${key}`) ?? [];
+  }
+
+  #stored(node: string, engineKey: Uint8Array, sealed: Uint8Array): void {
+    if (engineKey[0] !== recordPrefix) return;
+    const bytes = openValue(crc32, engineKey, sealed);
+    if (bytes === undefined) return;
+    const name = splitRecordKey(engineKey.subarray(headerLength));
+    const key = Buffer.from(name.key).toString('latin1');
+    for (const version of decodeRecord(bytes, crc32).versions) {
+      const fingerprint = fingerprintOf(version);
+      const dot = dotName(version);
+      const identity = `${name.bucket}/${key} ${dot} ${fingerprint}`;
+      if (this.#seen.has(identity)) continue;
+      this.#seen.add(identity);
+      const list = this.#byKey.get(`${name.bucket}/${key}`) ?? [];
+      if (list.length === 0) this.#byKey.set(`${name.bucket}/${key}`, list);
+      list.push({
+        ...seenVersion(version),
+        bucket: name.bucket,
+        key,
+        node,
+        atMs: this.#scheduler.nowMicros / 1000,
+        requestId:
+          version.requestId === undefined ? undefined : Buffer.from(version.requestId).toString('hex'),
+        fingerprint,
+      });
+    }
+  }
+}
+
+/** What the disk of `node` holds under the engine key, opened. */
+export function replicaState(
+  node: string,
+  engineKey: Uint8Array,
+  sealed: Uint8Array | undefined,
+): ReplicaState {
+  if (sealed === undefined) return { node, record: undefined, versions: [], clock: [] };
+  const bytes = openValue(crc32, engineKey, sealed);
+  if (bytes === undefined) return { node, record: 'damaged', versions: [], clock: [] };
+  const record = decodeRecord(bytes, crc32);
+  return {
+    node,
+    record: Buffer.from(bytes).toString('hex'),
+    versions: record.versions.map(seenVersion),
+    clock: entriesOf(record.clock),
+  };
+}
+
+function seenVersion(version: Version): SeenVersion {
+  return {
+    dot: dotName(version),
+    clock: entriesOf(version.clock),
+    value: version.value === undefined ? undefined : valueText(Value.decode(version.value).data),
+    writtenAtMicros: version.writtenAt,
+    expiresAtMicros: version.expiresAt,
+  };
+}
+
+function dotName({ dot }: Version): string {
+  return `${dot.replica}/${dot.epoch}/${dot.counter}`;
+}
+
+function entriesOf(clock: VectorClock): ClockEntries {
+  return clock.map(({ replica, epoch, counter }) => [replica, epoch, counter] as const);
+}
+
+function fingerprintOf(version: Version): number {
+  const deadline = Buffer.from(String(version.expiresAt ?? ''));
+  return crc32(deadline, version.value === undefined ? 1 : crc32(version.value));
+}
