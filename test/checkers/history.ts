@@ -181,6 +181,18 @@ export interface RunHistory {
   readonly endedMs: number;
   /** True where an observer saw every disk: `witnessed` is complete. */
   readonly omniscient: boolean;
+  /** How wrong the nodes' wall clocks were; absent where nobody knows, and lifetimes are not checked then. */
+  readonly wallClocks?: WallClocks | undefined;
+}
+
+/** What is known of the wall clocks of all nodes together. */
+export interface WallClocks {
+  /** What a clock without error shows when the clients' clock shows 0: microseconds since 1970. */
+  readonly microsAtZero: number;
+  /** No clock was ever further off than this, jumps and drift and stops included. */
+  readonly errorMsMax: number;
+  /** Likewise, after the faults ended. */
+  readonly errorMsAfterHeal: number;
 }
 
 /** A broken promise. */
