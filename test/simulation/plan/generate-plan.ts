@@ -146,10 +146,12 @@ function drawClients(random: SeededRandom, spanMs: number): readonly ClientPlan[
 
 function drawSharedKeys(random: SeededRandom, count: number): readonly KeyName[] {
   const lwwPercent = random.pick([0, 20, 20, 40, 60]);
-  return Array.from({ length: count }, (_, index) => ({
-    bucket: random.percent(lwwPercent) ? 'lww' : 'default',
-    key: `k${index + 1}`,
-  }));
+  const shortLivedPercent = random.pick([0, 0, 15]);
+  return Array.from({ length: count }, (_, index) => {
+    const isShortLived = random.percent(shortLivedPercent);
+    const other = random.percent(lwwPercent) ? 'lww' : 'default';
+    return { bucket: isShortLived ? 'short-lived' : other, key: `k${index + 1}` };
+  });
 }
 
 function drawOwnKeys(random: SeededRandom, client: string): readonly KeyName[] {

@@ -1,0 +1,44 @@
+/** What a person needs of a failed run besides its story: the commands that show it again, draw it and make it smaller. */
+
+import type { Violation } from '../../checkers/history.ts';
+import { violationLines } from './story.ts';
+
+/** A run that failed, and how it was started. */
+export interface FailedRun {
+  readonly seed: number;
+  /** The file of the plan, where it did not come from the seed alone. */
+  readonly planFile?: string | undefined;
+  readonly broken?: string | undefined;
+  readonly violations: readonly Violation[];
+  readonly crash?: string | undefined;
+}
+
+/** `story`: what was told already. Without one the violations are told here, the first few of them. */
+export function failureReport(run: FailedRun, story?: string): string {
+  const { violations, crash } = run;
+  const lines: string[] = [];
+  if (story !== undefined) lines.push(story.trimEnd());
+  else {
+    lines.push(`seed ${run.seed} FAILED`);
+    for (const violation of violations.slice(0, 5)) lines.push(...violationLines(violation));
+    if (violations.length > 5) lines.push(`... and ${violations.length - 5} more`);
+    if (crash !== undefined) lines.push(...crash.split('\n').slice(0, 12));
+  }
+  lines.push('', ...commands(run));
+  return `${lines.join('\n')}\n`;
+}
+
+/** To be copied. */
+export function commands({ seed, planFile, broken, violations }: FailedRun): readonly string[] {
+  const source = planFile === undefined ? `--seed ${seed}` : `--plan ${planFile}`;
+  const base = `npm run simulate -- ${source}${broken === undefined ? '' : ` --broken ${broken}`}`;
+  const keyed = violations.find(({ key }) => key !== '');
+  const filter = keyed === undefined ? '' : ` --key ${keyed.bucket}/${keyed.key}`;
+  const last = planFile === undefined ? `seed-${seed}` : 'plan';
+  return [
+    `  again    ${base}`,
+    `  trace    ${base} --trace${filter}`,
+    `  chart    ${base} --chart ${last}.html`,
+    `  shrink   ${base} --shrink`,
+  ];
+}
