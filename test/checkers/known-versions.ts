@@ -74,12 +74,14 @@ export function knownVersions(key: KeyHistory): KnownVersions {
 }
 
 /**
- * What an acknowledged write superseded: all that it had seen, without itself. `undefined` where that cannot be told (a
- * touch whose answer does not name its dot).
+ * What an acknowledged write superseded: its context, or what its answer covers beside itself. `undefined` where that cannot
+ * be told (a touch without a context whose answer does not name its dot).
  */
 export function supersededBy(write: DoneWrite): SeenContext | undefined {
   const { dot, context } = write.outcome;
-  if (dot === undefined) return write.action === 'touch' ? write.context : undefined;
+  if (write.context !== undefined && (write.causality === 'context' || write.action === 'touch'))
+    return write.context;
+  if (dot === undefined) return undefined;
   const own = partsOf(dot);
   if (!coversParts(context.clock, own))
     return { clock: context.clock, dots: context.dots.filter((d) => d !== dot) };

@@ -50,3 +50,11 @@ test('a replay may leave out single dots', () => {
   expect(violations(history(true))).toEqual([]);
   expect(violations(history(false))).toHaveLength(1);
 });
+
+test('of one actor the latest single dot is enough', () => {
+  const context = seen('', 'a3 b2');
+  const write = (dots: string): HandMadeHistory =>
+    new HandMadeHistory().put('v', 0, 1, 'a5', { context, outcome: done('a5', seen('', dots)) });
+  expect(violations(write('a5 b2'))).toEqual([]);
+  expect(violations(write('a5'))).toEqual([expect.stringContaining('without 2/1/2')]);
+});
