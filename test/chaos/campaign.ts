@@ -1,6 +1,6 @@
 /** Many kinds of fault, one after the other, each on a cluster of its own. */
 
-import { type ChaosRunResult, runChaos } from './chaos-run.ts';
+import { type ChaosRunOptions, type ChaosRunResult, runChaos } from './chaos-run.ts';
 import type { FaultKind } from './fault-kinds.ts';
 import type { Missing } from './machine.ts';
 import type { ChaosOptions } from './options.ts';
@@ -14,7 +14,7 @@ export interface CampaignHooks {
   readonly onResult: (result: ChaosRunResult) => void;
 }
 
-/** What came of it. Kinds that this machine cannot do are skipped; a run that fails throws. */
+/** What came of it. Kinds that this machine cannot do are skipped; a run that fails counts as a violation. */
 export async function runCampaign(
   options: ChaosOptions,
   missing: Missing,
@@ -45,13 +45,26 @@ export async function runCampaign(
         seed,
         onLine: hooks.onLine,
       };
-      const result = await runChaos(directory, run);
+      const result = await runChaos(directory, run).catch((error) => failedRun(run, error));
       results.push(result);
       hooks.onResult(result);
     }
     hooks.onDirectory(undefined);
   }
   return { results, skipped };
+}
+
+function failedRun(
+  { kind, engine, network }: Pick<ChaosRunOptions, 'kind' | 'engine' | 'network'>,
+  error: unknown,
+): ChaosRunResult {
+  const counts = { acknowledged: 0, unknown: 0, notApplied: 0, readsDone: 0, readsFailed: 0 };
+  const other = [
+    `the run failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  ];
+  const findings = { lost: [], untrue: [], other };
+  const none = { rounds: 0, seconds: 0, fullServiceMs: [], report: undefined };
+  return { ...counts, ...findings, ...none, kind: kind.name, engine, network };
 }
 
 export type Place =

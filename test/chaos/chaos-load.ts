@@ -39,6 +39,7 @@ export interface Judgement extends Findings {
 }
 
 const ledgersPerRound = 3;
+const connectionSets = 3;
 const finalReadsWithinMs = 60_000;
 const restWithinMs = 30_000;
 const inspectionsAtOnce = 8;
@@ -88,15 +89,22 @@ export class ChaosLoad {
   /** Starts the clients of a round, after those of the round before have ended. */
   async startRound(round: number): Promise<void> {
     await this.stop();
-    const dependencies = (): WorkloadClientDependencies => ({
+    // Each with a connection of its own would be a storm of dialling when nodes die, which takes the time of starting them.
+    const sets = Array.from({ length: connectionSets }, () => this.#connections());
+    const dependencies = (index: number): WorkloadClientDependencies => ({
       env: this.#env,
       recorder: this.#recorder,
-      transports: this.#connections(),
+      transports: sets[index % connectionSets] as readonly GrpcTransport[],
     });
     const ledgers = Array.from({ length: ledgersPerRound }, (_, index) => {
-      return new Ledger({ name: `r${round}-ledger-${index + 1}`, seed: this.#random.next() }, dependencies());
+      return new Ledger(
+        { name: `r${round}-ledger-${index + 1}`, seed: this.#random.next() },
+        dependencies(index),
+      );
     });
-    const clients = roundClients(round, this.#random).map((plan) => new WorkloadClient(plan, dependencies()));
+    const clients = roundClients(round, this.#random).map(
+      (plan, index) => new WorkloadClient(plan, dependencies(index)),
+    );
     this.#clients = [...ledgers, ...clients];
     this.#running = Promise.all(this.#clients.map((client) => client.run()));
   }
@@ -222,7 +230,12 @@ const promiseOf: ReadonlyMap<string, 'lost' | 'untrue'> = new Map([
 
 function sorted(violations: readonly Violation[]): Findings {
   const findings = { lost: [] as string[], untrue: [] as string[], other: [] as string[] };
-  for (const { checker, bucket, key, message } of violations) {
+  const told = new Set<string>();
+  for (const { checker, bucket, key, message, attempts } of violations) {
+    // A write that is gone is missed by every read after it: once is enough to count it.
+    const subject = `${checker} ${bucket}/${key} ${attempts[0] ?? message}`;
+    if (told.has(subject)) continue;
+    told.add(subject);
     findings[promiseOf.get(checker) ?? 'other'].push(`${checker}: ${bucket}/${key}: ${message}`);
   }
   return findings;
