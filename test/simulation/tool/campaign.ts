@@ -82,7 +82,7 @@ export async function runCampaign(campaign: Campaign): Promise<number> {
     process.off('SIGINT', onInterrupt);
     progress.clear();
   }
-  const ending = summary(totals, elapsedMs(), jobs);
+  const ending = summary(totals, elapsedMs());
   if (output === 'text') console.log(ending);
   else if (output === 'json') console.log(JSON.stringify({ first, interrupted, failed, totals }));
   else process.stderr.write(`${ending}\n`);

@@ -18,7 +18,7 @@ process.on('message', ({ seeds }: SeedOrder) => {
       if (seed === 5) process.kill(process.pid, 'SIGKILL');
       if (seed === 5 || seed === 7) for (;;);
       const { history: _history, violations, ...rest } = failedResult;
-      process.send?.({ ...rest, seed, violations: seed === 9 ? violations : [] });
+      process.send?.({ ...rest, seed, cpuMs: 1, violations: seed === 9 ? violations : [] });
     }
   })();
 });

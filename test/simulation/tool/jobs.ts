@@ -120,6 +120,7 @@ export function startJobs(options: JobsOptions): Jobs {
           crash: `seed ${seed} ${how}`,
           counts: nothing,
           virtualMs: 0,
+          cpuMs: 0,
         });
         resolve(rest);
       });

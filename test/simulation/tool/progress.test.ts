@@ -5,8 +5,17 @@ import { failedResult } from './failed-run.ts';
 import { addReport, duration, grouped, noTotals, Progress, progressLine, summary } from './progress.ts';
 
 const totals = noTotals();
-addReport(totals, { ...failedResult, counts: { ...failedResult.counts, operations: 600, events: 90_000 } });
-addReport(totals, { ...failedResult, violations: [], counts: { ...failedResult.counts, operations: 400 } });
+addReport(totals, {
+  ...failedResult,
+  cpuMs: 300,
+  counts: { ...failedResult.counts, operations: 600, events: 90_000 },
+});
+addReport(totals, {
+  ...failedResult,
+  violations: [],
+  cpuMs: 200,
+  counts: { ...failedResult.counts, operations: 400 },
+});
 
 test('a line says how far it is, how fast, and how long it takes still', () => {
   expect(progressLine(totals, 1000, 4000)).toBe(
@@ -16,7 +25,7 @@ test('a line says how far it is, how fast, and how long it takes still', () => {
 });
 
 test('the summary has what 1,000 operations cost', () => {
-  expect(summary(totals, 1000, 2)).toContain('2.00 s of 2 processes together for 1,000 operations');
+  expect(summary(totals, 1000)).toContain('0.50 s of one core for 1,000 operations');
 });
 
 test('numbers and times are easy to read', () => {

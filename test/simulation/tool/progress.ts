@@ -13,6 +13,7 @@ export interface Totals {
   restarts: number;
   events: number;
   virtualMs: number;
+  cpuMs: number;
 }
 
 /** Nothing has been run. */
@@ -27,10 +28,11 @@ export function noTotals(): Totals {
     restarts: 0,
     events: 0,
     virtualMs: 0,
+    cpuMs: 0,
   };
 }
 
-export function addReport(totals: Totals, { counts, violations, crash, virtualMs }: SeedReport): void {
+export function addReport(totals: Totals, { counts, violations, crash, virtualMs, cpuMs }: SeedReport): void {
   totals.seeds++;
   if (violations.length > 0 || crash !== undefined) totals.failed++;
   totals.operations += counts.operations;
@@ -40,6 +42,7 @@ export function addReport(totals: Totals, { counts, violations, crash, virtualMs
   totals.restarts += counts.restarts;
   totals.events += counts.events;
   totals.virtualMs += virtualMs;
+  totals.cpuMs += cpuMs;
 }
 
 /** `312/1,000 seeds, 0 failed | 2.1 seeds/s, 1,240 operations/s, 98,000 events/s | 5 min 28 s left` */
@@ -54,16 +57,16 @@ export function progressLine(totals: Totals, all: number, elapsedMs: number): st
 }
 
 /** What a campaign did, in three lines. */
-export function summary(totals: Totals, elapsedMs: number, jobs: number): string {
+export function summary(totals: Totals, elapsedMs: number): string {
   const seconds = Math.max(elapsedMs, 1) / 1000;
-  const per1000 = totals.operations > 0 ? ((seconds * jobs) / totals.operations) * 1000 : 0;
+  const per1000 = totals.operations > 0 ? totals.cpuMs / totals.operations : 0;
   return [
     `${grouped(totals.seeds)} seeds, ${totals.failed} failed: ${grouped(totals.operations)} operations ` +
       `(${grouped(totals.acknowledged)} writes acknowledged, ${grouped(totals.unknown)} unknown), ` +
       `${grouped(totals.faults)} faults, ${grouped(totals.restarts)} restarts`,
     `${duration(totals.virtualMs)} of virtual time in ${duration(elapsedMs)}: ` +
       `${(totals.seeds / seconds).toFixed(1)} seeds/s, ${grouped(totals.events / seconds)} events/s, ` +
-      `${per1000.toFixed(2)} s of ${jobs === 1 ? 'one process' : `${jobs} processes together`} for 1,000 operations`,
+      `${per1000.toFixed(2)} s of one core for 1,000 operations`,
   ].join('\n');
 }
 

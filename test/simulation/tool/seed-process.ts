@@ -23,6 +23,8 @@ export interface SeedReport {
   readonly crash?: string;
   readonly counts: RunCounts;
   readonly virtualMs: number;
+  /** What the run cost the processor. */
+  readonly cpuMs: number;
   /** Of a failed run, for a person. */
   readonly story?: string;
 }
@@ -43,8 +45,11 @@ async function obey(send: (report: SeedReport) => boolean): Promise<void> {
 
   async function runOne(seed: number, stories: boolean): Promise<SeedReport> {
     const plan = planOf(seed);
+    const before = process.cpuUsage();
     const result = await run(plan);
-    const { history: _history, ...report } = result;
+    const { user, system } = process.cpuUsage(before);
+    const { history: _history, ...rest } = result;
+    const report = { ...rest, cpuMs: (user + system) / 1000 };
     if (!stories || !hasFailed(result)) return report;
     const trace = new TraceMemory();
     const again = await run(plan, { trace });

@@ -96,7 +96,7 @@ class Chart {
     this.#windows = windows;
     this.#faultTimes = faultTimes(plan, entries);
     this.#entries = entries.filter(({ atMicros }) => this.#isShown(atMicros / 1000));
-    this.#proof = new Set(result.violations.flatMap(({ attempts }) => attempts));
+    this.#proof = new Set(result.violations[0]?.attempts);
     const seen = new Set(this.#entries.flatMap(({ at, peer }) => [at, peer ?? '']));
     const clients = plan.clients.map(({ name }) => name).filter((name) => seen.has(name));
     const others = [...seen].filter((name) => /^reader/.test(name));
@@ -240,7 +240,7 @@ ${body}
     const boxes: string[] = [];
     for (const attempt of attemptsOf(this.#result.history.keys)) {
       const { id, client, invokedMs, returnedMs, bucket, key } = attempt;
-      const endMs = Math.min(returnedMs, invokedMs + openMs);
+      const endMs = returnedMs === Number.POSITIVE_INFINITY ? invokedMs + openMs : returnedMs;
       const window = this.#windows.find(({ fromMs, toMs }) => invokedMs <= toMs && endMs >= fromMs);
       if (window === undefined || !this.#lanes.includes(client)) continue;
       const isProof = this.#proof.has(id);

@@ -13,6 +13,9 @@ import { sizeOf } from './shrink.ts';
 /** Lines of one key's story, at most: what lies far from the violation is left out. */
 const linesMax = 60;
 const width = 110;
+const lineMax = 160;
+/** Of the key whose story is told. */
+const violationsMax = 4;
 
 /** `    1,234.567  n2     frame    #12 to n3: ...` */
 export function entryLine(entry: TraceEntry): string {
@@ -41,27 +44,32 @@ export function resultLines(plan: SeedPlan, result: SeedResult): readonly string
 /** The short story of a failed run. `entries`: its whole trace. */
 export function failureStory(plan: SeedPlan, result: SeedResult, entries: readonly TraceEntry[]): string {
   const lines = [...resultLines(plan, result)];
-  const told = new Map<string, Violation[]>();
-  for (const violation of result.violations) {
-    const name = `${violation.bucket}/${violation.key}`;
-    told.set(name, [...(told.get(name) ?? []), violation]);
-  }
   const times = faultTimes(plan, entries);
-  // The first key tells most; the others are named with their violations.
-  let isFirst = true;
-  for (const [name, violations] of told) {
-    const key = result.history.keys.find(({ bucket, key: own }) => `${bucket}/${own}` === name);
-    lines.push('');
-    if (isFirst) lines.push(...timeline(plan, times, entries, key, violations));
-    isFirst = false;
+  const [first] = result.violations;
+  if (first !== undefined) {
+    const isSameKey = (other: { readonly bucket: string; readonly key: string }): boolean =>
+      other.bucket === first.bucket && other.key === first.key;
+    const key = result.history.keys.find(isSameKey);
     const names = key === undefined ? undefined : new ReplicaNames(key);
+    const violations = result.violations.filter(isSameKey).slice(0, violationsMax);
+    lines.push('', ...timeline(plan, times, entries, key, violations));
     for (const violation of violations) lines.push(...violationLines(violation, names));
+    lines.push(...tally(result.violations, violations.length));
   }
   if (result.crash !== undefined) {
-    if (told.size === 0) lines.push('', ...timeline(plan, times, entries, undefined, []));
+    if (first === undefined) lines.push('', ...timeline(plan, times, entries, undefined, []));
     lines.push('', 'crash', ...result.crash.split('\n').map((line) => `  ${line}`));
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** What else was broken, by checker. */
+function tally(violations: readonly Violation[], told: number): readonly string[] {
+  if (violations.length === told) return [];
+  const counts = new Map<string, number>();
+  for (const { checker } of violations) counts.set(checker, (counts.get(checker) ?? 0) + 1);
+  const list = [...counts].map(([checker, count]) => `${checker} ${grouped(count)}`).join(', ');
+  return wrapped(`In all ${grouped(violations.length)} promises were broken: ${list}`, '');
 }
 
 /** `nothing-acknowledged-lost, default/k3, at 12,345.678 ms` and what it says. */
@@ -171,10 +179,15 @@ function shortened(lines: readonly Line[]): readonly string[] {
       return;
     }
     tellLeft();
-    told.push(`${time(line.atMs)}  ${line.text}`);
+    told.push(`${time(line.atMs)}  ${cut(line.text)}`);
   });
   tellLeft();
   return told;
+}
+
+/** Messages of errors can be long; the trace has them in full. */
+function cut(text: string): string {
+  return text.length <= lineMax ? text : `${text.slice(0, lineMax - 3)}...`;
 }
 
 function attemptLine(attempt: Attempt, names: ReplicaNames): string {
