@@ -88,7 +88,7 @@ class Simulation {
       owner: this.#clientOwner,
       clock: new SimulatedClock(scheduler, { wallOffsetMicros: 0, driftPpm: 0 }),
       random: this.#world.randomFor('client timers'),
-      rarePaths: {},
+      rarePathPercent: () => 0,
     });
     this.#recorder = new HistoryRecorder({ clock: this.#clientEnv.clock, clusterId, trace });
   }

@@ -14,8 +14,8 @@ export interface SimulatedEnvOptions {
   readonly owner: EventOwner;
   readonly clock: SimulatedClock;
   readonly random: SeededRandom;
-  /** How often each marked rare path is taken, in percent. */
-  readonly rarePaths: Readonly<Record<string, number>>;
+  /** How often a marked rare path is taken, in percent. */
+  readonly rarePathPercent: (path: RarePath) => number;
 }
 
 /** A timer of Node's fires up to a millisecond early by the finer clock, or late. */
@@ -35,7 +35,7 @@ export class SimulatedEnv implements Env {
   #tickAtMicros = -1;
 
   constructor(world: World, options: SimulatedEnvOptions) {
-    const { owner, clock, random, rarePaths } = options;
+    const { owner, clock, random, rarePathPercent } = options;
     this.#world = world;
     this.#owner = owner;
     this.#random = random;
@@ -50,8 +50,8 @@ export class SimulatedEnv implements Env {
       id53: () => (random.next() & 0x1f_ffff) * 0x1_0000_0000 + Math.max(1, random.next()),
     };
     this.rarePath = (path) => {
-      const percent = rarePaths[path];
-      return percent !== undefined && percent > 0 && random.percent(percent);
+      const percent = rarePathPercent(path);
+      return percent > 0 && random.percent(percent);
     };
   }
 

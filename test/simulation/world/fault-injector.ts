@@ -63,6 +63,7 @@ export class FaultInjector {
       process.disk.setFull(false);
       process.disk.slow(1);
       process.clock.repair();
+      process.takesRarePaths = false;
       process.startNow();
     }
     this.#tell('all faults are over');

@@ -193,6 +193,20 @@ test('a cut breaks both ends at different times, after some of what was under wa
   expect(apart).toBeGreaterThan(20);
 });
 
+test('a cut while one way is blocked is heard of on the far side too, once that way is open', async () => {
+  for (const seed of seeds) {
+    const pair = await new Pair(seed).listen();
+    const [a, b] = await pair.connect();
+    pair.network.block('b', 'a', true);
+    pair.network.cut('a', 'b');
+    await pair.world.until(() => b.closes.length === 1, 'the near side');
+    pair.network.block('b', 'a', false);
+    a.stream.send(Uint8Array.of(1));
+    await pair.world.until(() => a.closes.length === 1, 'the far side');
+    expect(pair.network.connections).toBe(0);
+  }
+});
+
 test('of a half-open connection one end hears at once, the other when it sends', async () => {
   const pair = await new Pair(5).listen();
   const [a, b] = await pair.connect();

@@ -59,6 +59,8 @@ export class SimulatedProcess {
   readonly disk: SimulatedDisk;
   readonly clock: SimulatedClock;
   restarts = 0;
+  /** Until the faults end: some rare paths put off what must happen in the end. */
+  takesRarePaths = true;
   readonly #deps: ProcessDependencies;
   readonly #options: ProcessOptions;
   readonly #machine: EventOwner;
@@ -106,7 +108,7 @@ export class SimulatedProcess {
       owner,
       clock: this.clock,
       random: world.randomFor(`process ${this.id} ${this.#lives}`),
-      rarePaths: this.#options.rarePaths,
+      rarePathPercent: (path) => (this.takesRarePaths ? (this.#options.rarePaths[path] ?? 0) : 0),
     });
     // The first thing that runs belongs to the life: a suspended one does not even begin.
     world.scheduler.at(world.scheduler.nowMicros, owner, eventKind.process, () => {

@@ -306,6 +306,8 @@ export class StreamEnd implements FrameStream {
     if (!this.#closing) {
       this.#dropWaiting();
       this.#ended = true;
+      // What would have told the other end may have been dropped just now.
+      if (this.#travelling.every(({ kind }) => kind === 'frame')) this.other.loseTouch(0);
     }
     this.#overIfFinished();
     for (const listener of this.#closeListeners) listener(this.#closing ? undefined : error);
