@@ -25,7 +25,7 @@ function open(weather: NetworkWeather): NetworkHarness {
   const network = new SimulatedNetwork(world, weather);
   const clock = new SimulatedClock(world.scheduler, { wallOffsetMicros: 0, driftPpm: 0 });
   return {
-    env: new SimulatedEnv(world, { owner, clock, random: world.randomFor('env'), rarePathPercent: () => 0} }),
+    env: new SimulatedEnv(world, { owner, clock, random: world.randomFor('env'), rarePathPercent: () => 0 }),
     network: network.endpoint(host, owner),
     route: async (port) => ({ address: { host, port }, cut: () => network.cut(host, host) }),
     until: (condition, what) => world.until(condition, what),
