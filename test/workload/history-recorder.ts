@@ -156,7 +156,7 @@ export class HistoryRecorder {
     return attempt;
   }
 
-  /** `coveredBefore`: what the context of the request covered, where it had one: tells the dot that an answer leaves out. */
+  /** Where the answer names no dot, the growth of the context tells it: see `addedDot`. */
   writeAnswered(attempt: WriteAttempt, answer: WriteAnswer): HeldContext {
     const held = this.open(attempt, answer.context);
     const { report } = answer;
