@@ -28,7 +28,7 @@ const faultsWidth = 560;
 const arrowsMax = 6000;
 const marginMs = 40;
 /** Windows nearer than this become one. */
-const joinMs = 250;
+const joinMs = 100;
 /** An attempt that never ended is shown for so long. */
 const openMs = 500;
 
@@ -99,7 +99,8 @@ class Chart {
     this.#proof = new Set(result.violations[0]?.attempts);
     const seen = new Set(this.#entries.flatMap(({ at, peer }) => [at, peer ?? '']));
     const clients = plan.clients.map(({ name }) => name).filter((name) => seen.has(name));
-    const others = [...seen].filter((name) => /^reader/.test(name));
+    const known = new Set(['', ...clients, ...plan.nodes]);
+    const others = [...seen].filter((name) => !known.has(name));
     this.#lanes = [...clients, ...others, ...plan.nodes];
     const totalMs = windows.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
     const wanted = Math.min(16_000, Math.max(700, this.#entries.length * 5));
@@ -238,7 +239,10 @@ ${body}
   /** A box on the client's lane for each attempt, marked where it is part of the proof. */
   #attempts(): string {
     const boxes: string[] = [];
-    for (const attempt of attemptsOf(this.#result.history.keys)) {
+    // The proof last: it lies above the others.
+    const attempts = attemptsOf(this.#result.history.keys);
+    const isLast = ({ id }: Attempt): number => (this.#proof.has(id) ? 1 : 0);
+    for (const attempt of attempts.toSorted((a, b) => isLast(a) - isLast(b))) {
       const { id, client, invokedMs, returnedMs, bucket, key } = attempt;
       const endMs = returnedMs === Number.POSITIVE_INFINITY ? invokedMs + openMs : returnedMs;
       const window = this.#windows.find(({ fromMs, toMs }) => invokedMs <= toMs && endMs >= fromMs);
@@ -322,11 +326,13 @@ ${body}
     return this.#result.violations
       .filter(({ atMs }) => this.#isShown(atMs))
       .slice(0, 20)
-      .map(({ checker, message, atMs, bucket, key }) => {
+      .map(({ checker, message, atMs, bucket, key }, index) => {
         const y = px(this.#y(atMs));
+        // One text can be read; the others are in the list above, and in their titles.
+        const text = index === 0 ? `${checker}, ${bucket}/${key}: ${message.slice(0, 160)}` : '';
         return (
           `<g class="violation"><title>${escaped(message)}</title><line x1="${leftMargin - 6}" x2="${right}" y1="${y}" y2="${y}"/>` +
-          `<text x="${leftMargin}" y="${y}" dy="-4">${escaped(`${checker}, ${bucket}/${key}: ${message.slice(0, 160)}`)}</text></g>`
+          `<text x="${leftMargin}" y="${y}" dy="-4">${escaped(text)}</text></g>`
         );
       })
       .join('\n');

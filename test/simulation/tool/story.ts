@@ -135,7 +135,9 @@ function timeline(
   for (const { kind, atMicros, text } of entries) {
     if (kind === 'fault' && !/^fault \d+ (begins|ends)/.test(text))
       lines.push({ atMs: atMicros / 1000, text: `       ${text}`, matters: true });
-    if (kind === 'process') lines.push({ atMs: atMicros / 1000, text: `       ${text}`, matters: false });
+    // Everybody starts once.
+    if (kind === 'process' && atMicros > 0 && times.size > 0)
+      lines.push({ atMs: atMicros / 1000, text: `       ${text}`, matters: false });
   }
   const names = key === undefined ? undefined : new ReplicaNames(key);
   for (const attempt of key?.attempts ?? []) {
@@ -211,7 +213,7 @@ function writeText({
 }: WriteAttempt): string {
   const what = value === undefined ? action : `${action} ${value}`;
   const again = write === id ? '' : ` (write ${write} again)`;
-  const named = requestId === undefined ? '' : ` request ${requestId.slice(0, 6)}`;
+  const named = requestId === undefined ? '' : ` request ${requestId.slice(-6)}`;
   return `${what}${again} ${causality} ${level} ${durability}${named}`;
 }
 
