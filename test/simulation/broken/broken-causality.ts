@@ -1,6 +1,6 @@
 /** Bugs of dots, clocks and merges: what core/causality decides. */
 
-import type { BrokenVersion } from './broken-version.ts';
+import type { BrokenVersion, Patch } from './broken-version.ts';
 
 const actor = 'src/core/causality/actor.ts';
 const record = 'src/core/causality/record.ts';
@@ -9,12 +9,21 @@ const received = 'src/core/causality/received-record.ts';
 const token = 'src/core/causality/context-token.ts';
 const clock = 'src/core/causality/vector-clock.ts';
 
+/** The replica id is a function of the node's name, in place of chance: a new disk is taken for the old one. */
+const nodeIsReplica: Patch = {
+  file: 'src/storage/identity-store.ts',
+  was: 'replicaId: deps.env.random.id53(),',
+  becomes:
+    'replicaId: [...options.nodeId].reduce((id, letter) => id * 31 + (letter.codePointAt(0) ?? 0), 7),',
+};
+
 export const brokenCausality: readonly BrokenVersion[] = [
   {
     name: 'dots-reused-after-forgetting',
-    bug: 'a replica that forgot a key goes on counting under its old actor, in place of opening an epoch',
-    repeats: 'riak_kv#679',
+    bug: 'the node is the actor, and counts every key on from what it holds of it, or from 1 where it forgot',
+    repeats: 'riak_kv#679: vnode ids kept apart from the data',
     patches: [
+      nodeIsReplica,
       {
         file: actor,
         was: 'return { replica: own.replica, epoch: own.nextEpoch() };',
@@ -22,6 +31,12 @@ export const brokenCausality: readonly BrokenVersion[] = [
       },
       { file: actor, was: 'if (theirs === undefined) return false;', becomes: 'return false;' },
     ],
+  },
+  {
+    name: 'replica-named-after-its-node',
+    bug: 'a node with a new, empty disk has the replica id of the old one, and gives out its epochs again',
+    repeats: 'riak_kv PR#1027 and #679: actors that outlive their memory',
+    patches: [nodeIsReplica],
   },
   {
     name: 'no-epoch-on-received-records',

@@ -113,6 +113,14 @@ export const brokenStorage: readonly BrokenVersion[] = [
     ],
   },
   {
+    name: 'restored-copy-served',
+    bug: 'a data directory put back to an earlier state is served as if nothing had happened since',
+    repeats: 'riak_kv#679: a backend restored from a backup; Cassandra commit logs of a snapshot',
+    patches: [
+      { file: identity, was: 'const copied = moved || former.setBack;', becomes: 'const copied = false;' },
+    ],
+  },
+  {
     name: 'buffered-dots-not-marked',
     bug: 'a store does not note that dots left it before they were fsynced, and continues their actors after a power failure',
     repeats: 'riak_kv#679 with sync_on_write off',
