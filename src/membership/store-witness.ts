@@ -10,46 +10,62 @@
 
 import type { Hello } from '../gen/kindred/peer/v1/peer.ts';
 
-interface Heard {
-  generation: number;
-  /** The greatest mark of this generation. */
+/** One opening of a store: one process. */
+interface Opening {
+  /** The greatest mark that it said. */
   mark: number;
-  /** The greatest mark of the generations before. */
-  earlierMark: number;
+  /** Decided when it was first heard of, because later openings say greater marks. */
+  readonly setBack: string | undefined;
 }
 
 /** Stores remembered; those first heard of go first. A cluster has as many as nodes, and one more for each that is replaced. */
 const storesMax = 4_096;
 
+/** Openings of one store remembered: more than can still have something under way. */
+const openingsMax = 16;
+
 /** Remembers the marks of stores by their replica id. */
 export class StoreWitness {
-  readonly #stores = new Map<number, Heard>();
+  readonly #stores = new Map<number, Map<number, Opening>>();
 
   /** Why the caller's store must have been put back to an earlier state, or `undefined`. */
   setBack(hello: Hello): string | undefined {
     const { replicaId, generation, openedAtMark } = hello;
-    const heard = this.#stores.get(replicaId);
-    if (heard === undefined) {
-      const [oldest] = this.#stores.keys();
-      if (this.#stores.size >= storesMax && oldest !== undefined) this.#stores.delete(oldest);
-      this.#stores.set(replicaId, { generation, mark: openedAtMark, earlierMark: 0 });
-      return undefined;
+    let openings = this.#stores.get(replicaId);
+    if (openings === undefined) {
+      dropOldest(this.#stores, storesMax);
+      openings = new Map();
+      this.#stores.set(replicaId, openings);
     }
-    if (heard.generation !== generation) {
-      heard.generation = generation;
-      heard.earlierMark = Math.max(heard.earlierMark, heard.mark);
-      heard.mark = openedAtMark;
-    }
+    // A greeting may come late, from a process that is gone, after those of the one that followed it: each opening has been
+    // judged when it was first heard of, by what was known then, and is not judged again by what others have said since.
+    const known = openings.get(generation);
+    if (known !== undefined) return known.setBack;
+    let greatest = 0;
+    for (const { mark } of openings.values()) greatest = Math.max(greatest, mark);
+    const seconds = Math.ceil((greatest - openedAtMark) / 1_000_000);
     // 0: it does not say.
-    if (openedAtMark === 0 || openedAtMark >= heard.earlierMark) return undefined;
-    const seconds = Math.ceil((heard.earlierMark - openedAtMark) / 1_000_000);
-    return `the data store of ${hello.nodeId} has been put back to an earlier state: it opened about ${seconds} s behind what it had said before`;
+    const setBack =
+      openedAtMark === 0 || openedAtMark >= greatest
+        ? undefined
+        : `the data store of ${hello.nodeId} has been put back to an earlier state: it opened about ${seconds} s behind what it had said before`;
+    // The one with the greatest mark is kept: it is what the next is judged by.
+    for (const [oldest, { mark }] of openings) {
+      if (openings.size < openingsMax) break;
+      if (mark < greatest) openings.delete(oldest);
+    }
+    openings.set(generation, { mark: openedAtMark, setBack });
+    return setBack;
   }
 
   /** The caller said that its store holds this mark. */
   heard({ replicaId, generation }: Hello, mark: number): void {
-    const heard = this.#stores.get(replicaId);
-    // What a process that is gone had sent says nothing new of the one that follows it.
-    if (heard?.generation === generation && mark > heard.mark) heard.mark = mark;
+    const opening = this.#stores.get(replicaId)?.get(generation);
+    if (opening !== undefined && mark > opening.mark) opening.mark = mark;
   }
+}
+
+function dropOldest(stores: Map<number, unknown>, sizeMax: number): void {
+  const [oldest] = stores.keys();
+  if (stores.size >= sizeMax && oldest !== undefined) stores.delete(oldest);
 }
