@@ -128,15 +128,20 @@ test('buffered copies go with the power, one fsynced copy does not', () => {
   expect(violations(history(1))).toHaveLength(1);
 });
 
-test('hints are promised only while nobody loses memory', () => {
-  const history = new HandMadeHistory()
-    .put('v1', 0, 5, 'x1', {
-      level: 'any',
-      outcome: done('x1', seen('x1'), { acked: 0, synced: 0, hinted: 3 }),
-    })
-    .rest('', []);
-  expect(violations(history)).toEqual([expect.stringContaining('3 hints')]);
-  expect(violations(history.loss('n9', 10, 'unsynced'))).toEqual([]);
+test('hints are promised while their holder keeps its disk', () => {
+  const history = (): HandMadeHistory =>
+    new HandMadeHistory()
+      .put('v1', 0, 5, 'x1', {
+        level: 'any',
+        outcome: done('x1', seen('x1'), { acked: 0, synced: 0, hinted: 3, coordinator: 'n9' }),
+      })
+      .rest('', []);
+  expect(violations(history())).toEqual([expect.stringContaining('3 hints')]);
+  expect(violations(history().loss('n9', 10, 'unsynced').loss('n1', 10, 'unsynced'))).toHaveLength(1);
+  expect(violations(history().loss('n9', 10, 'everything'))).toEqual([]);
+  expect(violations(history().loss('n1', 10, 'everything').loss('n2', 10, 'everything'))).toHaveLength(1);
+  const all = history().loss('n1', 10, 'everything').loss('n2', 10, 'everything').loss('n3', 10, 'recent');
+  expect(violations(all)).toEqual([]);
 });
 
 test('where the last write wins, the last must be there', () => {
@@ -187,7 +192,7 @@ test('a context must not supersede more than it covers', () => {
     .put('v2', 10, 15, undefined, { context: seen('a1') })
     .witness({ dot: 'b1', clock: 'a2', value: 'v2' }, 12);
   expect(violations(history)).toEqual([
-    expect.stringContaining('which supersedes 1/1/2: its context did not cover that'),
+    expect.stringContaining('which supersedes 1/1/2: its writer had not read that'),
   ]);
 });
 
@@ -201,4 +206,17 @@ test('the answer to a write must not cover what its writer never read', () => {
       { dot: 'a2', value: 'v2' },
     ]);
   expect(violations(history)).toEqual([expect.stringContaining('which its writer had not read')]);
+});
+
+test('a write that adds a sibling supersedes nothing', () => {
+  const add = { causality: 'add-sibling' } as const;
+  const history = new HandMadeHistory()
+    .put('v1', 0, 5, 'a1')
+    .put('v2', 10, 15, 'b1', { ...add, outcome: done('b1', seen('a1 b1')) })
+    .put('v3', 20, 25, undefined, add)
+    .witness({ dot: 'c1', clock: 'a1', value: 'v3' }, 22);
+  expect(violations(history)).toEqual([
+    expect.stringContaining('put 3 of "v3" by writer'),
+    expect.stringContaining('put 2 of "v2" by writer'),
+  ]);
 });

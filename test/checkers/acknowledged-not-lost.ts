@@ -10,12 +10,13 @@
  *
  * The level does not matter: also what ONE replica acknowledged has to spread. What is promised after disks were lost is
  * the business of `copies-left.ts`: the write must survive if more homes acknowledged it than lost memory since it was
- * sent, or more had fsynced it than lost what is fsynced; otherwise nothing is promised. Hints are on nodes that are no
- * homes: what was acknowledged by hints alone (ANY) is promised only if no node lost any memory since. A final read at fewer
- * than ALL replicas is held to a write only if the copies left and the replicas asked are more than N together.
+ * sent, or more had fsynced it than lost what is fsynced; otherwise nothing is promised. What was acknowledged by hints alone
+ * (ANY) is promised while the node that took it keeps its disk, and more homes were hinted than lost theirs since. Hints are
+ * fsynced and go when their home has fsynced, so power takes nothing. A final read at fewer than ALL replicas
+ * is held to a write only if the copies left and the replicas asked are more than N together.
  *
- * Also here: a write with a context supersedes no more than that context covers. What else it covered would be gone
- * although nobody had read it (ADR 8).
+ * Also here: a write with a context supersedes no more than that context covers, and one that adds a sibling supersedes
+ * nothing. What else it covered would be gone although nobody had read it (ADR 8).
  *
  * Not checked: values that expired are looked at as versions, as if they were deletions. Without an observer of the disks,
  * a write of unknown outcome and unknown dot excuses whatever the final context covers. With a home that stays
@@ -54,10 +55,14 @@ export function acknowledgedNotLost(key: KeyHistory, run: RunHistory): readonly 
   const losses = lossesOfHomes(key, run);
   const homes = key.homes.length;
   const left = (write: DoneWrite): number => {
-    const { acked, synced } = write.outcome;
+    const { acked, synced, hinted, coordinator } = write.outcome;
     const { invokedMs } = write;
     if (acked > 0) return copiesLeft(losses, homes, { acked, synced }, invokedMs, run.endedMs);
-    return run.memoryLosses.some((loss) => loss.atMs >= invokedMs) ? 0 : 1;
+    const holderLost = run.memoryLosses.some(
+      ({ node, atMs, lost }) => node === coordinator && lost !== 'unsynced' && atMs >= invokedMs,
+    );
+    const targets = { acked: 0, synced: hinted };
+    return holderLost ? 0 : copiesLeft(losses, homes, targets, invokedMs, run.endedMs);
   };
   const promised = known.doneWrites.filter((write) => write.outcome.dot !== undefined && left(write) > 0);
 
@@ -249,13 +254,15 @@ function isLater(a: KnownVersion, b: KnownVersion): boolean {
   return (replica - b.parts.replica || epoch - b.parts.epoch || counter - b.parts.counter) > 0;
 }
 
-/** ADR 8: what a write with a context supersedes, and what it answers with, is in that context. */
+/** ADR 8: what a write supersedes that says what it has seen, and what it answers with, is no more than that. */
 function checkContexts(key: KeyHistory, known: KnownVersions, violations: Violation[]): void {
+  const reported = new Set<number>();
   for (const [write, versions] of known.byWrite) {
     const attempts = known.attemptsOf.get(write) ?? [];
     const contexts: SeenContext[] = [];
-    for (const { causality, context } of attempts) {
-      if (causality === 'context' && context !== undefined) contexts.push(context);
+    for (const attempt of attempts) {
+      const sight = sightOf(attempt);
+      if (sight !== undefined) contexts.push(sight);
     }
     if (contexts.length === 0 || contexts.length < attempts.length) continue;
     for (const { dot, clock } of versions) {
@@ -263,15 +270,17 @@ function checkContexts(key: KeyHistory, known: KnownVersions, violations: Violat
       if (allowed) continue;
       const [attempt] = attempts;
       if (attempt === undefined) continue;
-      const message = `${attemptText(attempt)} made ${dot} with the clock ${clockText(clock)}, which supersedes ${excessOf(clock, contexts[0] as SeenContext)}: its context did not cover that`;
+      reported.add(write);
+      const message = `${attemptText(attempt)} made ${dot} with the clock ${clockText(clock)}, which supersedes ${excessOf(clock, contexts[0] as SeenContext)}: its writer had not read that`;
       violations.push(violationOf(name, key, attempts, attempt.invokedMs, message));
     }
   }
   for (const write of known.doneWrites) {
     const { dot, context } = write.outcome;
-    if (write.causality !== 'context' || write.context === undefined || dot === undefined) continue;
+    const sent = sightOf(write);
+    if (sent === undefined || dot === undefined || reported.has(write.write)) continue;
     const own = partsOf(dot);
-    const before = counterIn(write.context.clock, own.replica, own.epoch);
+    const before = counterIn(sent.clock, own.replica, own.epoch);
     const clock = context.clock.filter(
       (entry) =>
         entry[0] !== own.replica ||
@@ -279,7 +288,6 @@ function checkContexts(key: KeyHistory, known: KnownVersions, violations: Violat
         entry[2] !== own.counter ||
         before !== own.counter - 1,
     );
-    const sent = write.context;
     const excess =
       excessOf(clock, sent) ?? context.dots.find((single) => single !== dot && !seenCovers(sent, single));
     if (excess === undefined) continue;
@@ -287,6 +295,14 @@ function checkContexts(key: KeyHistory, known: KnownVersions, violations: Violat
     violations.push(violationOf(name, key, [write], write.returnedMs, message));
   }
 }
+
+/** What a writer says that it has seen; `undefined`: what the coordinating replica holds. */
+function sightOf({ causality, context }: WriteAttempt): SeenContext | undefined {
+  if (causality === 'add-sibling') return nothingSeen;
+  return causality === 'context' ? context : undefined;
+}
+
+const nothingSeen: SeenContext = { clock: [], dots: [] };
 
 /** A dot that the clock covers and the context does not. */
 function excessOf(clock: ClockEntries, context: SeenContext): DotName | undefined {

@@ -53,7 +53,7 @@ export function copiesLeft(
   fromMs: number,
   untilMs: number,
 ): number {
-  if (losses.length === 0) return copies.acked;
+  if (losses.length === 0) return Math.max(copies.acked, copies.synced);
   const lost = new Set<string>();
   const lostSynced = new Set<string>();
   let onlyRot = true;

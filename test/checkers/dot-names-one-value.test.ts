@@ -112,4 +112,6 @@ test('a number that went with the power before anybody saw it may be given again
   expect(violations(history(5))).toEqual([]);
   expect(violations(history(10))).toHaveLength(1);
   expect(violations(history(5).read(2, 3, 'a1', [v1]))).toHaveLength(1);
+  const spread = new HandMadeHistory().witness(v1, 1, { alsoStoredBy: 'n2' }).loss('n1', 5, 'unsynced');
+  expect(violations(spread.witness({ dot: 'a1', value: 'v2' }, 9))).toHaveLength(1);
 });

@@ -8,7 +8,7 @@
  *
  * Nothing that was shown to anybody excuses a violation. But a version that only an observer saw, on a disk that lost power
  * before it was fsynced, never left its process: its number may be given again. So of several witnessed versions under
- * one dot those do not count that were first on a node that lost what was not fsynced between them and the next one. If
+ * one dot those do not count that no other node stored, and whose node lost what was not fsynced before the last of them. If
  * somebody was shown such a version, that is looked at by itself.
  *
  * Not checked: that counters have no gaps. An epoch that opens on receipt begins with a counter of 1 that no version carries.
@@ -123,7 +123,8 @@ function witnessesThatCount(
     const last = lastOf.get(version.dot);
     if (last === undefined || last.atMs <= version.atMs) lastOf.set(version.dot, version);
   }
-  return witnessed.filter(({ dot, node, atMs }) => {
+  return witnessed.filter(({ dot, node, atMs, alsoStoredBy }) => {
+    if (alsoStoredBy !== undefined) return true;
     const nextMs = (lastOf.get(dot) as WitnessedVersion).atMs;
     return !losses.some((loss) => loss.node === node && loss.atMs >= atMs && loss.atMs <= nextMs);
   });

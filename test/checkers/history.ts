@@ -150,6 +150,8 @@ export interface WitnessedVersion extends SeenVersion {
   /** Where and when it was first stored. */
   readonly node: string;
   readonly atMs: number;
+  /** Another node that stored it since. */
+  readonly alsoStoredBy?: string | undefined;
   readonly requestId: string | undefined;
   /**
    * What it says, deletions apart: CRC-32 of value and deadline, to tell two versions under one dot apart.
