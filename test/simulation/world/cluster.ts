@@ -36,7 +36,7 @@ export class Cluster {
   constructor(world: World, plan: SeedPlan, onDefect: (node: string, problem: string) => void) {
     this.#world = world;
     this.#network = new SimulatedNetwork(world, plan.network);
-    this.#observer = new DiskObserver(world.scheduler);
+    this.#observer = new DiskObserver(world.scheduler, onDefect);
     for (const id of plan.nodes) {
       const disk = new SimulatedDisk(world, { node: id, weather: plan.disk });
       this.#observer.watch(id, disk);
@@ -85,6 +85,14 @@ export class Cluster {
   /** No node repairs, and none waits for another. */
   get isQuiet(): boolean {
     return this.#sum('repairs_pending') === 0 && this.#sum('peer_calls_in_flight') === 0;
+  }
+
+  /** All homes of every key hold the same bytes. */
+  agree(keys: readonly { readonly bucket: string; readonly key: string }[]): boolean {
+    return keys.every(({ bucket, key }) => {
+      const { replicas } = this.observed(bucket, key);
+      return replicas.every(({ record }) => record !== 'damaged' && record === replicas[0]?.record);
+    });
   }
 
   /** What each node holds of the resources that must come to rest. */

@@ -1,7 +1,8 @@
 /** Sees every record that any replica stores: what clients never see of a run, and checkers want to know. */
 
 import { crc32 } from 'node:zlib';
-import type { Version } from '../../../src/core/causality/record.ts';
+import { MalformedError } from '../../../src/core/binary.ts';
+import type { Version, VersionedRecord } from '../../../src/core/causality/record.ts';
 import { decodeRecord } from '../../../src/core/causality/record-codec.ts';
 import type { VectorClock } from '../../../src/core/causality/vector-clock.ts';
 import { splitRecordKey } from '../../../src/core/ring/record-key.ts';
@@ -20,8 +21,11 @@ export class DiskObserver {
   readonly #byKey = new Map<string, WitnessedVersion[]>();
   readonly #seen = new Set<string>();
 
-  constructor(scheduler: Scheduler) {
+  readonly #onMalformed: (node: string, problem: string) => void;
+
+  constructor(scheduler: Scheduler, onMalformed: (node: string, problem: string) => void) {
     this.#scheduler = scheduler;
+    this.#onMalformed = onMalformed;
   }
 
   watch(node: string, disk: SimulatedDisk): void {
@@ -39,7 +43,12 @@ export class DiskObserver {
     if (bytes === undefined) return;
     const name = splitRecordKey(engineKey.subarray(headerLength));
     const key = Buffer.from(name.key).toString('latin1');
-    for (const version of decodeRecord(bytes, crc32).versions) {
+    const record = opened(bytes);
+    if (record === undefined) {
+      this.#onMalformed(node, `stored what is no record under ${name.bucket}/${key}`);
+      return;
+    }
+    for (const version of record.versions) {
       const fingerprint = fingerprintOf(version);
       const dot = dotName(version);
       const identity = `${name.bucket}/${key} ${dot} ${fingerprint}`;
@@ -70,13 +79,24 @@ export function replicaState(
   if (sealed === undefined) return { node, record: undefined, versions: [], clock: [] };
   const bytes = openValue(crc32, engineKey, sealed);
   if (bytes === undefined) return { node, record: 'damaged', versions: [], clock: [] };
-  const record = decodeRecord(bytes, crc32);
+  const record = opened(bytes);
+  if (record === undefined) return { node, record: 'damaged', versions: [], clock: [] };
   return {
     node,
     record: Buffer.from(bytes).toString('hex'),
     versions: record.versions.map(seenVersion),
     clock: entriesOf(record.clock),
   };
+}
+
+/** `undefined`: nothing that a node could have meant to store. */
+function opened(bytes: Uint8Array): VersionedRecord | undefined {
+  try {
+    return decodeRecord(bytes, crc32);
+  } catch (error) {
+    if (error instanceof MalformedError) return undefined;
+    throw error;
+  }
 }
 
 function seenVersion(version: Version): SeenVersion {

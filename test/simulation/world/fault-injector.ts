@@ -61,6 +61,7 @@ export class FaultInjector {
     this.#network.heal();
     for (const process of this.#processes.values()) {
       process.disk.setFull(false);
+      process.disk.forgetFailure();
       process.disk.slow(1);
       process.clock.repair();
       process.takesRarePaths = false;

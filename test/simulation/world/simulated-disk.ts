@@ -115,6 +115,11 @@ export class SimulatedDisk {
     this.#failNext = { applied };
   }
 
+  /** A failure that was to come does not. */
+  forgetFailure(): void {
+    this.#failNext = undefined;
+  }
+
   /** While full, writes fail with `disk-full`, and some attempts to open it. */
   setFull(full: boolean): void {
     this.#full = full;
