@@ -117,12 +117,14 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   const calls = new ReplicaCalls(records, onUnexpected);
 
   const startedAtMicros = wallMicros();
+  // As text it is compared at every greeting, and a cluster greets often: made once.
+  const configuration = canonicalConfiguration(config);
   const hello = (): Hello => ({
     protocolVersion: peerProtocolVersion,
     clusterId: config.cluster.id,
     nodeId: config.node,
     replicaId: store.identity.replicaId,
-    configuration: canonicalConfiguration(config),
+    configuration,
     softwareVersion,
     generation: startedAtMicros,
     openedAtMark: store.identity.openedAtMark,
