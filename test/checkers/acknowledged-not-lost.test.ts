@@ -220,3 +220,17 @@ test('a write that adds a sibling supersedes nothing', () => {
     expect.stringContaining('put 2 of "v2" by writer'),
   ]);
 });
+
+test('of a key that was touched, the first version with a value is that of the put', () => {
+  const history = new HandMadeHistory()
+    .put('v1', 0, 5, 'a2', { causality: 'add-sibling' })
+    .put('v2', 10, 15, 'b1', { context: seen('', 'a2') })
+    .put('v3', 20, 25, undefined, { context: seen('', 'b1') })
+    .touch(30, 35, 'c2', { context: seen('', 'c1') })
+    .witness({ dot: 'a2', value: 'v1' }, 2)
+    .witness({ dot: 'b1', value: 'v2' }, 12)
+    .witness({ dot: 'c1', value: 'v3' }, 22)
+    .witness({ dot: 'c2', value: 'v3' }, 32)
+    .rest('a2 b1 c2', [{ dot: 'c2', value: 'v3' }]);
+  expect(violations(history)).toEqual([]);
+});

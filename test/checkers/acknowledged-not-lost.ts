@@ -156,6 +156,13 @@ class FinalState {
     const { byDot, byWrite } = this.#known;
     const done = new Set<DotName>();
     const waiting: DotName[] = [...held];
+    // What a context says of single dots no clock repeats: where nobody knows the version that it led to, they may be its work.
+    for (const { context } of this.#known.unseen) {
+      for (const single of context?.dots ?? []) {
+        this.#superseded.addDot(single, true);
+        waiting.push(single);
+      }
+    }
     const actors = versionsByActor(byDot.values());
     const reached = new Map<string, number>();
     const enter = (dot: DotName): void => {
@@ -186,9 +193,6 @@ class FinalState {
         reached.set(actor, next);
       }
     }
-    // Nobody knows the dot of a write of unknown outcome, but what its context says of single dots may be its work.
-    for (const { context } of this.#known.unseen)
-      for (const single of context?.dots ?? []) this.#superseded.addDot(single, true);
   }
 
   #overtaken(dot: DotName): string | undefined {

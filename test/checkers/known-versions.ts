@@ -4,7 +4,7 @@
  *
  * Whose a version is, is known for certain from a finished write (its answer has the dot) and from a request id that an
  * observer saw. Else its value tells, because no two writes share one; but a touch copies the value that it finds, so
- * where a key was touched, a value proves nothing.
+ * where a key was touched, a value proves something only of the first version that an observer saw with it.
  */
 
 import { coversParts, type DotParts, partsOf } from './clock-floor.ts';
@@ -143,8 +143,14 @@ function collect(key: KeyHistory): KnownVersions {
     if (seen.value === undefined || version.mortal) version.mayBeHidden = true;
     return version;
   };
+  const valuesStored = new Set<string>();
   for (const seen of key.witnessed) {
     const version = learn(seen);
+    if (seen.value !== undefined && !valuesStored.has(seen.value)) {
+      // A touch finds a value only after it was stored: the first version that has it is that of the put.
+      valuesStored.add(seen.value);
+      version.write ??= writeOfValue.get(seen.value);
+    }
     if (seen.requestId !== undefined) version.write = writeOfRequest.get(seen.requestId) ?? version.write;
   }
   for (const { versions } of key.replicas) for (const seen of versions) learn(seen);
