@@ -384,8 +384,7 @@ export class ClientOperations {
         case undefined:
           throw this.refusal(
             '',
-            'read',
-            false,
+            readAttempt,
             invalid('op', 'is required: get, put, delete or touch').failure,
           );
       }
@@ -396,9 +395,14 @@ export class ClientOperations {
   }
 
   /** The status of an operation that is not even begun, counted. */
-  refusal(method: string, kind: Attempt['kind'], hasRequestId: boolean, failure: Failure): StatusError {
+  refusal(
+    method: string,
+    attempt: Pick<Attempt, 'kind' | 'hasRequestId' | 'isRetry'>,
+    failure: Failure,
+  ): StatusError {
+    const { kind, hasRequestId, isRetry } = attempt;
     const run = new Run(method, kind, hasRequestId, this.#deps.env.clock.monotonicMs());
-    return this.#failed(run, new OperationError(failure), noPrefix);
+    return this.#failed(run, new OperationError(failure), { fieldPrefix: '', isRetry });
   }
 
   #startWrite(method: string, options: WriteOptions | undefined): Run {
@@ -493,12 +497,13 @@ export class ClientOperations {
     observe.answered(run.method, run.bucket, run.level, (env.clock.monotonicMs() - run.startedMs) / 1000);
   }
 
-  #failed(run: Run, error: unknown, how: Pick<Circumstances, 'fieldPrefix'>): StatusError {
+  #failed(run: Run, error: unknown, how: Pick<Circumstances, 'fieldPrefix' | 'isRetry'>): StatusError {
     const { tokens, env, observe, layoutVersion, reportIncident } = this.#deps;
     const { recordKey } = run;
     const attempt: Attempt = {
       kind: run.kind,
       hasRequestId: run.hasRequestId,
+      isRetry: how.isRetry,
       layoutVersion: layoutVersion(),
       encodeContext:
         recordKey === undefined ? undefined : (record) => tokens.encode(contextOf(record), recordKey),
@@ -529,10 +534,10 @@ class Run {
 }
 
 const noBytes = new Uint8Array(0);
-const noPrefix = { fieldPrefix: '' };
 const readAttempt: Attempt = {
   kind: 'read',
   hasRequestId: false,
+  isRetry: false,
   layoutVersion: 0,
   encodeContext: undefined,
 };

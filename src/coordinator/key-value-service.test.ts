@@ -359,6 +359,34 @@ test('a write that the gRPC library repeated by itself is refused unless it has 
   await clients.keyValue.get({ key }, { metadata });
 });
 
+test('refused retry says not applied: what meets a repeated write may be its own first attempt', async () => {
+  const metadata = Metadata({ 'grpc-previous-rpc-attempts': '1' });
+  await clients.keyValue.put({ key, value: text('x') });
+  const causality = { $case: 'blind', value: BlindWrite.BLIND_WRITE_REJECT } as const;
+  const put = { key, value: text('x'), causality, options: { requestId: randomBytes(16) } };
+  const exists = await failureOf((options) => clients.keyValue.put(put, { ...options, metadata }));
+  expect(exists).toMatchObject({ code: 10, detail: { reason: 20, writeOutcome: 2, safeToRetry: true } });
+  expect(exists.detail?.context.length).toBeGreaterThan(0);
+  const unknownBucket = { ...put, key: { bucket: 'later', key: key.key } };
+  expect(
+    await failureOf((options) => clients.keyValue.put(unknownBucket, { ...options, metadata })),
+  ).toMatchObject({ code: 10, detail: { reason: 22, writeOutcome: 2, safeToRetry: true } });
+});
+
+test('refused retry says not applied: another node that carried it out knows nothing of the first attempt', async () => {
+  const metadata = Metadata({ 'grpc-previous-rpc-attempts': '1' });
+  const operations = port.keyValue;
+  port.coordination.write = async (operation) => ({
+    kind: 'forwarded',
+    result: await operations.executeOperation(operation.encodeForwarded?.() as Uint8Array, 0),
+  });
+  const put = { key, value: text('x'), options: { requestId: randomBytes(16) } };
+  const first = await failureOf((options) => clients.keyValue.put(put, options));
+  expect(first).toMatchObject({ code: 4, detail: { reason: 2, writeOutcome: 1 } });
+  const second = await failureOf((options) => clients.keyValue.put(put, { ...options, metadata }));
+  expect(second).toMatchObject({ code: 4, detail: { reason: 2, writeOutcome: 2, safeToRetry: true } });
+});
+
 test('an unknown outcome is never UNAVAILABLE, and its advice depends on the request id', async () => {
   port.coordination.before = () => {
     throw new OperationError({

@@ -145,7 +145,8 @@ async function batchWrite(
         }
         case undefined: {
           const { failure } = invalid(`mutations[${index}].op`, 'is required: put or delete');
-          throw operations.refusal('BatchWrite', 'write', false, failure);
+          const { isRetry } = call;
+          throw operations.refusal('BatchWrite', { kind: 'write', hasRequestId: false, isRetry }, failure);
         }
       }
     } catch (error) {

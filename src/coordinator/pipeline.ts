@@ -9,6 +9,7 @@
 import { type Failure, OperationError } from '../core/coordinator/failure.ts';
 import type { Env } from '../env/env.ts';
 import type { Operation, OperationResult, PipelineRequest, PipelineResponse } from '../gen/kindred/v1/kv.ts';
+import type { ItemStatus } from '../gen/kindred/v1/types.ts';
 import type { Admission } from '../rpc/admission.ts';
 import { microsOfDuration } from '../rpc/conversion.ts';
 import { type DeadlineOptions, workMs } from '../rpc/deadline.ts';
@@ -174,13 +175,13 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
     const { operations, admission } = this.#deps;
     const { id } = operation;
     if (this.#shutdown) {
-      this.#push(refused(operation, operations, { kind: 'draining' }));
+      this.#push(this.#refused(operation, { kind: 'draining' }));
       return;
     }
     if (this.#ids.has(id)) {
       admission.leave(bytes);
       const problem = `${id} is in flight on this stream already: take another`;
-      this.#push(refused(operation, operations, invalid('id', problem).failure));
+      this.#push(this.#refused(operation, invalid('id', problem).failure));
       return;
     }
     let how: Circumstances;
@@ -188,7 +189,7 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
       how = this.#circumstances(operation);
     } catch (error) {
       admission.leave(bytes);
-      this.#push(refused(operation, operations, failureOf(error)));
+      this.#push(this.#refused(operation, failureOf(error)));
       return;
     }
     this.#ids.add(id);
@@ -268,7 +269,7 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
       this.#call.end();
     } else if (this.#shutdown) {
       this.#ended = true;
-      this.#call.fail(this.#deps.operations.refusal('Pipeline', 'write', false, { kind: 'draining' }).item);
+      this.#call.fail(this.#refusalOfStream({ kind: 'draining' }));
     }
   }
 
@@ -283,16 +284,21 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
   #refuse(error: unknown): void {
     this.#ended = true;
     this.#dropResults();
-    this.#call.fail(this.#deps.operations.refusal('Pipeline', 'write', false, failureOf(error)).item);
+    this.#call.fail(this.#refusalOfStream(failureOf(error)));
   }
-}
 
-function refused(operation: Operation, operations: ClientOperations, failure: Failure): OperationResult {
-  const { id, op } = operation;
-  const isWrite = op !== undefined && op.$case !== 'get';
-  const hasRequestId = isWrite && (op.value.options?.requestId.length ?? 0) > 0;
-  const { item } = operations.refusal('Pipeline', isWrite ? 'write' : 'read', hasRequestId, failure);
-  return { id, status: item, result: undefined };
+  #refused({ id, op }: Operation, failure: Failure): OperationResult {
+    const isWrite = op !== undefined && op.$case !== 'get';
+    const hasRequestId = isWrite && (op.value.options?.requestId.length ?? 0) > 0;
+    const attempt = { kind: isWrite ? 'write' : 'read', hasRequestId, isRetry: this.#call.isRetry } as const;
+    const { item } = this.#deps.operations.refusal('Pipeline', attempt, failure);
+    return { id, status: item, result: undefined };
+  }
+
+  #refusalOfStream(failure: Failure): ItemStatus {
+    const attempt = { kind: 'write', hasRequestId: false, isRetry: this.#call.isRetry } as const;
+    return this.#deps.operations.refusal('Pipeline', attempt, failure).item;
+  }
 }
 
 function failureOf(error: unknown): Failure {

@@ -22,7 +22,7 @@ import type {
 } from '@grpc/grpc-js';
 import type { Failure } from '../core/coordinator/failure.ts';
 import type { Env } from '../env/env.ts';
-import type { ErrorReason, ItemStatus } from '../gen/kindred/v1/types.ts';
+import type { ErrorReason, ItemStatus, WriteOptions } from '../gen/kindred/v1/types.ts';
 import type { Admission } from './admission.ts';
 import { type DeadlineOptions, workMs } from './deadline.ts';
 import { encodeMessage } from './encode-message.ts';
@@ -65,6 +65,8 @@ export interface DoorMethod {
 
 type Bytes = Buffer;
 type SurfaceCall = Pick<ServerUnaryCall<Bytes, unknown>, 'metadata' | 'getDeadline'>;
+/** The one message of a call that has no stream of them. */
+type AskedWith = { readonly request?: Bytes };
 
 /** How long a refused client should wait: two thirds to four thirds of this, so that they do not all come back at once. */
 const retryAfterMs = 75;
@@ -208,8 +210,8 @@ export class Door {
     }
   }
 
-  refuse(method: DoorMethod, failure: Failure): StatusObject {
-    const item = itemStatusOf(failure, attemptOf(method));
+  refuse(method: DoorMethod, failure: Failure, of: SurfaceCall & AskedWith): StatusObject {
+    const item = itemStatusOf(failure, attemptOf(method, of));
     this.#dependencies.refused(
       method.name,
       item.code,
@@ -218,8 +220,8 @@ export class Door {
     return grpcStatusOf(item);
   }
 
-  failed(method: DoorMethod, error: unknown): StatusObject {
-    return grpcStatusOf(itemStatusOfError(error, attemptOf(method), this.#dependencies.reportIncident));
+  failed(method: DoorMethod, error: unknown, of: SurfaceCall & AskedWith): StatusObject {
+    return grpcStatusOf(itemStatusOfError(error, attemptOf(method, of), this.#dependencies.reportIncident));
   }
 
   encode(method: DoorMethod, answer: unknown): Bytes {
@@ -308,19 +310,35 @@ interface Runnable {
   run(): void;
 }
 
-function attemptOf(method: DoorMethod): Attempt {
-  return method.writes ? writeAttempt : readAttempt;
+function attemptOf(method: DoorMethod, { metadata, request }: SurfaceCall & AskedWith): Attempt {
+  if (!method.writes) return readAttempt;
+  // Only what may have been applied has to say whether it may be sent again: nearly no refusal decodes anything.
+  if (!isRetry(metadata)) return writeAttempt;
+  return { ...writeAttempt, isRetry: true, hasRequestId: hasRequestId(method, request) };
+}
+
+/** Whether every write of the message has a request id. False where that cannot be told. */
+function hasRequestId(method: DoorMethod, request: Bytes | undefined): boolean {
+  if (request === undefined) return false;
+  try {
+    const { options } = method.requestType.decode(request) as { readonly options?: Partial<WriteOptions> };
+    return (options?.requestId?.length ?? 0) > 0;
+  } catch {
+    return false; // no message at all, which the client is told
+  }
 }
 
 const readAttempt: Attempt = {
   kind: 'read',
   hasRequestId: false,
+  isRetry: false,
   layoutVersion: 0,
   encodeContext: undefined,
 };
 const writeAttempt: Attempt = {
   kind: 'write',
   hasRequestId: false,
+  isRetry: false,
   layoutVersion: 0,
   encodeContext: undefined,
 };
@@ -393,14 +411,14 @@ class OpenUnary<Q, A> implements Call, Leaving, Runnable {
     const method = this.#method;
     const refusal = door.refusal(method, call);
     if (refusal !== undefined) {
-      this.#callback(door.refuse(method, refusal));
+      this.#callback(door.refuse(method, refusal, call));
       return;
     }
     const { admission } = door;
     const counted = !method.alwaysOn;
     const reserved = this.requestBytes + (method.writes ? 0 : admission.expectedAnswerBytes);
     if (counted && !admission.enter(reserved)) {
-      this.#callback(door.refuse(method, door.overloaded()));
+      this.#callback(door.refuse(method, door.overloaded(), call));
       return;
     }
     this.deadlineMs = door.giveUpMs(call, this.arrivedMs, false);
@@ -408,7 +426,7 @@ class OpenUnary<Q, A> implements Call, Leaving, Runnable {
     const request = door.decode<Q>(method, call.request);
     if (isFailure(request)) {
       if (counted) admission.leave(reserved);
-      this.#callback(door.refuse(method, request));
+      this.#callback(door.refuse(method, request, call));
       return;
     }
     this.#handler(request, this).then(
@@ -418,7 +436,7 @@ class OpenUnary<Q, A> implements Call, Leaving, Runnable {
       },
       (error: unknown) => {
         if (counted) admission.leave(reserved);
-        this.#callback(door.failed(method, error));
+        this.#callback(door.failed(method, error, call));
       },
     );
   }
@@ -432,14 +450,14 @@ class OpenUnary<Q, A> implements Call, Leaving, Runnable {
     const mayRefuse = !method.writes && !method.alwaysOn;
     // A full node does not even encode what would be refused.
     if (mayRefuse && !admission.hasRoomFor(admission.expectedAnswerBytes)) {
-      this.#callback(door.refuse(method, door.overloaded()));
+      this.#callback(door.refuse(method, door.overloaded(), call));
       return;
     }
     let encoded: Bytes;
     try {
       encoded = door.encode(method, answer);
     } catch (error) {
-      this.#callback(door.failed(method, error));
+      this.#callback(door.failed(method, error, call));
       return;
     }
     const held = encoded.length + this.requestBytes + answerBytes;
@@ -447,7 +465,7 @@ class OpenUnary<Q, A> implements Call, Leaving, Runnable {
       admission.answered(encoded.length);
       // What was written is always told. What was read can be read again.
       if (!admission.hasRoomFor(held)) {
-        this.#callback(door.refuse(method, door.overloaded()));
+        this.#callback(door.refuse(method, door.overloaded(), call));
         return;
       }
     }
@@ -534,13 +552,13 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
     const method = this.#method;
     const refusal = door.refusal(method, call);
     if (refusal !== undefined) {
-      call.emit('error', door.refuse(method, refusal));
+      call.emit('error', door.refuse(method, refusal, call));
       return;
     }
     const bytes = this.requestBytes;
     const counted = !method.alwaysOn;
     if (counted && !door.admission.enter(bytes)) {
-      call.emit('error', door.refuse(method, door.overloaded()));
+      call.emit('error', door.refuse(method, door.overloaded(), call));
       return;
     }
     this.deadlineMs = door.giveUpMs(call, this.arrivedMs, method.alwaysOn);
@@ -548,7 +566,7 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
     const request = door.decode<Q>(method, call.request);
     if (isFailure(request)) {
       if (counted) door.admission.leave(bytes);
-      call.emit('error', door.refuse(method, request));
+      call.emit('error', door.refuse(method, request, call));
       return;
     }
     this.#handler(request, this).then(
@@ -558,7 +576,7 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
       },
       (error: unknown) => {
         if (counted) door.admission.leave(bytes);
-        this.#outlet.end(door.failed(method, error));
+        this.#outlet.end(door.failed(method, error, call));
       },
     );
   }
@@ -604,7 +622,7 @@ class OpenDuplex implements DuplexCall<any, any>, Runnable {
     const door = this.#door;
     const refusal = door.refusal(this.#method, call);
     if (refusal !== undefined) {
-      call.emit('error', door.refuse(this.#method, refusal));
+      call.emit('error', door.refuse(this.#method, refusal, call));
       return;
     }
     this.deadlineMs = door.giveUpMs(call, this.arrivedMs, true);
@@ -630,7 +648,7 @@ class OpenDuplex implements DuplexCall<any, any>, Runnable {
     call.on('data', (bytes: Bytes) => {
       if (this.#ended) return;
       const request = door.decode(this.#method, bytes);
-      if (isFailure(request)) this.#finish(door.refuse(this.#method, request));
+      if (isFailure(request)) this.#finish(door.refuse(this.#method, request, call));
       else listener.message(request, bytes.length);
     });
   }

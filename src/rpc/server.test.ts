@@ -144,6 +144,82 @@ test('a draining node refuses new calls by name and finishes those it has', asyn
   expect(await stopped).toBe(true);
 });
 
+/** The write calls of one message, each with a request id or without. */
+function writeCalls(options: object): Record<string, (requestId: Uint8Array) => Promise<unknown>> {
+  const { keyValue } = clients;
+  const expiry = { $case: 'never', value: true } as const;
+  return {
+    Put: (requestId) => keyValue.put({ key, value, options: { requestId } }, options),
+    Delete: (requestId) => keyValue.delete({ key, options: { requestId } }, options),
+    Touch: (requestId) => keyValue.touch({ key, expiry, options: { requestId } }, options),
+    async BatchWrite(requestId) {
+      const mutations = [{ op: { $case: 'put', value: { key, value } } as const }];
+      for await (const _ of keyValue.batchWrite({ mutations, options: { requestId } }, options));
+    },
+  };
+}
+
+const repeated = Metadata({ 'grpc-previous-rpc-attempts': '1' });
+const requestId = Buffer.alloc(16, 7);
+
+async function expectUnknownOfAllWrites(reason: number): Promise<void> {
+  for (const name of Object.keys(writeCalls({}))) {
+    for (const [id, safeToRetry] of [
+      [requestId, true],
+      [Buffer.alloc(0), false],
+    ] as const) {
+      const failure = await failureOf((options) =>
+        (writeCalls({ ...options, metadata: repeated })[name] as (id: Uint8Array) => Promise<unknown>)(id),
+      );
+      expect([name, failure], name).toMatchObject([
+        name,
+        { code: 10, detail: { reason, writeOutcome: 2, safeToRetry } },
+      ]);
+    }
+  }
+}
+
+test('refused retry says not applied: a draining node leaves the outcome of a repeated write unknown', async () => {
+  await start();
+  let release: () => void = () => {};
+  port.coordination.before = () => new Promise<void>((resolve) => (release = resolve));
+  const slow = clients.keyValue.get({ key });
+  await expect.poll(() => port.coordination.reads).toBe(1);
+  const drained = port.server.drain(10_000);
+  await expectUnknownOfAllWrites(23);
+  expect(
+    await failureOf((options) => clients.keyValue.get({ key }, { ...options, metadata: repeated })),
+  ).toMatchObject({ code: 14, detail: { writeOutcome: 0, safeToRetry: true } });
+  release();
+  await slow;
+  await drained;
+});
+
+test('refused retry says not applied: a full node leaves the outcome of a repeated write unknown', async () => {
+  await start({ requestsInFlightMax: 1 });
+  let release: () => void = () => {};
+  port.coordination.before = () => new Promise<void>((resolve) => (release = resolve));
+  const slow = clients.keyValue.get({ key });
+  await expect.poll(() => port.coordination.reads).toBe(1);
+  await expectUnknownOfAllWrites(13);
+  release();
+  await slow;
+});
+
+test('refused retry says not applied: headers too long for the retry, and bytes that are no message', async () => {
+  await start();
+  const metadata = Metadata({ 'grpc-previous-rpc-attempts': '2', 'x-pad': 'x'.repeat(8200) });
+  const put = { key, value, options: { requestId } };
+  expect(await failureOf((options) => clients.keyValue.put(put, { ...options, metadata }))).toMatchObject({
+    code: 10,
+    detail: { reason: 10, field: 'metadata', writeOutcome: 2, safeToRetry: true },
+  });
+  const headers = { ':path': '/kindred.v1.KeyValueService/Put', 'grpc-previous-rpc-attempts': '1' };
+  const answer = await raw(headers, grpcMessage(Buffer.from([0xff, 0xff, 0xff, 0xff])));
+  expect(answer.grpcStatus).toBe('10');
+  expect(answer.message).toContain('does not parse');
+});
+
 test('draining is bounded, and closing cuts off what still runs', async () => {
   await start();
   port.coordination.before = () => new Promise<void>(() => {});

@@ -17,7 +17,13 @@ import {
   StatusError,
 } from './status.ts';
 
-const read: Attempt = { kind: 'read', hasRequestId: false, layoutVersion: 3, encodeContext: undefined };
+const read: Attempt = {
+  kind: 'read',
+  hasRequestId: false,
+  isRetry: false,
+  layoutVersion: 3,
+  encodeContext: undefined,
+};
 const write: Attempt = { ...read, kind: 'write' };
 const writeWithId: Attempt = { ...write, hasRequestId: true };
 
@@ -88,6 +94,28 @@ test('safe to retry: reads, what was not applied, and unknown writes with a requ
     expect(itemStatusOf(failure, writeWithId).detail?.safeToRetry).toBe(true);
     const { detail } = itemStatusOf(failure, write);
     expect(detail?.safeToRetry).toBe(detail?.writeOutcome === WriteOutcome.WRITE_OUTCOME_NOT_APPLIED);
+  }
+});
+
+test('refused retry says not applied: of a write that the gRPC library sent before, every failure leaves it unknown', () => {
+  const encodeContext = (): Uint8Array => Buffer.from('token');
+  for (const failure of all) {
+    for (const hasRequestId of [false, true]) {
+      const first = itemStatusOf(failure, { ...write, encodeContext, hasRequestId });
+      const retry: Attempt = { ...write, encodeContext, hasRequestId, isRetry: true };
+      const item = itemStatusOf(failure, retry);
+      expect([status.ABORTED, status.DEADLINE_EXCEEDED], failure.kind).toContain(item.code);
+      if (failure.kind === 'retried-without-id') expect(item.message).toMatch(/Set options.request_id/);
+      else expect(item.message).toMatch(hasRequestId ? /the same request_id/ : /give writes a request_id/);
+      const known = { writeOutcome: WriteOutcome.WRITE_OUTCOME_UNKNOWN, safeToRetry: hasRequestId };
+      // Why this attempt did nothing, and what the key holds, is worth knowing all the same.
+      expect(item.detail, failure.kind).toEqual({ ...first.detail, ...known });
+      // Another node carried this attempt out, and says what it knows: nothing of the first.
+      const passedOn = itemStatusOfError(new StatusError(first), retry, () => 'incident');
+      expect(passedOn.detail).toEqual({ ...first.detail, ...known });
+      expect(itemStatusOfError(new StatusError(item), retry, () => 'incident')).toBe(item);
+    }
+    expect(itemStatusOf(failure, { ...read, isRetry: true })).toEqual(itemStatusOf(failure, read));
   }
 });
 

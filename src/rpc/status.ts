@@ -28,6 +28,8 @@ export interface Attempt {
   readonly kind: 'read' | 'write';
   /** Whether a write may be sent again without a second effect. */
   readonly hasRequestId: boolean;
+  /** The client's gRPC library had sent it before, by itself: what an earlier attempt did is not known. */
+  readonly isRetry: boolean;
   /** The version of the layout in use; 0 when the failure has nothing to do with it. */
   readonly layoutVersion: number;
   /** The token for what the key holds, for failures that the client can resolve. */
@@ -54,6 +56,33 @@ interface Shape {
 
 /** The status of a failure for one operation. */
 export function itemStatusOf(failure: Failure, attempt: Attempt): ItemStatus {
+  return afterEarlierAttempts(ownStatusOf(failure, attempt), attempt);
+}
+
+/**
+ * A gRPC library that repeats a call tells its user of the last attempt only. So a write that this attempt certainly did not
+ * apply is unknown then, whatever the reason: an earlier attempt may have gone to a node that was not draining or full, or
+ * that has another configuration, or may itself be what this one met (KEY_EXISTS, CONFLICT). Not seeing its request id
+ * proves nothing: the replica that was asked may not have received it yet.
+ */
+function afterEarlierAttempts(item: ItemStatus, attempt: Attempt): ItemStatus {
+  const { code, message, detail } = item;
+  if (!attempt.isRetry || detail?.writeOutcome !== WireOutcome.WRITE_OUTCOME_NOT_APPLIED) return item;
+  return {
+    code: code === status.DEADLINE_EXCEEDED ? code : status.ABORTED,
+    message:
+      `your gRPC client sent this write again by itself, and this attempt did nothing: ${message}. Of all its attempts: ` +
+      advice('unknown', attempt),
+    detail: {
+      ...detail,
+      writeOutcome: WireOutcome.WRITE_OUTCOME_UNKNOWN,
+      safeToRetry: attempt.hasRequestId,
+    },
+  };
+}
+
+/** The status of this attempt, as if there were no other. */
+function ownStatusOf(failure: Failure, attempt: Attempt): ItemStatus {
   const shape = shapeOf(failure, attempt);
   const isWrite = attempt.kind === 'write';
   const unknown = isWrite && shape.outcome === 'unknown';
@@ -250,7 +279,8 @@ export function itemStatusOfError(
   attempt: Attempt,
   reportIncident: ReportIncident,
 ): ItemStatus {
-  if (error instanceof StatusError) return error.item;
+  // Another node, which carried out this attempt, does not know of the earlier ones.
+  if (error instanceof StatusError) return afterEarlierAttempts(error.item, attempt);
   if (error instanceof OperationError) return itemStatusOf(error.failure, attempt);
   const unknown = attempt.kind === 'write';
   return {

@@ -103,6 +103,15 @@ test('INTERNAL with a detail is a defect', () => {
   expect(read(failed(13, 0))).toHaveLength(1);
 });
 
+test('of a write that a gRPC library may have sent before, any reason may be ABORTED and unknown', () => {
+  expect(write(unknown(10, 23, true), { requestId: 'aa' })).toEqual([]);
+  expect(write(unknown(10, 20, false), { causality: 'reject' })).toEqual([]);
+  expect(write(unknown(10, 13, true))).toEqual([expect.stringContaining('safe to retry')]);
+  expect(write(notApplied(10, 23))).toHaveLength(1);
+  expect(write(unknown(14, 23, false))).toHaveLength(1);
+  expect(read(failed(10, 23))).toHaveLength(1);
+});
+
 test('a reason fits what was asked', () => {
   expect(write(notApplied(9, 20))).toEqual([expect.stringContaining('KEY_EXISTS')]);
   expect(write(notApplied(9, 20), { causality: 'reject' })).toEqual([]);

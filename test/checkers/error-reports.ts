@@ -1,7 +1,8 @@
 /**
  * Reports are truthful (docs/errors.md; semantics, "What an error means"; the ErrorDetail of kindred/v1/types.proto).
  *
- * A failure has one of the pairs (code, reason) of the table, with the outcome that the table says: UNAVAILABLE, INVALID_ARGUMENT,
+ * A failure has one of the pairs (code, reason) of the table, with the outcome that the table says (or, for a write that a gRPC
+ * library may have sent before, ABORTED and unknown with the reason of its last attempt): UNAVAILABLE, INVALID_ARGUMENT,
  * FAILED_PRECONDITION and RESOURCE_EXHAUSTED only where nothing was applied; DEADLINE_EXCEEDED and ABORTED for what is
  * unknown, and for the few cases of the table that certainly did nothing. A reason fits what was asked: KEY_EXISTS
  * only where the write asked to be refused, RETRY_UNSAFE only without a request id. An outcome that is unknown is safe to retry
@@ -92,6 +93,13 @@ const table: readonly Row[] = [
   row(code.aborted, reason.retryUnsafe, 'unknown'),
 ];
 
+/** What stopped the last attempt of a write that a gRPC library sent again by itself. */
+const repeated: ReadonlyMap<number, Row> = new Map(
+  table
+    .filter((one) => one.outcomes.includes('not-applied'))
+    .map((one) => [one.reason, row(code.aborted, one.reason, 'unknown')]),
+);
+
 const rows: ReadonlyMap<number, Row> = new Map(table.map((one) => [one.code * 100 + one.reason, one]));
 
 /** Codes that come from Kindred alone: neither gRPC libraries nor broken connections make them. */
@@ -152,7 +160,7 @@ function failureProblem(
       : undefined;
   }
   if (failed === code.internal) return `a defect of the server: code ${failed}, reason ${why}`;
-  const known = rows.get(failed * 100 + why);
+  const known = rows.get(failed * 100 + why) ?? (failed === code.aborted ? repeated.get(why) : undefined);
   if (known === undefined)
     return `failed with code ${failed} for reason ${why}, which docs/errors.md does not know`;
   if (!known.outcomes.includes(outcome)) {
