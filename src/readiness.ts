@@ -4,6 +4,7 @@ import type { NodeId, PartitionId } from './core/identity.ts';
 import { quorumOf } from './core/quorum/consistency-level.ts';
 import type { Placement } from './core/ring/placement.ts';
 import type { DataStore } from './storage/data-store.ts';
+import { stoppedBecause } from './storage/engine-failure.ts';
 
 export interface ReadinessDependencies {
   readonly store: Pick<DataStore, 'failure'>;
@@ -13,7 +14,7 @@ export interface ReadinessDependencies {
 
 /** Why the node cannot serve now. `undefined`: its disk works, and for every key a quorum of its replicas can be reached. */
 export function unreadyReason({ store, placement, isUp }: ReadinessDependencies): string | undefined {
-  if (store.failure !== undefined) return `the disk failed: ${store.failure.message}`;
+  if (store.failure !== undefined) return `${stoppedBecause(store.failure)}: ${store.failure.message}`;
   const down = new Set<NodeId>();
   for (const { id } of placement.layout.members) if (!isUp(id)) down.add(id);
   if (down.size === 0) return undefined;

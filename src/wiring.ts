@@ -42,6 +42,7 @@ import { type PeerCallHandler, replicaError } from './rpc/peer-server.ts';
 import type { startServer } from './rpc/server.ts';
 import { type DataStore, openDataStore } from './storage/data-store.ts';
 import { EngineError, type OpenEngine } from './storage/engine.ts';
+import { stoppedBecause } from './storage/engine-failure.ts';
 import { openEngine } from './storage/open-engine.ts';
 
 /** How a node opens the port for clients: with sockets, or for clients in the same process. */
@@ -334,8 +335,7 @@ async function openStore(
   store.onFailure((error) => {
     // What arrives while the store closes is refused too, and is no failure of the disk.
     if (error.code === 'closed') return;
-    const what = error.code === 'set-back' ? 'this store may not go on' : 'the disk failed';
-    log.fatal({ error }, `${what}, nothing is acknowledged any more: ${error.message}`);
+    log.fatal({ error }, `${stoppedBecause(error)}, nothing is acknowledged any more: ${error.message}`);
   });
   store.records.onDamaged((recordKey) => {
     metrics.damagedRecords.add();

@@ -30,6 +30,19 @@ export function damagedError(path: string, detail: string): EngineError {
   return new EngineError('damaged', `the store in ${path} is damaged: ${detail}. ${adviceFor('damaged')}`);
 }
 
+/** Why a store stopped, in a few words for the start of a sentence; the message of the error says the rest. */
+export function stoppedBecause({ code }: EngineError): string {
+  switch (code) {
+    case 'set-back':
+      // The disk is well: it holds less than this node has said before.
+      return 'this store may not go on';
+    case 'closed':
+      return 'the store is closed';
+    default:
+      return 'the disk failed';
+  }
+}
+
 /** Whether an engine may still be used, and if not, why. One per engine. */
 export class FailStop {
   readonly #path: string;
