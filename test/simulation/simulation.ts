@@ -14,7 +14,7 @@ import { finalReads } from '../workload/final-reads.ts';
 import { HistoryRecorder } from '../workload/history-recorder.ts';
 import { guarded, realWork } from './kernel/ambient-guard.ts';
 import { EventOwner, Scheduler } from './kernel/scheduler.ts';
-import { SimulatedClock } from './kernel/simulated-clock.ts';
+import { epochMicros, SimulatedClock } from './kernel/simulated-clock.ts';
 import { SimulatedEnv } from './kernel/simulated-env.ts';
 import type { Trace } from './kernel/trace.ts';
 import type { SeedPlan } from './plan/seed-plan.ts';
@@ -75,6 +75,7 @@ class Simulation {
   readonly #clientEnv: SimulatedEnv;
   readonly #violations: Violation[] = [];
   #healedMs = Number.POSITIVE_INFINITY;
+  #clockErrorMs: number | undefined;
   #history: RunHistory | undefined;
 
   constructor(plan: SeedPlan, { trace }: SimulationOptions) {
@@ -127,6 +128,8 @@ class Simulation {
 
     faults.heal();
     this.#healedMs = this.#nowMs;
+    this.#clockErrorMs = cluster.clockErrorMsMax;
+    cluster.forgetClockErrors();
     await this.#until(
       () => cluster.unready === undefined,
       this.#nowMs + readyWithinMs,
@@ -135,7 +138,7 @@ class Simulation {
     );
     await this.#converge();
     const resting = cluster.resting();
-    for (const violation of resourcesAtRest(resting)) this.#violations.push(violation);
+    for (const violation of resourcesAtRest(resting, this.#nowMs)) this.#violations.push(violation);
     this.#history = this.#makeHistory();
     this.#violations.push(...checkRun(this.#history));
     for (const violation of this.#violations) {
@@ -256,6 +259,13 @@ class Simulation {
       healedMs: this.#healedMs,
       endedMs: this.#nowMs,
       omniscient: true,
+      ...(this.#clockErrorMs !== undefined && {
+        wallClocks: {
+          microsAtZero: epochMicros,
+          errorMsMax: Math.max(this.#clockErrorMs, this.#cluster.clockErrorMsMax),
+          errorMsAfterHeal: this.#cluster.clockErrorMsMax,
+        },
+      }),
     };
   }
 

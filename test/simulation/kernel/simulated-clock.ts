@@ -14,6 +14,7 @@ export class SimulatedClock implements Clock {
   readonly #rate: number;
   #wallOffsetMicros: number;
   #stoppedAtMicros: number | undefined;
+  #errorMicrosMax = 0;
 
   constructor(
     scheduler: Scheduler,
@@ -22,6 +23,18 @@ export class SimulatedClock implements Clock {
     this.#scheduler = scheduler;
     this.#rate = 1 + options.driftPpm / 1_000_000;
     this.#wallOffsetMicros = options.wallOffsetMicros;
+    this.#noteError();
+  }
+
+  /** The furthest that the wall clock was off so far, since the last `forgetErrors`. */
+  get errorMicrosMax(): number {
+    this.#noteError();
+    return this.#errorMicrosMax;
+  }
+
+  forgetErrors(): void {
+    this.#errorMicrosMax = 0;
+    this.#noteError();
   }
 
   monotonicMs(): number {
@@ -40,8 +53,10 @@ export class SimulatedClock implements Clock {
   }
 
   jump(byMicros: number): void {
+    this.#noteError();
     this.#wallOffsetMicros += byMicros;
     if (this.#stoppedAtMicros !== undefined) this.#stoppedAtMicros += byMicros;
+    this.#noteError();
   }
 
   /** The wall clock stands still until `goOn`, and is behind from then on until a time server sets it right: at `repair`. */
@@ -51,14 +66,23 @@ export class SimulatedClock implements Clock {
 
   goOn(): void {
     if (this.#stoppedAtMicros === undefined) return;
+    this.#noteError();
     this.#wallOffsetMicros += this.#stoppedAtMicros - this.#runningWallMicros();
     this.#stoppedAtMicros = undefined;
   }
 
   /** The wall clock is set right. */
   repair(): void {
+    this.#noteError();
     this.#stoppedAtMicros = undefined;
     this.#wallOffsetMicros += epochMicros + this.#scheduler.nowMicros - this.#runningWallMicros();
+  }
+
+  /** Between two changes the error grows or shrinks evenly, so that it is greatest at one of them. */
+  #noteError(): void {
+    const shown = this.#stoppedAtMicros ?? this.#runningWallMicros();
+    const error = Math.abs(shown - epochMicros - this.#scheduler.nowMicros);
+    this.#errorMicrosMax = Math.max(this.#errorMicrosMax, error);
   }
 
   #runningWallMicros(): number {

@@ -87,6 +87,16 @@ export class Cluster {
     return this.#sum('repairs_pending') === 0 && this.#sum('peer_calls_in_flight') === 0;
   }
 
+  /** How far off any wall clock was, in milliseconds, since the last `forgetClockErrors`. */
+  get clockErrorMsMax(): number {
+    // Clocks show whole milliseconds.
+    return Math.max(...[...this.#processes.values()].map(({ clock }) => clock.errorMicrosMax / 1000)) + 1;
+  }
+
+  forgetClockErrors(): void {
+    for (const { clock } of this.#processes.values()) clock.forgetErrors();
+  }
+
   /** All homes of every key hold the same bytes. */
   agree(keys: readonly { readonly bucket: string; readonly key: string }[]): boolean {
     return keys.every(({ bucket, key }) => {

@@ -16,10 +16,12 @@ import type { SimulatedDisk } from './simulated-disk.ts';
 const recordPrefix = 0x01;
 const headerLength = 3;
 
+type Witnessed = WitnessedVersion & { alsoStoredBy: string | undefined };
+
 export class DiskObserver {
   readonly #scheduler: Scheduler;
   readonly #byKey = new Map<string, WitnessedVersion[]>();
-  readonly #seen = new Set<string>();
+  readonly #seen = new Map<string, Witnessed>();
 
   readonly #onMalformed: (node: string, problem: string) => void;
 
@@ -52,11 +54,14 @@ export class DiskObserver {
       const fingerprint = fingerprintOf(version);
       const dot = dotName(version);
       const identity = `${name.bucket}/${key} ${dot} ${fingerprint}`;
-      if (this.#seen.has(identity)) continue;
-      this.#seen.add(identity);
+      const known = this.#seen.get(identity);
+      if (known !== undefined) {
+        if (known.node !== node) known.alsoStoredBy ??= node;
+        continue;
+      }
       const list = this.#byKey.get(`${name.bucket}/${key}`) ?? [];
       if (list.length === 0) this.#byKey.set(`${name.bucket}/${key}`, list);
-      list.push({
+      const witnessed: Witnessed = {
         ...seenVersion(version),
         bucket: name.bucket,
         key,
@@ -65,7 +70,10 @@ export class DiskObserver {
         requestId:
           version.requestId === undefined ? undefined : Buffer.from(version.requestId).toString('hex'),
         fingerprint,
-      });
+        alsoStoredBy: undefined,
+      };
+      this.#seen.set(identity, witnessed);
+      list.push(witnessed);
     }
   }
 }
