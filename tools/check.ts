@@ -2,7 +2,7 @@
  * Everything that CI checks, one line a step, ending at the first failure with its output.
  *
  *   npm run check                      all
- *   npm run check -- --without-tests   all but the tests
+ *   npm run check -- --without-tests   all but the tests and the simulation
  *   npm run check -- --only imports    the steps whose name contains the word
  */
 import { readFile } from 'node:fs/promises';
@@ -16,6 +16,8 @@ import { checkGeneratedCode, checkProtoCompatibility } from './proto-checks.ts';
 
 interface Step {
   readonly name: string;
+  /** Runs the store: left out by `--without-tests`. */
+  readonly isTest?: boolean;
   readonly run: () => Promise<Outcome>;
 }
 
@@ -34,11 +36,17 @@ const steps: readonly Step[] = [
   { name: 'lint and format', run: command('biome', 'check', '--error-on-warnings') },
   { name: 'imports', run: () => checkImports(root) },
   { name: 'unused code', run: command('knip', '--treat-config-hints-as-errors') },
-  { name: 'tests', run: () => runTool('vitest', ['run'], 600_000) },
+  { name: 'simulation', isTest: true, run: simulate },
+  { name: 'tests', isTest: true, run: () => runTool('vitest', ['run'], 600_000) },
 ];
 
 function command(program: string, ...args: readonly string[]): () => Promise<Outcome> {
   return () => runTool(program, args, 120_000);
+}
+
+/** New seeds each time. Those that fail are told with the commands that show them again. */
+function simulate(): Promise<Outcome> {
+  return runTool('node', ['test/simulation/tool/main.ts', '--seeds', '50', '--failures', '2'], 300_000);
 }
 
 async function runTool(program: string, args: readonly string[], timeoutMs: number): Promise<Outcome> {
@@ -66,7 +74,7 @@ const { values } = parseArgs({
   options: { 'without-tests': { type: 'boolean', default: false }, only: { type: 'string', default: '' } },
 });
 const chosen = steps.filter(
-  ({ name }) => name.includes(values.only) && !(values['without-tests'] && name === 'tests'),
+  ({ name, isTest }) => name.includes(values.only) && !(values['without-tests'] && isTest === true),
 );
 if (chosen.length === 0) {
   process.stdout.write(`no step is named ${values.only}: ${steps.map(({ name }) => name).join(', ')}\n`);

@@ -41,6 +41,7 @@ test.each([
   ['a file did not load', [file('failed'), file('passed', 'passed')], '1', '0', '1 passed, 1 failed', 1],
   ['an error outside of tests', [file('passed', 'passed')], '1', '0', '1 passed, 1 failed', 1],
   ['a step failed before', [file('passed', 'passed')], '0', '1', '1 passed, 1 failed', 1],
+  ['two steps failed', [file('passed', 'passed')], '0', '2', '1 passed, 2 failed', 1],
   ['the run crashed', undefined, '124', '0', '0 passed, 1 failed', 1],
 ] as const)('%s', async (_, files, exitCode, failedSteps, line, expectedExitCode) => {
   expect(await lastLine(files, exitCode, failedSteps)).toEqual({ line, exitCode: expectedExitCode });

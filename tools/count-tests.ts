@@ -1,5 +1,5 @@
 /**
- * Counts what a run of vitest's JSON reporter and the steps before it found, and prints it as one line:
+ * Counts what a run of vitest's JSON reporter and the other steps of CI found, and prints it as one line:
  * `N passed, N failed`, and `, N skipped` if any.
  *
  *   node tools/count-tests.ts REPORT EXIT_CODE FAILED_STEPS
