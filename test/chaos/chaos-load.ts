@@ -10,10 +10,12 @@ import { type RestingNode, resourcesAtRest } from '../checkers/resources-at-rest
 import { type RealNode, until } from '../support/real-cluster.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
 import { WorkloadClient, type WorkloadClientDependencies } from '../workload/client.ts';
+import type { ClientTransport } from '../workload/client-transport.ts';
 import { finalReads } from '../workload/final-reads.ts';
 import { GrpcTransport } from '../workload/grpc-transport.ts';
 import { HistoryRecorder, type RecordedKey } from '../workload/history-recorder.ts';
 import { conflictPolicyOf } from '../workload/workload-buckets.ts';
+import { guardedTransport } from './guarded-transport.ts';
 import { Ledger } from './ledger.ts';
 import { roundClients } from './round-clients.ts';
 import { storedReplicas } from './stored-replicas.ts';
@@ -43,6 +45,8 @@ const connectionSets = 3;
 const finalReadsWithinMs = 60_000;
 const restWithinMs = 30_000;
 const inspectionsAtOnce = 8;
+const inspectionAttemptsMax = 3;
+const inspectionFailuresMax = 8;
 
 interface Runnable {
   run(): Promise<void>;
@@ -55,6 +59,8 @@ export class ChaosLoad {
   readonly #random: SeededRandom;
   readonly #recorder: HistoryRecorder;
   readonly #memoryLosses: MemoryLoss[] = [];
+  /** Answers that no correct server gives, and at which a client gave up. */
+  readonly #senseless: string[] = [];
   #transports: GrpcTransport[] = [];
   #clients: readonly Runnable[] = [];
   #running: Promise<unknown> = Promise.resolve();
@@ -94,7 +100,7 @@ export class ChaosLoad {
     const dependencies = (index: number): WorkloadClientDependencies => ({
       env: this.#env,
       recorder: this.#recorder,
-      transports: sets[index % connectionSets] as readonly GrpcTransport[],
+      transports: sets[index % connectionSets] as readonly ClientTransport[],
     });
     const ledgers = Array.from({ length: ledgersPerRound }, (_, index) => {
       return new Ledger(
@@ -106,7 +112,7 @@ export class ChaosLoad {
       (plan, index) => new WorkloadClient(plan, dependencies(index)),
     );
     this.#clients = [...ledgers, ...clients];
-    this.#running = Promise.all(this.#clients.map((client) => client.run()));
+    this.#running = Promise.all(this.#clients.map((client) => client.run().catch(this.#noteSenseless)));
   }
 
   /** Ends all clients after what each is at. */
@@ -139,33 +145,41 @@ export class ChaosLoad {
       other.push(`${bucket}/${key} is not to be read at ALL through ${node}`);
     const resting = await this.#restingNodes();
     const run: RunHistory = {
-      keys: await this.#keyHistories(),
+      keys: await this.#keyHistories(other),
       memoryLosses: this.#memoryLosses,
       healedMs,
       endedMs: this.#nowMs(),
       omniscient: false,
     };
-    for (const transport of transports) transport.close();
+    for (const transport of this.#transports) transport.close();
     this.#transports = [];
     const violations = [...resourcesAtRest(resting), ...checkRun(run)];
     const evidence = run.keys.filter(({ bucket, key }) =>
       violations.some((violation) => violation.bucket === bucket && violation.key === key),
     );
     const findings = sorted(violations);
-    return { ...findings, other: [...other, ...findings.other], evidence };
+    const untrue = [...this.#senseless, ...findings.untrue];
+    return { ...findings, untrue, other: [...other, ...findings.other], evidence };
   }
 
   #nowMs(): number {
     return this.#env.clock.monotonicMs();
   }
 
-  #connections(): GrpcTransport[] {
+  #connections(): readonly ClientTransport[] {
     const made = this.#nodes.map(
       ({ id, host, ports }) => new GrpcTransport({ node: id, address: `${host}:${ports.client}` }, this.#env),
     );
     this.#transports.push(...made);
-    return made;
+    return made.map((transport) => guardedTransport(transport, this.#noteSenseless));
   }
+
+  readonly #noteSenseless = (error: unknown): void => {
+    const atMs = Math.round(this.#nowMs());
+    this.#senseless.push(
+      `an answer made no sense at ${atMs} ms: ${error instanceof Error ? error.message : error}`,
+    );
+  };
 
   /** Waits until no node has anything under way. Returns what there still is after the time. */
   async #restless(): Promise<string | undefined> {
@@ -189,28 +203,45 @@ export class ChaosLoad {
     );
   }
 
-  async #keyHistories(): Promise<readonly KeyHistory[]> {
+  /** `wrong` is told of keys whose replicas do not say what they hold; these are left out. */
+  async #keyHistories(wrong: string[]): Promise<readonly KeyHistory[]> {
     const keys = this.#recorder.keys();
     const histories: KeyHistory[] = [];
+    let failures = 0;
     for (let from = 0; from < keys.length; from += inspectionsAtOnce) {
       const some = keys.slice(from, from + inspectionsAtOnce);
-      histories.push(...(await Promise.all(some.map((key, index) => this.#keyHistory(key, from + index)))));
+      const found = await Promise.all(some.map((key, index) => this.#keyHistory(key, from + index)));
+      for (const one of found) {
+        if (typeof one === 'string') {
+          wrong.push(one);
+          failures++;
+        } else histories.push(one);
+      }
+      // Each takes until its time-out, and more would say no more.
+      if (failures >= inspectionFailuresMax) {
+        wrong.push(
+          `the last ${keys.length - histories.length - failures} keys were not inspected, nor judged`,
+        );
+        break;
+      }
     }
     return histories;
   }
 
-  async #keyHistory({ bucket, key, attempts }: RecordedKey, index: number): Promise<KeyHistory> {
-    const through = this.#nodes[index % this.#nodes.length] as RealNode;
-    const replicas = await storedReplicas(through, { bucket, key });
-    return {
-      bucket,
-      key,
-      conflictPolicy: conflictPolicyOf(bucket),
-      homes: replicas.map(({ node }) => node),
-      attempts,
-      witnessed: [],
-      replicas,
-    };
+  async #keyHistory({ bucket, key, attempts }: RecordedKey, index: number): Promise<KeyHistory | string> {
+    let failure: unknown;
+    for (let attempt = 0; attempt < inspectionAttemptsMax; attempt++) {
+      const through = this.#nodes[(index + attempt) % this.#nodes.length] as RealNode;
+      try {
+        const replicas = await storedReplicas(through, { bucket, key });
+        const homes = replicas.map(({ node }) => node);
+        const conflictPolicy = conflictPolicyOf(bucket);
+        return { bucket, key, conflictPolicy, homes, attempts, witnessed: [], replicas };
+      } catch (error) {
+        failure = error;
+      }
+    }
+    return `${bucket}/${key} cannot be inspected: ${failure instanceof Error ? failure.message : failure}`;
   }
 }
 

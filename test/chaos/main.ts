@@ -3,6 +3,7 @@
  * of fault: docs/internals/chaos.md. Options: --help.
  */
 
+import { availableParallelism, loadavg } from 'node:os';
 import { placeOf, runCampaign } from './campaign.ts';
 import type { ChaosRunResult } from './chaos-run.ts';
 import { isSound } from './chaos-run.ts';
@@ -84,6 +85,10 @@ async function run(options: ChaosOptions): Promise<number> {
     },
   });
   print(`\n${resultTable(results, skipped)}`);
+  // Whoever reads the times should know what else went on. Five nodes and their clients alone make about 4.
+  print(
+    `load average of the last 15 minutes: ${loadavg()[2]?.toFixed(1)} on ${availableParallelism()} cores`,
+  );
   if (options.json)
     process.stdout.write(`${JSON.stringify({ ...options, results, skipped }, undefined, 2)}\n`);
   return results.every(isSound) ? 0 : 1;
