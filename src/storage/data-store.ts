@@ -36,7 +36,7 @@ export interface DataStore {
   readonly failure: EngineError | undefined;
   onFailure(listener: (error: EngineError) => void): void;
   sizeBytes(): Promise<number>;
-  /** Writes what is queued, says that the run ended cleanly, and releases the directory. */
+  /** Writes what is queued, refuses what comes later, says that the run ended cleanly, and releases the directory. */
   close(): Promise<void>;
 }
 
@@ -82,13 +82,8 @@ async function openStores(
     onFailure: (listener) => commit.onFailure(listener),
     sizeBytes: () => engine.sizeBytes(),
     async close() {
-      await commit.idle();
-      // After a failure the directory must not claim that all is well.
-      if (commit.failure === undefined) {
-        // "Ended clean" says that no dot which left the process can be missing at the next start.
-        await engine.flush();
-        await identity.markCleanShutdown();
-      }
+      // "Ended clean" says that no dot which left the process can be missing at the next start.
+      await identity.endCleanly();
       await engine.close();
     },
   };

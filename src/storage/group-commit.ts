@@ -8,7 +8,7 @@
  */
 
 import type { Env } from '../env/env.ts';
-import type { EngineError, EngineOperation, StorageEngine } from './engine.ts';
+import { EngineError, type EngineOperation, type StorageEngine } from './engine.ts';
 import { engineError } from './engine-failure.ts';
 
 /** What one batch was, for the metrics. */
@@ -46,6 +46,7 @@ export class GroupCommit {
   #queuedBytes = 0;
   #busy = false;
   #failure: EngineError | undefined;
+  #ended: EngineError | undefined;
 
   constructor(
     deps: {
@@ -82,7 +83,8 @@ export class GroupCommit {
    * EngineError; then it is unknown whether it was stored, and every later write is refused with the same error.
    */
   write(operation: EngineOperation, options: { readonly sync: boolean }): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const refused = this.#failure ?? this.#ended;
+    if (refused !== undefined) return Promise.reject(refused);
     return new Promise((resolve, reject) => {
       this.#queue.push({ operation, sync: options.sync, resolve, reject });
       this.#queuedBytes += bytesOf(operation);
@@ -107,8 +109,22 @@ export class GroupCommit {
     }
   }
 
+  /**
+   * Stores what waits, brings everything to stable storage, and then stores `last`, which may say so. What arrives from now on
+   * is refused: stored after that, it could be lost with the power, and `last` would be a lie. Nothing is stored after a
+   * failure.
+   */
+  async end(last: EngineOperation): Promise<void> {
+    this.#ended ??= new EngineError('closed', 'the store is being closed');
+    await this.#idle();
+    if (this.#failure !== undefined) return;
+    await this.#engine.flush();
+    if (this.#failure !== undefined) return;
+    await this.#engine.write([last], { sync: true });
+  }
+
   /** Resolves when nothing waits any more, whether it was stored or refused. */
-  async idle(): Promise<void> {
+  async #idle(): Promise<void> {
     while (this.#busy) await new Promise<void>((resolve) => this.#env.timers.endOfTick(resolve));
   }
 

@@ -122,7 +122,7 @@ describe('epochs', () => {
         expect(seen.has(epoch)).toBe(false);
         seen.add(epoch);
       }
-      if (run % 2 === 0) await identity.markCleanShutdown();
+      if (run % 2 === 0) await identity.endCleanly();
     }
     expect(Math.min(...seen)).toBe(1);
   });
@@ -184,7 +184,7 @@ describe('the epoch floor', () => {
   test('stays 0 after clean ends, and after unclean ends without buffered dots', async () => {
     const first = await open();
     await first.markBufferedDots();
-    await first.markCleanShutdown();
+    await first.endCleanly();
     expect((await open()).epochFloor).toBe(0);
     expect((await open()).epochFloor).toBe(0);
   });
@@ -199,14 +199,14 @@ describe('the epoch floor', () => {
     // The actors of the first run stay suspect, although the second wrote nothing buffered.
     const third = await open();
     expect(third.epochFloor).toBe(second.epochFloor);
-    await third.markCleanShutdown();
+    await third.endCleanly();
     expect((await open()).epochFloor).toBe(second.epochFloor);
   });
 
   test('rises when the engine lost the tail of its log', async () => {
     const first = await open();
     const used = first.nextEpoch();
-    await first.markCleanShutdown();
+    await first.endCleanly();
     const shortened = Object.assign(Object.create(engine) as StorageEngine, {
       tailDropped: true,
       get: engine.get.bind(engine),

@@ -254,9 +254,9 @@ export class IdentityStore {
     return this.#bufferedDots;
   }
 
-  /** The last write before the engine is closed: this run left nothing unsynced. */
-  async markCleanShutdown(): Promise<void> {
-    await this.#commit.write(put(this.#crc32, 'ended-clean', Uint8Array.of(1)), { sync: true });
+  /** Before the engine is closed: stores what waits, refuses what comes later, and says that this run left nothing unsynced. */
+  async endCleanly(): Promise<void> {
+    await this.#commit.end(put(this.#crc32, 'ended-clean', Uint8Array.of(1)));
   }
 
   #startRefill(): void {
