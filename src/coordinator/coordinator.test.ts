@@ -348,6 +348,22 @@ test('a quorum read repairs before it answers', async () => {
   expect(cluster.env.timersPending).toBe(0);
 });
 
+test('repair after the answer: a quorum read is not answered while the replica that was behind has not stored the repair', async () => {
+  const cluster = new Cluster('abc');
+  cluster.of('b').record = recordOf(5);
+  const repairs: (() => void)[] = [];
+  cluster.of('a').merge = (_key, _bytes, { sync }, _timeoutMs, done) =>
+    repairs.push(() => done({ kind: 'merged', changed: true, synced: sync }));
+  let answered = false;
+  const read = cluster.read('quorum').finally(() => {
+    answered = true;
+  });
+  for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+  expect([repairs.length, answered]).toEqual([1, false]);
+  for (const store of repairs) store();
+  expect(await cluster.end(read)).toMatchObject({ record: recordOf(5), report: { answered: 2 } });
+});
+
 test('a repair that was not brought to the disk does not count as one', async () => {
   const cluster = new Cluster('abc');
   cluster.of('a').record = recordOf(5);

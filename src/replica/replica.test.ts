@@ -276,6 +276,38 @@ test('a disk that fails before the write, and one that fails in it', async () =>
   expect(() => during.replica.findWrite(keyOf('k'), new Uint8Array(16))).toThrow(/disk is broken/);
 });
 
+test('deletion drops the record: a deleted key keeps its deletion, and what a replica had missed does not bring it back', async () => {
+  const store = await openReplica();
+  const key = keyOf('k');
+  const old = written(await store.replica.coordinate(key, intentOf('old'), synced));
+  const gone = written(await store.replica.coordinate(key, intentOf(undefined), synced));
+  expect(stored(store, key)).toEqual(gone.record);
+  expect(gone.record.versions).toMatchObject([{ dot: gone.dot, value: undefined }]);
+  // From a replica that was down when it was deleted.
+  expect(await store.replica.merge(key, old.bytes, repair)).toMatchObject({ changed: false });
+  expect(stored(store, key)).toEqual(gone.record);
+  // Likewise where the deletion came from another replica.
+  const other = await openReplica();
+  await other.replica.merge(key, gone.bytes, write);
+  await other.replica.merge(key, old.bytes, repair);
+  expect(stored(other, key)).toEqual(gone.record);
+});
+
+test('buffered dots not marked: what an unclean end may have taken is never counted on from', async () => {
+  const key = keyOf('k');
+  for (const sync of [true, false]) {
+    const engine = new ControlledEngine();
+    const first = await openReplica(engine);
+    const { dot } = written(await first.replica.coordinate(key, intentOf('x'), { ...synced, sync }));
+    // The same engine again, without a clean end: the process was killed, or the power failed.
+    const second = await openReplica(engine);
+    const next = written(await second.replica.coordinate(key, intentOf('y'), synced));
+    expect(next.dot.replica).toBe(dot.replica);
+    if (sync) expect(next.dot).toEqual({ ...dot, counter: dot.counter + 1 });
+    else expect(next.dot.epoch).toBeGreaterThan(dot.epoch);
+  }
+});
+
 test('a write that nobody waits for any more is not begun', async () => {
   const store = await openReplica();
   const before = store.engine.writes;

@@ -50,6 +50,21 @@ function names(of: VersionedRecord): string {
   return `${of.clock.map(name).join(' ')} | ${of.versions.map((v) => name(v.dot)).join(' ')}`;
 }
 
+test('expired comes back: every version keeps its expiry when records are merged, whichever side it comes from', () => {
+  const a = version('a1', '', { expiresAt: 5 });
+  const b = version('b1', '', { expiresAt: 7 });
+  const both = version('c1', '', { expiresAt: 3 });
+  const left = record('a1 c1', a, both);
+  const right = record('b1 c1', b, both);
+  for (const policy of ['siblings', 'last-write-wins'] as const) {
+    const kept = policy === 'siblings' ? [a, b, both] : [both];
+    expect(mergeRecords(left, right, policy).versions).toEqual(kept);
+    expect(mergeRecords(right, left, policy).versions).toEqual(kept);
+  }
+  const merged = mergeRecords(left, right, 'siblings');
+  expect(merged.versions.map((each) => isLive(each, 5))).toEqual([false, true, false]);
+});
+
 const request = (n: number): Partial<Version> => ({ requestId: new Uint8Array(16).fill(n) });
 
 test.for<[string, VersionedRecord, VersionedRecord, string]>([
