@@ -181,8 +181,8 @@ export class PeerServer {
     if (
       reason === undefined &&
       hello !== undefined &&
-      earlier !== undefined &&
-      earlier.generation > hello.generation
+      earlier?.hello !== undefined &&
+      startedBefore(hello, earlier.hello)
     ) {
       reason = `a newer process of ${hello.nodeId} is connected: two processes run with one node id`;
     }
@@ -208,6 +208,18 @@ export class PeerServer {
   }
 }
 
+/**
+ * Whether the process that sent `one` started before the one that sent `other`, both of one node. Processes of one store are
+ * ordered by the mark that it held when they opened it: every start stores a greater one, and the wall clock, which may
+ * have been put back in between, has no part in it. Only where that says nothing (a store that was emptied or replaced, a
+ * release that tells no mark) the wall clock at the start decides.
+ */
+function startedBefore(one: Hello, other: Hello): boolean {
+  return one.replicaId === other.replicaId && one.openedAtMark > 0
+    ? one.openedAtMark < other.openedAtMark
+    : one.generation < other.generation;
+}
+
 /** What a stream asks of the server it belongs to. */
 interface Owner {
   greet(incoming: IncomingStream, hello: Hello | undefined): string | undefined;
@@ -216,7 +228,8 @@ interface Owner {
 
 class IncomingStream {
   node: string | undefined;
-  generation = 0;
+  /** Once it is accepted. */
+  hello: Hello | undefined;
   callsInFlight = 0;
   readonly #stream: FrameStream;
   readonly #dependencies: PeerServerDependencies;
@@ -314,7 +327,7 @@ class IncomingStream {
     }
     this.#helloTimer.cancel();
     this.node = hello.nodeId;
-    this.generation = hello.generation;
+    this.hello = hello;
   }
 
   #wrongLayout(id: number, theirs: number, ours: number): void {

@@ -701,6 +701,54 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
     });
   });
 
+  describe(`${name}: processes of one node`, () => {
+    /** Connects one process after the other; true when the second takes over, false when it is refused. */
+    async function takesOver(earlier: Partial<Hello>, later: Partial<Hello>): Promise<boolean> {
+      const { route } = await serve(new Replica());
+      const pauses = { backoffMsMin: 60_000, backoffMsMax: 60_000, refusedRetryMs: 60_000 };
+      const first = link(route.address, { hello: () => helloOf('n1', earlier) }, pauses);
+      await harness.until(() => first.connected, 'the first connection');
+      let refused = false;
+      const second = link(
+        route.address,
+        {
+          hello: () => helloOf('n1', later),
+          onRefused: () => {
+            refused = true;
+          },
+        },
+        pauses,
+      );
+      await harness.until(() => refused || second.connected, 'the answer to the second');
+      return second.connected;
+    }
+
+    test('wall clock went back: the process that opened the store later takes over all the same', async () => {
+      const later = { generation: 100, openedAtMark: 6_000 };
+      expect(await takesOver({ generation: 200, openedAtMark: 5_000 }, later)).toBe(true);
+      // The first process of a new store, which held no mark yet.
+      expect(await takesOver({ generation: 200, openedAtMark: 0 }, later)).toBe(true);
+      // It died before it stored the mark of its own start.
+      expect(await takesOver({ generation: 200, openedAtMark: 6_000 }, later)).toBe(true);
+    });
+
+    test('wall clock went back: the process that opened the store earlier does not pass for the newer one', async () => {
+      const earlier = { generation: 200, openedAtMark: 5_000 };
+      expect(await takesOver({ generation: 100, openedAtMark: 6_000 }, earlier)).toBe(false);
+    });
+
+    test('between two stores, and releases that tell no mark, the later start wins', async () => {
+      const stores = [
+        { replicaId: 1, openedAtMark: 9_000 },
+        { replicaId: 2, openedAtMark: 5_000 },
+      ];
+      for (const [one, other] of [stores, [...stores].reverse(), [{}, {}]]) {
+        expect(await takesOver({ ...one, generation: 1 }, { ...other, generation: 2 })).toBe(true);
+        expect(await takesOver({ ...one, generation: 2 }, { ...other, generation: 1 })).toBe(false);
+      }
+    });
+  });
+
   describe(`${name}: what makes no sense`, () => {
     test.each<[string, (hello: Uint8Array) => Uint8Array[]]>([
       ['noise', () => [new Uint8Array([255, 255, 255, 255, 1, 2, 3])]],

@@ -90,7 +90,10 @@ export interface Hello {
   configuration: string;
   /** The release it runs, for people. */
   softwareVersion: string;
-  /** Of the process: grows with every start. Below 2^53. */
+  /**
+   * Of the process: the wall clock at its start, in microseconds since 1970. Below 2^53. Tells the
+   * processes of one store apart; which of them is newer, opened_at_mark knows better.
+   */
   generation: number;
   /**
    * The time mark that its data store held when this process opened it: microseconds since 1970, below
