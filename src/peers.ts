@@ -210,6 +210,7 @@ export class Peers {
           peer: member.id,
           address,
           intervalMs: heartbeat.intervalMs,
+          silentMsMax: heartbeat.failedAfterMs,
           backoffMsMin: peers.reconnectMs,
           backoffMsMax: Math.min(2_000, peers.reconnectMsMax),
         },

@@ -12,6 +12,7 @@ export type NetworkErrorCode =
   | 'unreachable' // nobody answered at the address: nothing that was sent has left this process
   | 'reset' // the connection broke, or the peer's process died
   | 'not-a-peer' // something answered, but it does not speak Kindred's peer protocol
+  | 'frame-damaged' // a frame is not what was sent: the connection cannot be trusted any more
   | 'frame-too-large'; // a frame above the network's limit was sent or received
 
 /** A failure of the network. The message says what happened, to which address, and where possible what to do. */

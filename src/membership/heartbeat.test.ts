@@ -141,6 +141,21 @@ test('a silent peer gives no samples, and its late answers count once it speaks'
   expect(samples.length).toBe(before + 1);
 });
 
+test('a connection on which nothing is answered is given up for a new one', async () => {
+  const { env, network, events, samples, ask, answer } = world();
+  await answer(7500);
+  ask(7500);
+  env.advance(1_100);
+  network.silence(7500, true);
+  env.advance(3_600);
+  expect(events.at(-1)).toMatch(/^broken 127.0.0.1:7500 has answered no heartbeat for \d+ ms$/);
+  const before = samples.length;
+  network.silence(7500, false);
+  env.advance(5_100);
+  expect(events.at(-1)).toBe('open n2');
+  expect(samples.length).toBeGreaterThan(before);
+});
+
 test('a refused greeting is told once, the attempts go on', async () => {
   const { env, events, samples, ask, answer } = world();
   await answer(7500, 0, helloOf('n2', { clusterId: 'other' }));

@@ -45,6 +45,11 @@ export interface HeartbeatOptions {
   readonly backoffMsMax?: number;
   /** Connecting and greeting must be over after this. Default 3 s. */
   readonly helloTimeoutMs?: number;
+  /**
+   * A connection on which no heartbeat was answered for this long is given up for a new one. Default 3 s: after an
+   * interruption TCP waits about as long again before it tries, and a new connection tries at once.
+   */
+  readonly silentMsMax?: number;
 }
 
 /** Unanswered heartbeats whose times are remembered. At 500 ms half a minute: older answers say nothing. */
@@ -68,6 +73,8 @@ export class Heartbeat {
   #greeted = false;
   #writable = false;
   #sequence = 0;
+  /** When the last heartbeat was answered. */
+  #answeredMs = 0;
   /** Of the greeting while there is none, of the next heartbeat or the next attempt. */
   #timer: Timer | undefined;
   #closed = false;
@@ -80,6 +87,7 @@ export class Heartbeat {
       backoffMsMin: 100,
       backoffMsMax: 2_000,
       helloTimeoutMs: 3_000,
+      silentMsMax: 3_000,
       ...options,
     };
     this.#backoff = new Backoff(dependencies.env, {
@@ -168,6 +176,7 @@ export class Heartbeat {
     // Too old, or never asked: says nothing about now.
     if (sent === undefined || sent.sequence !== response.sequence) return;
     this.#outstanding[response.sequence % outstandingMax] = undefined;
+    this.#answeredMs = this.#dependencies.env.clock.monotonicMs();
     const { env, onAnswer } = this.#dependencies;
     const middleMicros = (sent.wallMicros + env.clock.wallMicros()) / 2;
     onAnswer({
@@ -204,7 +213,13 @@ export class Heartbeat {
 
   #beat(): void {
     this.#timer?.cancel();
-    this.#timer = this.#dependencies.env.timers.every(this.#options.intervalMs, () => this.#send(undefined));
+    const { env } = this.#dependencies;
+    this.#answeredMs = env.clock.monotonicMs();
+    this.#timer = env.timers.every(this.#options.intervalMs, () => {
+      const silentMs = env.clock.monotonicMs() - this.#answeredMs;
+      if (silentMs < this.#options.silentMsMax) this.#send(undefined);
+      else this.#abandon(`${this.#address()} has answered no heartbeat for ${Math.round(silentMs)} ms`);
+    });
   }
 
   #abandon(reason: string): void {

@@ -1,7 +1,7 @@
 /** What only the network over sockets has to do; the rest is in test/acceptance/network-suite.ts. */
 
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, expect, test } from 'vitest';
 import type { NetworkError } from '../env/network.ts';
@@ -77,4 +77,40 @@ test('port 0 gives a port of its own each time, and an address that is not ours 
     code: 'address-unavailable',
     message: expect.stringContaining('203.0.113.1'),
   });
+});
+
+test('a frame that was damaged on its way breaks the connection, and is not delivered', async () => {
+  const received: Uint8Array[] = [];
+  const closes: (NetworkError | undefined)[] = [];
+  const listener = await network.listen({ host, port: 0 }, (_channel, stream) => {
+    stream.onFrame((frame) => received.push(frame));
+    stream.onClose((error) => closes.push(error));
+  });
+  const good = new Uint8Array(300).fill(0xab);
+  const proxy = createServer((socket) => {
+    const onward = connect({ host, port: listener.port });
+    // One bit in the second of the two frames; whoever sums the segments up anew sees nothing.
+    socket.on('data', (bytes: Buffer) => {
+      const at = bytes.indexOf(Buffer.alloc(100, 0xcd));
+      if (at >= 0) bytes[at + 50] = 0xcc;
+      onward.write(bytes);
+    });
+    onward.on('data', (bytes) => socket.write(bytes));
+    for (const each of [socket, onward]) each.on('error', () => {});
+    socket.on('close', () => onward.destroy());
+    onward.on('close', () => socket.destroy());
+  });
+  proxy.listen(0, host);
+  await once(proxy, 'listening');
+  const { port } = proxy.address() as AddressInfo;
+  const stream = network.dial({ host, port }, 'data');
+  const closed = new Promise<NetworkError | undefined>((resolve) => stream.onClose(resolve));
+  stream.onFrame(() => {});
+  stream.send(good);
+  stream.send(new Uint8Array(300).fill(0xcd));
+  await expect.poll(() => closes.length).toBe(1);
+  expect(closes[0]?.code).toBe('frame-damaged');
+  expect(received.map((frame) => Buffer.from(frame))).toEqual([Buffer.from(good)]);
+  expect(await closed).toBeDefined();
+  proxy.close();
 });

@@ -48,7 +48,7 @@ export type DisconnectReason =
   | 'reset' // the stream broke: the peer's process died or the network did
   | 'refused' // the peer, or this node, found that they must not talk
   | 'malformed' // the peer sent what makes no sense, and was cut off
-  | 'silent' // connected, but no answer to the greeting in time
+  | 'silent' // connected, but no answer to the greeting, or to any call, in time
   | 'closed'; // by this node
 
 /** Whether calls can be sent. */
@@ -100,6 +100,11 @@ export interface PeerLinkOptions {
   readonly refusedRetryMs?: number;
   /** Connecting and greeting must be over after this. Default 3 s. */
   readonly helloTimeoutMs?: number;
+  /**
+   * A connection on which calls wait and nothing has come for this long is given up. Default 5 s: keepalive pings say that
+   * the connection lives, but not that this stream does.
+   */
+  readonly silentMsMax?: number;
   /** Bytes of calls that wait for the stream. Default 16 MiB; above: `not-sent`, `queue-full`. */
   readonly queueBytesMax?: number;
   /** Calls queued or waiting for their reply. Default 16,384; above: `not-sent`, `queue-full`. */
@@ -177,6 +182,10 @@ export class PeerLink {
   #failed: { readonly callback: (outcome: CallOutcome) => void; readonly outcome: CallOutcome }[] = [];
   #deadlineTimer: Timer | undefined;
   /** No deadline comes before this. */
+  /** Since when calls have waited without a word from the peer, pauses between calls left out. */
+  #unansweredSinceMs: number | undefined;
+  /** How long they had waited when the last of them timed out. */
+  #unansweredMs = 0;
   #earliestDeadlineMs = Number.POSITIVE_INFINITY;
   #greetingMs: number | undefined;
 
@@ -191,6 +200,7 @@ export class PeerLink {
       backoffMsMax: 5_000,
       refusedRetryMs: 5_000,
       helloTimeoutMs: 3_000,
+      silentMsMax: 5_000,
       queueBytesMax: 16 * 1024 * 1024,
       callsInFlightMax: 16_384,
       frameBytesMax: 256 * 1024,
@@ -356,6 +366,7 @@ export class PeerLink {
       this.#counters.framesSent++;
       this.#counters.callsSent += calls.length;
       this.#counters.bytesSent += frame.byteLength;
+      this.#unansweredSinceMs ??= nowMs - this.#unansweredMs;
       this.#writable = connection.stream.send(frame);
     }
     this.#queue = taken === queue.length ? [] : queue.slice(taken);
@@ -367,6 +378,9 @@ export class PeerLink {
     const connection = this.#connection;
     if ((connection.kind !== 'greeting' && connection.kind !== 'open') || connection.stream !== stream)
       return;
+    // Whatever it says, it lives; what else is under way has from now on.
+    this.#unansweredSinceMs = this.#calls.size > 0 ? this.#env.clock.monotonicMs() : undefined;
+    this.#unansweredMs = 0;
     this.#counters.framesReceived++;
     this.#counters.bytesReceived += frame.byteLength;
     let response: ExchangeResponse;
@@ -412,6 +426,7 @@ export class PeerLink {
     this.#deadlineTimer = this.#env.timers.after(this.#options.deadlineStepMs, () => {
       this.#deadlineTimer = undefined;
       this.#expire();
+      this.#giveUpSilent();
       if (this.#calls.size > 0) this.#watchDeadlines();
     });
   }
@@ -444,6 +459,24 @@ export class PeerLink {
     expired.forEach((call, index) => {
       call.callback({ kind: 'timed-out', sent: sent[index] === true });
     });
+  }
+
+  #giveUpSilent(): void {
+    const connection = this.#connection;
+    const sinceMs = this.#unansweredSinceMs;
+    if (connection.kind !== 'open' || sinceMs === undefined) return;
+    const silentMs = this.#env.clock.monotonicMs() - sinceMs;
+    if (silentMs < this.#options.silentMsMax) {
+      if (this.#calls.size > 0) return;
+      this.#unansweredMs = silentMs;
+      this.#unansweredSinceMs = undefined;
+      return;
+    }
+    this.#abandon(
+      connection.stream,
+      'silent',
+      `${this.#address()} has answered nothing for ${Math.round(silentMs)} ms`,
+    );
   }
 
   // ---- Connecting
@@ -529,6 +562,8 @@ export class PeerLink {
     if ((before.kind !== 'greeting' && before.kind !== 'open') || before.stream !== stream) return;
     if (before.kind === 'greeting') before.timer.cancel();
     this.#writable = false;
+    this.#unansweredSinceMs = undefined;
+    this.#unansweredMs = 0;
     const delayMs =
       reason === 'refused'
         ? this.#options.refusedRetryMs * (0.5 + this.#env.random.fraction() / 2)

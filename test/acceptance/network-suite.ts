@@ -480,6 +480,30 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
       expect(peer.counters.timedOut).toBe(1);
     });
 
+    test('a connection on which calls wait and nothing comes is given up, pauses between calls not counted', async () => {
+      const replica = new Replica();
+      replica.answering = false;
+      const { route } = await serve(replica);
+      const peer = link(route.address, {}, { silentMsMax: 200, backoffMsMax: 100 });
+      const states: string[] = [];
+      peer.onStateChange((state) => states.push(state.kind === 'connected' ? 'connected' : state.message));
+      await harness.until(() => peer.connected, 'the connection');
+      const outcomes: CallOutcome[] = [];
+      const { clock } = harness.env;
+      for (let turn = 1; states.length === 1; turn++) {
+        peer.call(merge(10), 60, (outcome) => outcomes.push(outcome));
+        await harness.until(() => outcomes.length === turn, 'the outcome');
+        const restedMs = clock.monotonicMs() + 100;
+        await harness.until(() => clock.monotonicMs() >= restedMs, 'a pause');
+      }
+      expect(states[1]).toMatch(/has answered nothing for \d+ ms$/);
+      expect(outcomes.length).toBeGreaterThanOrEqual(3);
+      replica.answering = true;
+      await harness.until(() => peer.connected, 'the next connection');
+      peer.call(merge(10), 1_000, (outcome) => outcomes.push(outcome));
+      await harness.until(() => outcomes.at(-1)?.kind === 'reply', 'the reply');
+    });
+
     test('a broken stream makes what was sent lost and what was queued not sent; the link returns', async () => {
       const replica = new Replica();
       replica.answering = false;
