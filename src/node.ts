@@ -103,6 +103,8 @@ export class Node {
   async #open(openClientPort: OpenClientPort, openHttpPort: OpenHttpPort): Promise<void> {
     const { peers, replay, clock, store, env, log } = this.#parts;
     await peers.start();
+    // Before the mark is stored, too: a start that no peer has judged must not hide from the next one what they know.
+    await peers.joined;
     replay.start();
     // Ahead of the wall clock, which time follows, or a little ahead of a clock that runs before it: relative to the clock
     // alone the mark would gain on the wall with every restart, because the clock begins at the mark.

@@ -6,7 +6,7 @@
 import type { Config, MemberConfig } from './config/config.ts';
 import type { HybridClock } from './core/hybrid-clock.ts';
 import type { NodeId } from './core/identity.ts';
-import type { Env } from './env/env.ts';
+import type { Env, Timer } from './env/env.ts';
 import type { Listener, Network } from './env/network.ts';
 import type { Hello } from './gen/kindred/peer/v1/peer.ts';
 import { Heartbeat, HeartbeatServer } from './membership/heartbeat.ts';
@@ -34,6 +34,8 @@ export interface PeersDependencies {
 const envelopeBytes = 64 * 1024;
 /** A suspect peer is asked only when nobody better is left: as if it were this much further away. */
 const suspectPenaltyMs = 60_000;
+/** A starting node waits for its peers so many heartbeat intervals: long for a greeting, and short for a cluster to start. */
+const joinIntervals = 2;
 
 export class Peers {
   readonly liveness: Liveness;
@@ -45,6 +47,10 @@ export class Peers {
   readonly #server: PeerServer;
   readonly #heartbeatServer: HeartbeatServer;
   #listener: Listener | undefined;
+  readonly #joined = Promise.withResolvers<void>();
+  /** Whose first answer is still awaited. Empty: the node has joined. */
+  readonly #awaited = new Set<NodeId>();
+  #joinTimer: Timer | undefined;
 
   constructor(dependencies: PeersDependencies, config: Config) {
     this.#deps = dependencies;
@@ -114,10 +120,29 @@ export class Peers {
     });
     this.#detector.start();
     for (const link of this.#links.values()) link.start();
+    for (const node of this.#heartbeats.keys()) this.#awaited.add(node);
+    const waitMs = joinIntervals * this.#config.heartbeat.intervalMs;
+    this.#joinTimer = this.#deps.env.timers.after(waitMs, () => this.#join());
     for (const heartbeat of this.#heartbeats.values()) heartbeat.start();
+    if (this.#awaited.size === 0) this.#join();
+  }
+
+  /**
+   * Resolves when every peer has answered the first greeting, refused it or could not be reached, at the latest after two
+   * heartbeat intervals. A store that was put back to an earlier state has been found out by then, if any peer that can be
+   * reached knows of it; so nothing that makes dots begins before.
+   */
+  get joined(): Promise<void> {
+    return this.#joined.promise;
+  }
+
+  /** Whether `joined` has resolved. */
+  get hasJoined(): boolean {
+    return this.#joinTimer !== undefined && this.#awaited.size === 0;
   }
 
   async stop(): Promise<void> {
+    this.#join();
     this.#detector.close();
     for (const heartbeat of this.#heartbeats.values()) heartbeat.close();
     for (const link of this.#links.values()) link.close();
@@ -153,6 +178,17 @@ export class Peers {
     let calls = this.#server.callsInFlight;
     for (const link of this.#links.values()) calls += link.callsInFlight;
     return calls;
+  }
+
+  #join(): void {
+    this.#awaited.clear();
+    this.#joinTimer?.cancel();
+    this.#joined.resolve();
+  }
+
+  /** The first attempt to greet the peer is over, however it ended. */
+  #answered(node: NodeId): void {
+    if (this.#awaited.delete(node) && this.#awaited.size === 0) this.#join();
   }
 
   /** One channel has found the peer, or the peer has found this node: the others need not wait their long pauses out. */
@@ -203,8 +239,12 @@ export class Peers {
           onOpen: () => {
             this.#detector.channelOpened(member.id, 'control');
             this.#isThere(member.id);
+            this.#answered(member.id);
           },
-          onBroken: (reason) => this.#detector.channelBroken(member.id, 'control', reason),
+          onBroken: (reason) => {
+            this.#detector.channelBroken(member.id, 'control', reason);
+            this.#answered(member.id);
+          },
         },
         {
           peer: member.id,

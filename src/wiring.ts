@@ -136,6 +136,11 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     merge: (call, _context, answer) => calls.merge(call, answer),
     find: (call, _context, answer) => calls.find(call, answer),
     forwarded: (call, context, answer) => {
+      if (!peers.hasJoined) {
+        // It would make a dot. Nothing was done, so another replica is asked.
+        answer(replicaError(ReplicaError_Kind.KIND_OVERLOADED, 'the node is starting'));
+        return;
+      }
       const timeoutMs = context.deadlineMs - env.clock.monotonicMs();
       void keyValue
         .executeOperation(call.operation, timeoutMs)

@@ -99,3 +99,18 @@ test('a store whose disk has failed does not say that it ended clean', async () 
   expect(engine.steps).toEqual(['write', 'close']);
   expect(store.failure?.code).toBe('io-error');
 });
+
+test('a store that was stopped for good is closed only after it has noted why', async () => {
+  const engine = new WatchedEngine();
+  const store = await open(engine);
+  engine.hold();
+  const retired = store.identity.retire(new EngineError('set-back', 'it is'));
+  engine.steps.length = 0;
+  const closed = store.close();
+  for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+  expect(engine.steps).toEqual([]);
+  engine.release();
+  await Promise.all([retired, closed]);
+  expect(engine.steps).toEqual(['close']);
+  expect((await open(engine)).identity.formerReplicaId).toBe(store.identity.replicaId);
+});

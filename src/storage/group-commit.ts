@@ -47,6 +47,7 @@ export class GroupCommit {
   #busy = false;
   #failure: EngineError | undefined;
   #ended: EngineError | undefined;
+  #stopping: Promise<void> | undefined;
 
   constructor(
     deps: {
@@ -102,8 +103,9 @@ export class GroupCommit {
   async stop(error: EngineError, last: EngineOperation): Promise<void> {
     if (this.#failure !== undefined) return;
     this.#refuseAll(error, []);
+    this.#stopping = this.#engine.write([last], { sync: true });
     try {
-      await this.#engine.write([last], { sync: true });
+      await this.#stopping;
     } finally {
       for (const listener of this.#failureListeners) listener(error);
     }
@@ -117,6 +119,8 @@ export class GroupCommit {
   async end(last: EngineOperation): Promise<void> {
     this.#ended ??= new EngineError('closed', 'the store is being closed');
     await this.#idle();
+    // Whoever stopped the store is told when its last word could not be stored.
+    await this.#stopping?.catch(() => undefined);
     if (this.#failure !== undefined) return;
     await this.#engine.flush();
     if (this.#failure !== undefined) return;
