@@ -22,7 +22,7 @@ for (const [name, reach] of reaching) {
   test(`inside a simulation ${name} is refused, and works again after it`, async () => {
     await expect(guarded(async () => reach())).rejects.toThrow(/inside a simulation/);
     if (name === 'Math.random') expect(Math.random()).toBeLessThan(1);
-    if (name === 'new Date') expect(new Date().getTime()).toBeGreaterThan(1_700_000_000_000);
+    if (name === 'new Date') expect(new Date().getFullYear()).toBeGreaterThan(2023);
   });
 }
 
