@@ -397,12 +397,12 @@ export class ClientOperations {
   /** The status of an operation that is not even begun, counted. */
   refusal(
     method: string,
-    attempt: Pick<Attempt, 'kind' | 'hasRequestId' | 'isRetry'>,
+    attempt: Pick<Attempt, 'kind' | 'hasRequestId' | 'isRetry' | 'endsOthers'>,
     failure: Failure,
   ): StatusError {
-    const { kind, hasRequestId, isRetry } = attempt;
+    const { kind, hasRequestId } = attempt;
     const run = new Run(method, kind, hasRequestId, this.#deps.env.clock.monotonicMs());
-    return this.#failed(run, new OperationError(failure), { fieldPrefix: '', isRetry });
+    return this.#failed(run, new OperationError(failure), { ...attempt, fieldPrefix: '' });
   }
 
   #startWrite(method: string, options: WriteOptions | undefined): Run {
@@ -497,13 +497,18 @@ export class ClientOperations {
     observe.answered(run.method, run.bucket, run.level, (env.clock.monotonicMs() - run.startedMs) / 1000);
   }
 
-  #failed(run: Run, error: unknown, how: Pick<Circumstances, 'fieldPrefix' | 'isRetry'>): StatusError {
+  #failed(
+    run: Run,
+    error: unknown,
+    how: Pick<Circumstances, 'fieldPrefix' | 'isRetry'> & Pick<Attempt, 'endsOthers'>,
+  ): StatusError {
     const { tokens, env, observe, layoutVersion, reportIncident } = this.#deps;
     const { recordKey } = run;
     const attempt: Attempt = {
       kind: run.kind,
       hasRequestId: run.hasRequestId,
       isRetry: how.isRetry,
+      endsOthers: how.endsOthers ?? false,
       layoutVersion: layoutVersion(),
       encodeContext:
         recordKey === undefined ? undefined : (record) => tokens.encode(contextOf(record), recordKey),

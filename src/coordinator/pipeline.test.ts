@@ -321,6 +321,27 @@ test('too many operations in one message end the stream', async () => {
   expect(answers.results).toHaveLength(1000);
 });
 
+test('a stream that goes wrong while a write is under way does not say that nothing was applied', async () => {
+  const waiting: (() => void)[] = [];
+  port.coordination.before = () => new Promise<void>((resolve) => waiting.push(resolve));
+  const feed = new Feed();
+  feed.push({ operations: [put(1)] });
+  const failed = failureOf(async (options) => {
+    for await (const _ of clients.keyValue.pipeline(feed, options));
+  });
+  await expect.poll(() => waiting.length).toBe(1);
+  feed.push({ operations: Array.from({ length: 1001 }, (_, i) => put(i)) });
+  expect(await failed).toMatchObject({
+    code: 10,
+    detail: { reason: 10, field: 'operations', writeOutcome: 2, safeToRetry: false },
+  });
+  for (const go of waiting) go();
+  port.coordination.before = () => {};
+  await expect
+    .poll(async () => (await clients.keyValue.get({ key: { key: Buffer.from('k1') } })).versions.length)
+    .toBe(1);
+});
+
 test('a draining node finishes what it took, refuses the rest, and ends the stream', async () => {
   const waiting: (() => void)[] = [];
   port.coordination.before = () => new Promise<void>((resolve) => waiting.push(resolve));

@@ -269,7 +269,7 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
       this.#call.end();
     } else if (this.#shutdown) {
       this.#ended = true;
-      this.#call.fail(this.#refusalOfStream({ kind: 'draining' }));
+      this.#call.fail(this.#refusalOfStream({ kind: 'draining' }, false));
     }
   }
 
@@ -283,8 +283,9 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
   /** The whole stream is wrong: nothing of this message is done. What runs goes on, unheard. */
   #refuse(error: unknown): void {
     this.#ended = true;
+    const endsOthers = this.#running > 0 || this.#results.length > 0;
     this.#dropResults();
-    this.#call.fail(this.#refusalOfStream(failureOf(error)));
+    this.#call.fail(this.#refusalOfStream(failureOf(error), endsOthers));
   }
 
   #refused({ id, op }: Operation, failure: Failure): OperationResult {
@@ -295,8 +296,9 @@ export class Pipeline implements DuplexListener<PipelineRequest> {
     return { id, status: item, result: undefined };
   }
 
-  #refusalOfStream(failure: Failure): ItemStatus {
-    const attempt = { kind: 'write', hasRequestId: false, isRetry: this.#call.isRetry } as const;
+  #refusalOfStream(failure: Failure, endsOthers: boolean): ItemStatus {
+    const { isRetry } = this.#call;
+    const attempt = { kind: 'write', hasRequestId: false, isRetry, endsOthers } as const;
     return this.#deps.operations.refusal('Pipeline', attempt, failure).item;
   }
 }

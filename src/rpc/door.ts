@@ -210,8 +210,13 @@ export class Door {
     }
   }
 
-  refuse(method: DoorMethod, failure: Failure, of: SurfaceCall & AskedWith): StatusObject {
-    const item = itemStatusOf(failure, attemptOf(method, of));
+  refuse(
+    method: DoorMethod,
+    failure: Failure,
+    of: SurfaceCall & AskedWith,
+    endsOthers = false,
+  ): StatusObject {
+    const item = itemStatusOf(failure, { ...attemptOf(method, of), endsOthers });
     this.#dependencies.refused(
       method.name,
       item.code,
@@ -595,6 +600,8 @@ class OpenDuplex implements DuplexCall<any, any>, Runnable {
   readonly #call: ServerDuplexStream<Bytes, Bytes>;
   readonly #outlet: Outlet;
   #listener: DuplexListener<unknown> | undefined;
+  /** A message has come. */
+  #delivered = false;
   #ended = false;
 
   constructor(
@@ -648,8 +655,13 @@ class OpenDuplex implements DuplexCall<any, any>, Runnable {
     call.on('data', (bytes: Bytes) => {
       if (this.#ended) return;
       const request = door.decode(this.#method, bytes);
-      if (isFailure(request)) this.#finish(door.refuse(this.#method, request, call));
-      else listener.message(request, bytes.length);
+      if (isFailure(request)) {
+        // What the messages before it asked for may be under way, and goes on unheard.
+        this.#finish(door.refuse(this.#method, request, call, this.#delivered));
+        return;
+      }
+      this.#delivered = true;
+      listener.message(request, bytes.length);
     });
   }
 

@@ -23,7 +23,7 @@ import {
 } from '../../test/support/raw-http2.ts';
 import { OperationError } from '../core/coordinator/failure.ts';
 import { systemEnv } from '../env/system-env.ts';
-import { BatchGetRequest, GetRequest, PutRequest } from '../gen/kindred/v1/kv.ts';
+import { BatchGetRequest, GetRequest, PipelineRequest, PutRequest } from '../gen/kindred/v1/kv.ts';
 
 let port: ClientPort;
 let clients: Clients;
@@ -218,6 +218,25 @@ test('refused retry says not applied: headers too long for the retry, and bytes 
   const answer = await raw(headers, grpcMessage(Buffer.from([0xff, 0xff, 0xff, 0xff])));
   expect(answer.grpcStatus).toBe('10');
   expect(answer.message).toContain('does not parse');
+});
+
+test('a stream whose second message does not parse does not say that nothing of the first was applied', async () => {
+  await start();
+  let release: () => void = () => {};
+  port.coordination.before = () => new Promise<void>((resolve) => (release = resolve));
+  const put = { $case: 'put', value: { key, value } } as const;
+  const message = PipelineRequest.encode(PipelineRequest.fromPartial({ operations: [{ id: 1, op: put }] }));
+  const malformed = grpcMessage(Buffer.from([0xff, 0xff, 0xff, 0xff]));
+  const path = { ':path': '/kindred.v1.KeyValueService/Pipeline' };
+  const answer = await raw(path, Buffer.concat([grpcMessage(message.finish()), malformed]));
+  expect([answer.grpcStatus, answer.message]).toEqual([
+    '10',
+    expect.stringContaining('may have been applied'),
+  ]);
+  expect(port.coordination.writes).toBe(1);
+  release();
+  // And where nothing came before it, nothing was applied.
+  expect((await raw(path, malformed)).grpcStatus).toBe('3');
 });
 
 test('draining is bounded, and closing cuts off what still runs', async () => {

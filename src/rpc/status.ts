@@ -30,6 +30,8 @@ export interface Attempt {
   readonly hasRequestId: boolean;
   /** The client's gRPC library had sent it before, by itself: what an earlier attempt did is not known. */
   readonly isRetry: boolean;
+  /** It ends a stream, on which other operations may have been applied whose results will not be told. */
+  readonly endsOthers?: boolean;
   /** The version of the layout in use; 0 when the failure has nothing to do with it. */
   readonly layoutVersion: number;
   /** The token for what the key holds, for failures that the client can resolve. */
@@ -56,23 +58,26 @@ interface Shape {
 
 /** The status of a failure for one operation. */
 export function itemStatusOf(failure: Failure, attempt: Attempt): ItemStatus {
-  return afterEarlierAttempts(ownStatusOf(failure, attempt), attempt);
+  return withDoubt(ownStatusOf(failure, attempt), attempt);
 }
 
 /**
  * A gRPC library that repeats a call tells its user of the last attempt only. So a write that this attempt certainly did not
  * apply is unknown then, whatever the reason: an earlier attempt may have gone to a node that was not draining or full, or
  * that has another configuration, or may itself be what this one met (KEY_EXISTS, CONFLICT). Not seeing its request id
- * proves nothing: the replica that was asked may not have received it yet.
+ * proves nothing: the replica that was asked may not have received it yet. And the status of a stream is all that is told
+ * of the operations on it that have no result.
  */
-function afterEarlierAttempts(item: ItemStatus, attempt: Attempt): ItemStatus {
+function withDoubt(item: ItemStatus, attempt: Attempt): ItemStatus {
   const { code, message, detail } = item;
-  if (!attempt.isRetry || detail?.writeOutcome !== WireOutcome.WRITE_OUTCOME_NOT_APPLIED) return item;
+  const { isRetry, endsOthers } = attempt;
+  if (!isRetry && endsOthers !== true) return item;
+  if (detail?.writeOutcome !== WireOutcome.WRITE_OUTCOME_NOT_APPLIED) return item;
   return {
     code: code === status.DEADLINE_EXCEEDED ? code : status.ABORTED,
-    message:
-      `your gRPC client sent this write again by itself, and this attempt did nothing: ${message}. Of all its attempts: ` +
-      advice('unknown', attempt),
+    message: isRetry
+      ? `your gRPC client sent this write again by itself, and this attempt did nothing: ${message}. Of all its attempts: ${advice('unknown', attempt)}`
+      : `${message}. This ended the stream, and operations on it that have no result may have been applied: send those with a request_id again, and read the keys of the others`,
     detail: {
       ...detail,
       writeOutcome: WireOutcome.WRITE_OUTCOME_UNKNOWN,
@@ -280,7 +285,7 @@ export function itemStatusOfError(
   reportIncident: ReportIncident,
 ): ItemStatus {
   // Another node, which carried out this attempt, does not know of the earlier ones.
-  if (error instanceof StatusError) return afterEarlierAttempts(error.item, attempt);
+  if (error instanceof StatusError) return withDoubt(error.item, attempt);
   if (error instanceof OperationError) return itemStatusOf(error.failure, attempt);
   const unknown = attempt.kind === 'write';
   return {
