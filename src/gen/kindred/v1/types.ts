@@ -327,7 +327,11 @@ export function blindWriteToJSON(object: BlindWrite): string {
   }
 }
 
-/** Why a call failed. The gRPC code says what class of failure it is, the reason says which one. */
+/**
+ * Why a call failed. The gRPC code says what class of failure it is, the reason says which one.
+ * Where another attempt of the same write may have been applied (the client's gRPC library sent it
+ * again by itself), what is said to be NOT_APPLIED here is UNKNOWN, and the code ABORTED.
+ */
 export const ErrorReason = {
   /** ERROR_REASON_UNSPECIFIED - Unknown, or of a later version of the server: go by the gRPC code. */
   ERROR_REASON_UNSPECIFIED: 0,
