@@ -16,6 +16,7 @@ import { HybridClock } from './core/hybrid-clock.ts';
 import type { NodeId } from './core/identity.ts';
 import type { Layout } from './core/ring/layout.ts';
 import { Placement } from './core/ring/placement.ts';
+import { readRecordKey } from './core/ring/record-key.ts';
 import type { Hash64 } from './core/ring/token.ts';
 import type { Env } from './env/env.ts';
 import type { Network } from './env/network.ts';
@@ -242,6 +243,10 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
         ),
       onReplayed: (target, count) =>
         log.info({ peer: target, count }, `handed ${count} hints over to ${target}`),
+      onRefused: (recordKey) => {
+        const bucket = buckets.get(readRecordKey(recordKey)?.bucket ?? '');
+        if (bucket !== undefined) coordinator.repairLater(bucket, recordKey);
+      },
       onError: (error) => log.error({ error }, 'hints could not be handed over'),
     },
     hintReplay,

@@ -5,6 +5,7 @@
  * Availability is checked before anything is sent, and only then: whatever fails later has an unknown outcome.
  */
 
+import type { Bucket } from '../core/bucket.ts';
 import type { NodeId } from '../core/identity.ts';
 import type { Placement } from '../core/ring/placement.ts';
 import type { Hash64 } from '../core/ring/token.ts';
@@ -80,6 +81,11 @@ export class Coordinator implements Coordination {
     const { homes } = this.#lists.place(replication, recordKey);
     const timeoutMs = Math.max(1, deadlineMs - this.#deps.env.clock.monotonicMs());
     return inspectKey(homes.map(this.#deps.clientOf), recordKey, timeoutMs);
+  }
+
+  /** Compares and repairs the key's replicas when there is time. */
+  repairLater(bucket: Bucket, recordKey: Uint8Array): void {
+    this.#reads.repairLater(bucket, recordKey);
   }
 
   /** Background repairs that wait or run now. */

@@ -123,6 +123,7 @@ class Target {
 interface Replaying {
   readonly replay: HintReplay;
   readonly replayed: string[];
+  readonly refused: string[];
   readonly errors: unknown[];
   /** Lets the interval pass once, and waits until nothing is on its way. */
   look(): Promise<void>;
@@ -135,6 +136,7 @@ function startReplay(
   env: FakeEnv = new FakeEnv(),
 ): Replaying {
   const replayed: string[] = [];
+  const refused: string[] = [];
   const errors: unknown[] = [];
   let running = 0;
   const replay = new HintReplay(
@@ -151,6 +153,7 @@ function startReplay(
         }
       },
       onReplayed: (node, count) => replayed.push(`${node} ${count}`),
+      onRefused: (recordKey) => refused.push(Buffer.from(recordKey).toString()),
       onError: (error) => errors.push(error),
     },
     { intervalMs: 500, batch },
@@ -159,6 +162,7 @@ function startReplay(
   return {
     replay,
     replayed,
+    refused,
     errors,
     async look() {
       env.advance(500);
@@ -213,7 +217,7 @@ test('a hint that is refused does not hold back those behind it', async () => {
   targets.a.before = async (recordKey) => {
     targets.a.answer = Buffer.from(recordKey).toString().endsWith('k1') ? 'refused' : 'confirmed';
   };
-  const { look, replayed } = startReplay(store.hints, targets, 1);
+  const { look, replayed, refused } = startReplay(store.hints, targets, 1);
   await look();
   await look();
   expect([targets.a.values('k1'), targets.a.values('k2'), targets.a.values('k3')]).toEqual([
@@ -223,6 +227,8 @@ test('a hint that is refused does not hold back those behind it', async () => {
   ]);
   expect(store.hints.targets().get(a)?.count).toBe(1);
   expect(replayed.filter((line) => line.startsWith('a'))).toEqual(['a 1', 'a 1']);
+  // Somebody is told each time: the target's record has to be repaired before it takes the hint.
+  expect(refused).toEqual([`default\0k1`, `default\0k1`]);
 });
 
 test('a hint that was replaced while it was handed over is handed over again', async () => {

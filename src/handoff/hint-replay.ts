@@ -14,6 +14,8 @@ export interface HintReplayDependencies {
   /** Merges a record into the target, synced. */
   readonly deliver: (target: NodeId, recordKey: Uint8Array, record: Uint8Array) => Promise<HintDelivery>;
   readonly onReplayed: (target: NodeId, count: number) => void;
+  /** Told of a hint that was turned down: until somebody repairs its key it always will be, and perhaps nobody reads it. */
+  readonly onRefused: (recordKey: Uint8Array) => void;
   /** Told when the store under the hints failed; the node is stopping then. */
   readonly onError: (error: unknown) => void;
 }
@@ -65,14 +67,17 @@ export class HintReplay {
   }
 
   async #replay(target: NodeId): Promise<void> {
-    const { hints, env, deliver, onReplayed } = this.#deps;
+    const { hints, env, deliver, onReplayed, onRefused } = this.#deps;
     let count = 0;
     // One that is refused stays, and does not hold back those behind it; only what was confirmed counts for the batch.
     for await (const { recordKey, record } of hints.entries(target, Number.POSITIVE_INFINITY)) {
       if (this.#stopped) break;
       const delivery = await deliver(target, recordKey, record);
       if (delivery === 'unreachable') break;
-      if (delivery === 'refused') continue;
+      if (delivery === 'refused') {
+        onRefused(recordKey);
+        continue;
+      }
       // Safe: the hint is merged once more, as when the power fails before its removal is on disk.
       if (env.rarePath('hint-delivered-twice')) continue;
       // Another one has taken its place when this is false, and is handed over at the next look.
