@@ -48,6 +48,8 @@ export class ClientCalls {
   readonly transports: readonly ClientTransport[];
   readonly keys: readonly KnownKey[];
   readonly recorder: HistoryRecorder;
+  /** As the plan says it. */
+  readonly bufferedPercent: number | undefined;
   readonly #env: Pick<Env, 'clock' | 'timers'>;
   readonly #operations: number;
   #begun = 0;
@@ -57,12 +59,18 @@ export class ClientCalls {
   #stopped = false;
 
   constructor(
-    { name, keys, operations }: Pick<ClientPlan, 'name' | 'keys' | 'operations'>,
+    {
+      name,
+      keys,
+      operations,
+      bufferedPercent,
+    }: Pick<ClientPlan, 'name' | 'keys' | 'operations' | 'bufferedPercent'>,
     dependencies: ClientCallsDependencies,
   ) {
     this.name = name;
     this.keys = keys.map((key) => new KnownKey(key));
     this.#operations = operations;
+    this.bufferedPercent = bufferedPercent;
     this.random = dependencies.random;
     this.transports = dependencies.transports;
     this.recorder = dependencies.recorder;

@@ -85,7 +85,13 @@ function drawLength(random: SeededRandom): number {
   return random.between(1_000, 6_000);
 }
 
-export function drawDurability(random: SeededRandom): Pick<IntendedWrite, 'durability' | 'durabilityNamed'> {
+export function drawDurability({
+  random,
+  bufferedPercent,
+}: Pick<ClientCalls, 'random' | 'bufferedPercent'>): Pick<IntendedWrite, 'durability' | 'durabilityNamed'> {
+  if (bufferedPercent !== undefined && random.percent(bufferedPercent)) {
+    return { durability: 'buffered', durabilityNamed: true };
+  }
   const drawn = weighted(random, durabilities);
   if (drawn === 'default') return { durability: 'sync-quorum', durabilityNamed: false };
   return { durability: drawn, durabilityNamed: true };
@@ -148,7 +154,7 @@ export function drawWrite(calls: ClientCalls, known: KnownKey, wish: WriteWish):
     expiry: action === 'delete' ? { kind: 'never' } : (wish.expiry ?? defaultExpiry(known)),
     level,
     levelForm: drawForm(random, level),
-    ...drawDurability(random),
+    ...drawDurability(calls),
     requestId: wish.requestId,
     timeoutMs: wish.timeoutMs ?? drawTimeoutMs(random),
     firstAttempt: undefined,

@@ -73,6 +73,20 @@ export async function writePersistently(
   return reply;
 }
 
+/** A client for whom a hint is better than nothing: where too few replicas were up it writes once more, at ANY. */
+export async function orElseAtAny(
+  calls: ClientCalls,
+  reply: Reply,
+  draw: () => IntendedWrite,
+  through: ClientTransport,
+): Promise<Reply> {
+  if (reply.kind === 'done' || reply.detail?.reason !== ErrorReason.ERROR_REASON_NOT_ENOUGH_REPLICAS)
+    return reply;
+  if (!isNotApplied(reply) || calls.random.percent(30)) return reply;
+  await calls.pause(1 + calls.random.below(20));
+  return calls.write(draw(), through);
+}
+
 /** Sends one message through two nodes at the same time, as a client does that does not want to wait. */
 export async function writeTwice(calls: ClientCalls, intended: IntendedWrite): Promise<readonly Reply[]> {
   const first = pickNode(calls);

@@ -8,6 +8,8 @@ export interface FaultField {
   readonly nodes: readonly string[];
   /** They begin before this. */
   readonly spanMs: number;
+  /** Many writes do not wait for the disk: then it pays to take the power away. */
+  readonly buffers: boolean;
 }
 
 type FaultName = FaultKind['kind'];
@@ -26,6 +28,7 @@ const common = [
   'slow-process',
   'slow-disk',
   'disk-error',
+  'read-error',
   'disk-full',
   'clock-jump',
   'clock-stop',
@@ -68,10 +71,13 @@ class FaultDraw {
     const loses = random.percent(25);
     const rots = random.percent(30);
     const blacksOut = random.percent(10);
-    this.#powerAnywhere = !loses && !rots && random.percent(70);
+    const isLonely = random.percent(15);
+    this.#powerAnywhere = !loses && !rots && random.percent(this.#field.buffers ? 100 : 70);
     if (loses) this.#drawLosses();
     if (rots) this.#drawRot();
     if (blacksOut) this.#drawBlackout();
+    if (isLonely) this.#drawLoneliness();
+    if (this.#field.buffers) this.#drawPowerCuts();
     const bag = this.#drawKinds();
     while (this.#drawn.length < count) this.#drawn.push(...this.#drawOne(random.pick(bag)));
     // Sorting is stable, so those at one moment stay in the order in which they were drawn.
@@ -111,6 +117,88 @@ class FaultDraw {
       const atMs = random.between(1000, this.#field.spanMs - 500);
       this.#drawn.push({ atMs, kind: 'bit-flip', node: this.#victim, records: random.between(1, 4) });
     }
+    if (random.percent(40)) this.#drawRotAfterAbsence();
+  }
+
+  /**
+   * A node is away while the others go on, and when it comes back the disk of the victim, which may be the same node, has
+   * rotted: what only one of the two knows is what a repair must not forget. Connections may break, so that nothing of the time
+   * alone comes late.
+   */
+  #drawRotAfterAbsence(): void {
+    const random = this.#random;
+    const away = random.percent(50) ? this.#victim : random.pick(this.#others(this.#victim));
+    const forMs = random.between(400, 2500);
+    const atMs = random.between(1000, Math.max(1001, this.#field.spanMs - 2000 - forMs));
+    this.#drawn.push(this.#isolation(away, atMs, forMs));
+    if (random.percent(60)) this.#drawn.push(...this.#cutOff(away, atMs + forMs - random.between(150, 300)));
+    this.#drawn.push({
+      atMs: atMs + forMs - random.between(0, 150),
+      kind: 'bit-flip',
+      node: this.#victim,
+      records: 100,
+    });
+  }
+
+  /**
+   * A node is alone for so long that it takes the others for dead, and again as soon as it has found them: it keeps hints for
+   * them, begins to hand them over, and does not end. Its own disk may be slow then, its process may die, and its
+   * connections may break while nothing passes.
+   */
+  #drawLoneliness(): void {
+    const random = this.#random;
+    const node = random.pick(this.#field.nodes);
+    const isSlow = random.percent(50);
+    let atMs = random.between(500, 3000);
+    while (atMs < this.#field.spanMs - 2500) {
+      const forMs = random.between(1800, random.pick([3000, 5000]));
+      this.#drawn.push(this.#isolation(node, atMs, forMs));
+      if (random.percent(50)) {
+        this.#drawn.push(...this.#cutOff(node, atMs + random.between(200, 1500)));
+      }
+      if (isSlow) {
+        const factor = random.pick([10, 50, 200]);
+        this.#drawn.push({ atMs: atMs + 1400, kind: 'slow-disk', node, factor, forMs: forMs - 1400 });
+      }
+      if (random.percent(isSlow ? 80 : 30)) {
+        const crashMs = atMs + random.between(1600, forMs);
+        this.#drawn.push({
+          atMs: crashMs,
+          kind: 'crash',
+          node,
+          downMs: random.between(10, 600),
+          power: false,
+        });
+      }
+      atMs += forMs + (random.percent(70) ? random.between(50, 900) : random.between(900, 4000));
+      if (random.percent(20)) break;
+    }
+  }
+
+  /** Machines lose power while something waits to be written back. */
+  #drawPowerCuts(): void {
+    const random = this.#random;
+    const count = random.between(2, 5);
+    for (let i = 0; i < count; i++) {
+      const node = this.#powerAnywhere ? random.pick(this.#field.nodes) : this.#victim;
+      const atMs = random.between(1000, this.#field.spanMs - 500);
+      const downMs = random.between(10, random.pick([300, longMs]));
+      this.#drawn.push({ atMs, kind: 'crash', node, downMs, power: true });
+    }
+  }
+
+  #isolation(node: string, atMs: number, forMs: number): Timed {
+    const to = this.#others(node);
+    return { atMs, kind: 'partition', from: [node], to, direction: 'both', forMs };
+  }
+
+  /** All streams of the node break. */
+  #cutOff(from: string, atMs: number): readonly Timed[] {
+    return this.#others(from).map((to) => ({ atMs, kind: 'cut', from, to }));
+  }
+
+  #others(node: string): readonly string[] {
+    return this.#field.nodes.filter((other) => other !== node);
   }
 
   /** Everybody is down for a moment. */
@@ -165,6 +253,8 @@ class FaultDraw {
         return [{ atMs, kind, node, factor: random.pick([3, 10, 50, 200]), forMs: this.#duration() }];
       case 'disk-error':
         return [{ atMs, kind, node, applied: random.percent(50), downMs: this.#outage(node, atMs) }];
+      case 'read-error':
+        return [{ atMs, kind, node, percent: random.pick([5, 50, 100]), forMs: this.#outage(node, atMs) }];
       case 'disk-full':
         return [{ atMs, kind, node, forMs: this.#outage(node, atMs) }];
       case 'clock-jump':

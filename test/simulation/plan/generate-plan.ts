@@ -58,6 +58,7 @@ export function planOf(seed: number): SeedPlan {
   const random = new SeededRandom(seed + planStream);
   const spanMs = random.between(10_000, 25_000);
   const nodes = Array.from({ length: random.between(5, 7) }, (_, index) => `n${index + 1}`);
+  const bufferedPercent = random.percent(15) ? random.pick([50, 90, 97]) : undefined;
   return {
     seed,
     nodes,
@@ -65,8 +66,8 @@ export function planOf(seed: number): SeedPlan {
     network: drawNetwork(random),
     disk: drawDisk(random),
     clocks: drawClocks(random, nodes),
-    clients: drawClients(random, spanMs),
-    faults: drawFaults(random, { nodes, spanMs }),
+    clients: drawClients(random, spanMs, bufferedPercent),
+    faults: drawFaults(random, { nodes, spanMs, buffers: bufferedPercent !== undefined }),
     rarePaths: drawRarePaths(random),
   };
 }
@@ -118,7 +119,11 @@ function drawClocks(random: SeededRandom, nodes: readonly string[]): readonly Cl
   }));
 }
 
-function drawClients(random: SeededRandom, spanMs: number): readonly ClientPlan[] {
+function drawClients(
+  random: SeededRandom,
+  spanMs: number,
+  bufferedPercent: number | undefined,
+): readonly ClientPlan[] {
   const count = random.between(6, 14);
   const registers = random.pick([0, 1, 1, 1, 2, 2]);
   const shared = drawSharedKeys(random, random.between(4, 10));
@@ -140,6 +145,7 @@ function drawClients(random: SeededRandom, spanMs: number): readonly ClientPlan[
       // The rest of the span goes by in waiting for answers.
       pauseMs: Math.max(1, Math.floor((spanMs * random.between(50, 75)) / 100 / own)),
       keys: isRegister ? drawOwnKeys(random, name) : drawKeysOfOne(random, shared, hot),
+      ...(bufferedPercent !== undefined && { bufferedPercent }),
     };
   });
 }

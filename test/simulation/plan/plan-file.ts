@@ -33,6 +33,7 @@ const faults = z.discriminatedUnion('kind', [
   kind('slow-process', { ...lasting, lagMs: count }),
   kind('slow-disk', { ...lasting, factor: count.min(1) }),
   kind('disk-error', { node: name, applied: z.boolean(), downMs: count }),
+  kind('read-error', { ...lasting, percent }),
   kind('disk-full', lasting),
   kind('bit-flip', { node: name, records: count }),
   kind('wipe', { node: name, downMs: count }),
@@ -85,6 +86,7 @@ const plan = z.strictObject({
         profile,
         pauseMs: count,
         keys: z.array(z.strictObject({ bucket: name, key: name })).max(64),
+        bufferedPercent: percent.optional(),
       }),
     )
     .max(64),

@@ -60,6 +60,8 @@ export interface ClientPlan {
   /** Virtual time between two of its operations, on average. */
   readonly pauseMs: number;
   readonly keys: readonly KeyName[];
+  /** So many in a hundred writes ask not to wait for the disk; absent: as few as usual. */
+  readonly bufferedPercent?: number | undefined;
 }
 
 export interface KeyName {
@@ -133,6 +135,8 @@ export type FaultKind =
       readonly applied: boolean;
       readonly downMs: number;
     }
+  /** So many in a hundred reads of a key fail. The process goes on. */
+  | { readonly kind: 'read-error'; readonly node: string; readonly percent: number; readonly forMs: number }
   /** Every write fails for lack of room until space is made. */
   | { readonly kind: 'disk-full'; readonly node: string; readonly forMs: number }
   /** Bits of stored records rot. */

@@ -63,6 +63,7 @@ export class FaultInjector {
       process.disk.setFull(false);
       process.disk.forgetFailure();
       process.disk.slow(1);
+      process.disk.failReads(0);
       process.clock.repair();
       process.takesRarePaths = false;
       process.startNow();
@@ -121,6 +122,12 @@ export class FaultInjector {
         const process = this.#process(fault.node);
         process.disk.failNextWrite(fault.applied);
         process.staysDown(fault.downMs * 1000);
+        break;
+      }
+      case 'read-error': {
+        const { disk } = this.#process(fault.node);
+        disk.failReads(fault.percent);
+        this.#lasts(fault.id, fault.forMs, () => disk.failReads(0));
         break;
       }
       case 'disk-full': {

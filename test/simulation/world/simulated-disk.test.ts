@@ -275,6 +275,33 @@ test('a full disk refuses writes, and perhaps to be opened, until there is room'
   expect(refused).toBeLessThan(35);
 });
 
+test('reads fail as often as they shall, and nothing else does', async () => {
+  const machine = await new Machine(5).start();
+  await machine.write('a', '1', true);
+  const failures = async (): Promise<number> => {
+    let failed = 0;
+    for (let i = 0; i < 200; i++) {
+      try {
+        expect(machine.read('a')).toBe('1');
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'io-error' });
+        failed++;
+      }
+    }
+    await machine.write('a', '1', true);
+    return failed;
+  };
+  expect(await failures()).toBe(0);
+  machine.disk.failReads(100);
+  expect(await failures()).toBe(200);
+  machine.disk.failReads(30);
+  const some = await failures();
+  expect(some).toBeGreaterThan(30);
+  expect(some).toBeLessThan(100);
+  machine.disk.failReads(0);
+  expect(await failures()).toBe(0);
+});
+
 test('rotten bits hit as many records as asked for, and every one is found out', async () => {
   const machine = await new Machine(5).start();
   const batch = Array.from({ length: 10 }, (_, i) =>

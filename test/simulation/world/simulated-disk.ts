@@ -61,6 +61,7 @@ export class SimulatedDisk {
   #marksMade = 0;
   /** What a process has begun to do with the marks. */
   #marking: (() => void) | undefined;
+  #failReadsPercent = 0;
   #failNext: { readonly applied: boolean | undefined } | undefined;
 
   constructor(world: World, options: SimulatedDiskOptions) {
@@ -118,6 +119,11 @@ export class SimulatedDisk {
   /** A failure that was to come does not. */
   forgetFailure(): void {
     this.#failNext = undefined;
+  }
+
+  /** So many in a hundred reads of a key fail with `io-error`; 0: none. */
+  failReads(percent: number): void {
+    this.#failReadsPercent = percent;
   }
 
   /** While full, writes fail with `disk-full`, and some attempts to open it. */
@@ -220,7 +226,13 @@ export class SimulatedDisk {
 
   readonly #door: DiskDoor = {
     perform: (task, owner, over) => this.#perform(task, owner, over),
-    get: (key) => this.#state.get(key)?.value,
+    get: (key) => {
+      if (this.#failReadsPercent > 0 && this.#random.percent(this.#failReadsPercent)) {
+        this.#trace(() => `a read of ${nameOf(key)} failed`);
+        throw ioError();
+      }
+      return this.#state.get(key)?.value;
+    },
     range: (range) => this.#state.range(range.from, range.to, range.limit),
     sizeBytes: () => this.#state.bytes,
     closed: (engine) => {
@@ -261,9 +273,7 @@ export class SimulatedDisk {
     if (applied) this.#apply(operations);
     else if (this.#random.percent(50)) this.#tearTail();
     this.#trace(() => `a write failed${applied ? ', and its batch is there all the same' : ''}`);
-    return planned === undefined
-      ? noSpace()
-      : Object.assign(new Error('Input/output error'), { code: 'EIO' });
+    return planned === undefined ? noSpace() : ioError();
   }
 
   #markFor(owner: EventOwner): DirectoryMark {
@@ -355,6 +365,10 @@ export class SimulatedDisk {
     const name = only?.[0] === keyPrefix.record ? { key: nameOf(only) } : {};
     trace.add({ atMicros: scheduler.nowMicros, kind: 'disk', at: this.#node, text: text(), ...name });
   }
+}
+
+function ioError(): Error {
+  return Object.assign(new Error('Input/output error'), { code: 'EIO' });
 }
 
 function noSpace(): Error {

@@ -11,7 +11,7 @@ import {
   type KeyRange,
   type StorageEngine,
 } from '../../../src/storage/engine.ts';
-import { FailStop } from '../../../src/storage/engine-failure.ts';
+import { engineError, FailStop } from '../../../src/storage/engine-failure.ts';
 import type { EventOwner } from '../kernel/scheduler.ts';
 
 /** What an engine waits for the disk to do. */
@@ -73,7 +73,12 @@ export class SimulatedEngine implements StorageEngine {
 
   get(key: Uint8Array): Uint8Array | undefined {
     this.#check();
-    return this.#disk.get(key)?.slice();
+    try {
+      return this.#disk.get(key)?.slice();
+    } catch (cause) {
+      // As LevelDB and LMDB do: what cannot be read is no reason to stop writing.
+      throw engineError(cause, 'reading from', this.#path);
+    }
   }
 
   async write(operations: readonly EngineOperation[], options: { readonly sync: boolean }): Promise<void> {

@@ -44,7 +44,7 @@ async function writeBatch(calls: ClientCalls, keys: readonly KnownKey[]): Promis
   const shared = {
     level: drawWriteLevel(random),
     levelForm: 'named',
-    ...drawDurability(random),
+    ...drawDurability(calls),
   } as const;
   const ownOptions = keys.map(() => random.percent(15));
   const items = keys.map((known, index): IntendedWrite => {

@@ -1,6 +1,7 @@
 /** Profiles that promise themselves an order: `register` (one writer a key, at QUORUM) and `session` (`min_context`). */
 
 import type { ClientCalls } from '../client-calls.ts';
+import type { IntendedWrite } from '../intended-operation.ts';
 import type { KnownKey } from '../known-key.ts';
 import {
   drawRead,
@@ -11,7 +12,7 @@ import {
   weighted,
   withContext,
 } from '../operation-draw.ts';
-import { writePersistently } from '../retry.ts';
+import { orElseAtAny, writePersistently } from '../retry.ts';
 
 /**
  * The only writer of its keys, with contexts, all at QUORUM. Reads run beside its writes, through other nodes, so that there
@@ -85,7 +86,11 @@ export async function sessionTurn(calls: ClientCalls): Promise<void> {
     ] as const),
     ...(random.percent(25) ? { requestId: drawRequestId(calls) } : {}),
   });
-  const reply = await writePersistently(calls, write);
+  const through = pickNode(calls);
+  const first = await writePersistently(calls, write, through);
+  const { action, causality } = write;
+  const atAny = (): IntendedWrite => drawWrite(calls, known, { action, causality, level: 'any' });
+  const reply = await orElseAtAny(calls, first, atAny, through);
   if (reply.kind === 'failed' || random.percent(40)) return;
   // At once, before the other replicas have it.
   const read = drawRead(calls, known, { level: 'one', minContext: reply.context });

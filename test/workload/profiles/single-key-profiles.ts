@@ -2,7 +2,7 @@
 
 import type { ClientCalls, Reply } from '../client-calls.ts';
 import type { HeldContext } from '../history-recorder.ts';
-import type { IntendedExpiry } from '../intended-operation.ts';
+import type { IntendedExpiry, IntendedWrite } from '../intended-operation.ts';
 import type { KnownKey } from '../known-key.ts';
 import {
   drawBlind,
@@ -13,7 +13,7 @@ import {
   pickNode,
   withContext,
 } from '../operation-draw.ts';
-import { isNotApplied, mayPass, retryPauseMs, writePersistently, writeTwice } from '../retry.ts';
+import { isNotApplied, mayPass, orElseAtAny, retryPauseMs, writePersistently, writeTwice } from '../retry.ts';
 
 /** One turn of a client. */
 export type Turn = (calls: ClientCalls) => Promise<void>;
@@ -56,14 +56,15 @@ async function writeAnew(
   known: KnownKey,
   context: HeldContext | undefined,
 ): Promise<Reply> {
-  const reply = await calls.write(
-    drawWrite(calls, known, { causality: withContext(context) }),
-    pickNode(calls),
-  );
+  const through = pickNode(calls);
+  const causality = withContext(context);
+  const first = await calls.write(drawWrite(calls, known, { causality }), through);
+  const atAny = (): IntendedWrite => drawWrite(calls, known, { causality, level: 'any' });
+  const reply = await orElseAtAny(calls, first, atAny, through);
   if (reply.kind === 'done' || !isNotApplied(reply) || !mayPass(reply) || calls.random.percent(50))
     return reply;
   await calls.pause(retryPauseMs(calls, reply));
-  return calls.write(drawWrite(calls, known, { causality: withContext(context) }), pickNode(calls));
+  return calls.write(drawWrite(calls, known, { causality }), pickNode(calls));
 }
 
 /** Writes without having read, and reads at times. */
@@ -79,7 +80,11 @@ export async function blindTurn(calls: ClientCalls): Promise<void> {
     causality: drawBlind(random),
     ...(random.percent(20) ? { requestId: drawRequestId(calls) } : {}),
   });
-  const reply = await calls.write(put, pickNode(calls));
+  const through = pickNode(calls);
+  const first = await calls.write(put, through);
+  const { causality } = put;
+  const atAny = (): IntendedWrite => drawWrite(calls, known, { causality, level: 'any' });
+  const reply = await orElseAtAny(calls, first, atAny, through);
   // KEY_EXISTS and the like come with the context of what is there: to put over it needs no read.
   const token = reply.kind === 'failed' ? reply.detail?.context : undefined;
   if (token === undefined || token.length === 0 || random.percent(50)) return;
