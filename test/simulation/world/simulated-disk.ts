@@ -43,6 +43,8 @@ export interface StoredRecordNow {
 export const keyPrefix = { identity: 0x00, record: 0x01, hint: 0x02 } as const;
 
 const recordHeaderLength = 3;
+/** The longest that one write or sync takes. */
+const taskMicrosMax = 3_000_000;
 
 export class SimulatedDisk {
   readonly #world: World;
@@ -343,7 +345,8 @@ export class SimulatedDisk {
 
   #duration(least: number, most: number): number {
     const stall = this.#random.percent(this.#weather.stallPercent) ? this.#weather.stallMicros : 0;
-    return (this.#random.between(least, most) + stall) * this.#slowFactor;
+    // A stall on a slow disk would otherwise last minutes, long after all faults have ended.
+    return Math.min(this.#random.between(least, most) * this.#slowFactor + stall, taskMicrosMax);
   }
 
   #later(micros: number, owner: EventOwner, run: () => void): void {
