@@ -76,7 +76,10 @@ test('the rare refusal spares the one that is alone, or nobody would wake those 
 });
 
 test('what is reserved for answers of odd sizes leaves nothing behind', () => {
-  const admission = new Admission({ env: new FakeEnv() }, { requestsInFlightMax: 10, bytesInFlightMax: 1000 });
+  const admission = new Admission(
+    { env: new FakeEnv() },
+    { requestsInFlightMax: 10, bytesInFlightMax: 1000 },
+  );
   const reserved: number[] = [];
   for (const bytes of [100, 33, 7, 19, 3]) {
     admission.answered(bytes);
