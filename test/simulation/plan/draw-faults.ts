@@ -71,7 +71,7 @@ class FaultDraw {
     const loses = random.percent(25);
     const rots = random.percent(30);
     const blacksOut = random.percent(10);
-    const isLonely = random.percent(15);
+    const isLonely = random.percent(20);
     this.#powerAnywhere = !loses && !rots && random.percent(this.#field.buffers ? 100 : 70);
     if (loses) this.#drawLosses();
     if (rots) this.#drawRot();
@@ -178,7 +178,7 @@ class FaultDraw {
   /** Machines lose power while something waits to be written back. */
   #drawPowerCuts(): void {
     const random = this.#random;
-    const count = random.between(2, 5);
+    const count = random.between(4, 9);
     for (let i = 0; i < count; i++) {
       const node = this.#powerAnywhere ? random.pick(this.#field.nodes) : this.#victim;
       const atMs = random.between(1000, this.#field.spanMs - 500);

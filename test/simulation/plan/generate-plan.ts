@@ -128,7 +128,9 @@ function drawClients(
   const registers = random.pick([0, 1, 1, 1, 2, 2]);
   const shared = drawSharedKeys(random, random.between(4, 10));
   const hot = shared.slice(0, random.between(1, 2));
-  const favoured = random.percent(50) ? [random.pick(profiles), random.pick(profiles)] : profiles;
+  const drawn = random.percent(50) ? [random.pick(profiles), random.pick(profiles)] : profiles;
+  // A replica that forgot what it had not synced learns of it from a context: then more clients bring none.
+  const favoured = bufferedPercent === undefined ? drawn : [...drawn, 'blind' as const, 'blind' as const];
   const shares = Array.from({ length: count }, () => random.between(50, 150));
   const sum = shares.reduce((total, share) => total + share, 0);
   const operations = random.between(500, 700);
