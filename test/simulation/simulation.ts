@@ -35,6 +35,10 @@ const clientsWithinMs = 180_000;
 /** Nodes have this long to find each other before the first client calls. */
 const settleMs = 1_500;
 
+/** Longer than any message travels once the faults have ended. */
+const onTheWireMs = 2_000;
+/** Nodes through which each key is read at QUORUM before it is read at ALL. */
+const quorumReaders = 2;
 /** Rounds of reads that may still find something to repair. */
 const repairRoundsMax = 5;
 
@@ -184,15 +188,24 @@ class Simulation {
       'every hint is delivered',
       () => `${this.#cluster.hintsLeft} bytes of hints are left`,
     );
+    // What is on the wire since the faults still arrives, and must not arrive between the reads.
+    const settledMs = this.#nowMs + onTheWireMs;
+    await this.#until(
+      () => this.#nowMs >= settledMs && this.#cluster.isQuiet,
+      boundMs,
+      'what was under way ends',
+    );
     const transports = this.#cluster.connections('final', this.#clientOwner);
+    // A majority alone has to know what was acknowledged, before anybody repairs the rest.
+    await this.#readAll(this.#chosen(transports, quorumReaders), boundMs, 'quorum');
     // Until anti-entropy does it by itself, readers bring the replicas together: through one node a round.
     for (let round = 0; round < repairRoundsMax; round++) {
-      await this.#readAll(transports.slice(round % transports.length).slice(0, 1), boundMs);
+      await this.#readAll(transports.slice(round % transports.length).slice(0, 1), boundMs, 'all');
       if (this.#cluster.agree(this.#keys())) break;
     }
     // And then nothing is left to repair, whoever reads.
     const before = this.#recorder.attempts;
-    await this.#readAll(transports, boundMs);
+    await this.#readAll(transports, boundMs, 'all');
     for (const { bucket, key, attempts } of this.#recorder.keys()) {
       const late = attempts.find(
         (each) =>
@@ -210,19 +223,30 @@ class Simulation {
     }
   }
 
-  /** Reads every key at ALL through each of the transports, and waits until the repairs of that are done. */
-  async #readAll(transports: readonly ClientTransport[], boundMs: number): Promise<void> {
+  #chosen(transports: readonly ClientTransport[], count: number): readonly ClientTransport[] {
+    const random = this.#world.randomFor('readers');
+    const left = [...transports];
+    while (left.length > count) left.splice(random.below(left.length), 1);
+    return left;
+  }
+
+  /** Reads every key through each of the transports, and waits until the repairs of that are done. */
+  async #readAll(
+    transports: readonly ClientTransport[],
+    boundMs: number,
+    level: 'quorum' | 'all',
+  ): Promise<void> {
     let over = false;
     this.#scheduler.at(this.#scheduler.nowMicros, this.#clientOwner, eventKind.client, () => {
       void finalReads(
         this.#keys(),
         { env: this.#clientEnv, recorder: this.#recorder, transports },
-        { withinMs: boundMs - this.#nowMs },
+        { withinMs: boundMs - this.#nowMs, level },
       ).then((unread) => {
         for (const { bucket, key, node } of unread) {
           this.violate(
             'liveness',
-            `${bucket}/${key} could not be read at ALL through ${node} after the faults`,
+            `${bucket}/${key} could not be read at ${level.toUpperCase()} through ${node} after the faults`,
           );
         }
         over = true;

@@ -25,6 +25,8 @@ export interface FinalReadsOptions {
   readonly concurrency?: number;
   /** Name in the history. Default `final`. */
   readonly client?: string;
+  /** Default ALL. What is read at QUORUM is a read like any other, and not marked `final`. */
+  readonly level?: 'quorum' | 'all';
 }
 
 /** A key that could not be read at ALL through a node in time. */
@@ -41,7 +43,7 @@ const retryMs = 100;
 export async function finalReads(
   keys: readonly KeyName[],
   { env, recorder, transports }: FinalReadsDependencies,
-  { withinMs, timeoutMs = 2_000, concurrency = 16, client = 'final' }: FinalReadsOptions,
+  { withinMs, timeoutMs = 2_000, concurrency = 16, client = 'final', level = 'all' }: FinalReadsOptions,
 ): Promise<readonly UnreadKey[]> {
   const calls = new ClientCalls(
     { name: client, keys, operations: Number.POSITIVE_INFINITY },
@@ -52,12 +54,12 @@ export async function finalReads(
   const readOne = async (known: KnownKey, through: ClientTransport): Promise<void> => {
     const read: IntendedRead = {
       known,
-      level: 'all',
+      level,
       levelForm: 'named',
       minContext: undefined,
       badContext: undefined,
       failsOnConflict: false,
-      final: true,
+      final: level === 'all',
       timeoutMs,
     };
     for (;;) {

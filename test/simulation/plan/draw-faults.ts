@@ -105,7 +105,7 @@ class FaultDraw {
       this.#drawn.push(
         random.percent(50)
           ? { atMs, kind: 'wipe', node, downMs }
-          : { atMs, kind: 'restore', node, ageMs, downMs },
+          : { atMs, kind: 'restore', node, ageMs, downMs, belowFileSystem: random.percent(40) },
       );
     }
   }
@@ -183,7 +183,7 @@ class FaultDraw {
       const node = this.#powerAnywhere ? random.pick(this.#field.nodes) : this.#victim;
       const atMs = random.between(1000, this.#field.spanMs - 500);
       const downMs = random.between(10, random.pick([300, longMs]));
-      this.#drawn.push({ atMs, kind: 'crash', node, downMs, power: true });
+      this.#drawn.push({ atMs, kind: 'crash', node, downMs, power: true, midWrite: random.percent(60) });
     }
   }
 
@@ -225,7 +225,7 @@ class FaultDraw {
     switch (kind) {
       case 'crash': {
         const power = random.percent(50) && (this.#powerAnywhere || node === this.#victim);
-        return [{ atMs, kind, node, downMs: this.#outage(node, atMs), power }];
+        return [{ atMs, kind, node, downMs: this.#outage(node, atMs), power, midWrite: random.percent(60) }];
       }
       case 'suspend':
         return [{ atMs, kind, node, forMs: this.#outage(node, atMs) }];

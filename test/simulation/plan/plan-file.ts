@@ -22,7 +22,7 @@ const pair = { from: name, to: name };
 const lasting = { node: name, forMs: count };
 
 const faults = z.discriminatedUnion('kind', [
-  kind('crash', { node: name, downMs: count, power: z.boolean() }),
+  kind('crash', { node: name, downMs: count, power: z.boolean(), midWrite: z.boolean().optional() }),
   kind('suspend', lasting),
   kind('restart', { node: name, downMs: count }),
   kind('partition', { from: group, to: group, direction: z.enum(['both', 'one-way']), forMs: count }),
@@ -37,7 +37,7 @@ const faults = z.discriminatedUnion('kind', [
   kind('disk-full', lasting),
   kind('bit-flip', { node: name, records: count }),
   kind('wipe', { node: name, downMs: count }),
-  kind('restore', { node: name, ageMs: count, downMs: count }),
+  kind('restore', { node: name, ageMs: count, downMs: count, belowFileSystem: z.boolean().optional() }),
   kind('clock-jump', { node: name, byMs: signed }),
   kind('clock-stop', lasting),
 ]);

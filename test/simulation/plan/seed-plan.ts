@@ -92,7 +92,14 @@ export type FaultPlan = { readonly id: number; readonly atMs: number } & FaultKi
 
 export type FaultKind =
   /** The process dies and starts again; with `power` the machine does, and loses what was not synced. */
-  | { readonly kind: 'crash'; readonly node: string; readonly downMs: number; readonly power: boolean }
+  | {
+      readonly kind: 'crash';
+      readonly node: string;
+      readonly downMs: number;
+      readonly power: boolean;
+      /** Waits a little for a moment at which the disk has something to lose. */
+      readonly midWrite?: boolean | undefined;
+    }
   /** Stopped as by SIGSTOP. */
   | { readonly kind: 'suspend'; readonly node: string; readonly forMs: number }
   /** Stopped and started in good order. */
@@ -144,6 +151,13 @@ export type FaultKind =
   /** The disk is replaced by an empty one. */
   | { readonly kind: 'wipe'; readonly node: string; readonly downMs: number }
   /** The disk is replaced by a copy of `ageMs` ago. */
-  | { readonly kind: 'restore'; readonly node: string; readonly ageMs: number; readonly downMs: number }
+  | {
+      readonly kind: 'restore';
+      readonly node: string;
+      readonly ageMs: number;
+      readonly downMs: number;
+      /** A snapshot of the volume: the files keep their marks, and only the peers can tell. */
+      readonly belowFileSystem?: boolean | undefined;
+    }
   | { readonly kind: 'clock-jump'; readonly node: string; readonly byMs: number }
   | { readonly kind: 'clock-stop'; readonly node: string; readonly forMs: number };

@@ -80,6 +80,8 @@ export class ServerCall extends EventEmitter {
 
   override on(event: string | symbol, listener: (...args: never[]) => void): this {
     super.on(event, listener as (...args: unknown[]) => void);
+    // As on any stream of Node's: whoever listens for data has it flow.
+    if (event === 'data') this.resume();
     return this;
   }
 

@@ -82,9 +82,10 @@ export class Cluster {
     return this.#sum('hint_bytes');
   }
 
-  /** No node repairs, and none waits for another. */
+  /** No node works for a client, none repairs, and none waits for another. */
   get isQuiet(): boolean {
-    return this.#sum('repairs_pending') === 0 && this.#sum('peer_calls_in_flight') === 0;
+    const busy = ['requests_in_flight', 'repairs_pending', 'peer_calls_in_flight'] as const;
+    return busy.every((gauge) => this.#sum(gauge) === 0);
   }
 
   /** How far off any wall clock was, in milliseconds, since the last `forgetClockErrors`. */

@@ -113,10 +113,13 @@ export class DiskState {
     return { entries: new Map(this.#entries), marks: [...this.marks] };
   }
 
-  /** Holds what `copy` holds, synced; nothing without one. Copies of marks are other marks: no copy has their inode. */
-  reset(copy: DiskCopy = { entries: new Map(), marks: [] }): void {
+  /**
+   * Holds what `copy` holds, synced; nothing without one. Copies of marks are other marks, because no copy of files has their
+   * inode; a snapshot of the volume beneath them has (`keepsMarks`).
+   */
+  reset(copy: DiskCopy = { entries: new Map(), marks: [] }, keepsMarks = false): void {
     this.#entries = new Map(copy.entries);
-    this.marks = copy.marks.map((mark) => `copy of ${mark}`);
+    this.marks = copy.marks.map((mark) => (keepsMarks ? mark : `copy of ${mark}`));
     this.#unsynced = [];
     this.#sorted = undefined;
     this.#bytes = 0;

@@ -11,6 +11,12 @@ import { eventKind, type World } from './world.ts';
 /** A slow process gets this much time, and then waits for as long as the fault says. */
 const slowTurnMicros = 10_000;
 
+/** How long a crash waits for a moment at which it hurts, and how often it looks. */
+const aimMicros = 600_000;
+const aimStepMicros = 250;
+
+type CrashFault = Extract<FaultPlan, { readonly kind: 'crash' }>;
+
 export class FaultInjector {
   /** What a replica forgot, for the checkers. */
   readonly memoryLosses: MemoryLoss[] = [];
@@ -74,9 +80,8 @@ export class FaultInjector {
   #begin(fault: FaultPlan): void {
     switch (fault.kind) {
       case 'crash': {
-        const process = this.#process(fault.node);
-        process.crash(fault.power ? 'power' : 'process', fault.downMs * 1000);
-        if (fault.power) this.#lost(fault.node, 'unsynced');
+        if (fault.midWrite === true) this.#crashMidWrite(fault, this.#world.scheduler.nowMicros + aimMicros);
+        else this.#crash(fault);
         break;
       }
       case 'suspend': {
@@ -151,7 +156,7 @@ export class FaultInjector {
         const copy = this.#copies.get(fault.id);
         if (copy === undefined) break;
         process.crash('process', fault.downMs * 1000);
-        process.disk.restore(copy);
+        process.disk.restore(copy, { keepsMarks: fault.belowFileSystem === true });
         this.#lost(fault.node, 'recent');
         break;
       }
@@ -165,6 +170,21 @@ export class FaultInjector {
         break;
       }
     }
+  }
+
+  #crash(fault: CrashFault): void {
+    this.#process(fault.node).crash(fault.power ? 'power' : 'process', fault.downMs * 1000);
+    if (fault.power) this.#lost(fault.node, 'unsynced');
+  }
+
+  /** Crashes when the disk has something to lose, or when the time to wait for that is over. */
+  #crashMidWrite(fault: CrashFault, untilMicros: number): void {
+    if (this.#healed) return;
+    const { scheduler } = this.#world;
+    const { disk } = this.#process(fault.node);
+    const hasPrey = disk.isWriting || (fault.power && disk.unsyncedBatches > 0);
+    if (hasPrey || scheduler.nowMicros >= untilMicros) this.#crash(fault);
+    else this.#at(scheduler.nowMicros + aimStepMicros, () => this.#crashMidWrite(fault, untilMicros));
   }
 
   #block(

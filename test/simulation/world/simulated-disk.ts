@@ -109,8 +109,8 @@ export class SimulatedDisk {
   }
 
   /** A disk with this content takes the place of this one. No process may have it open. */
-  restore(copy: DiskCopy): void {
-    this.#replace(copy);
+  restore(copy: DiskCopy, options: { readonly keepsMarks: boolean } = { keepsMarks: false }): void {
+    this.#replace(copy, options.keepsMarks);
   }
 
   /** The next write fails with `io-error`. `applied`: its batch is there nevertheless; drawn when it is not given. */
@@ -181,6 +181,11 @@ export class SimulatedDisk {
   /** Whether a process has it open. */
   get isOpen(): boolean {
     return this.#holder !== undefined;
+  }
+
+  /** Whether a write is on its way, so that a crash now decides what becomes of it. */
+  get isWriting(): boolean {
+    return this.#holder?.engine?.isWriting ?? false;
   }
 
   /** Batches that a power failure now might take. */
@@ -332,7 +337,7 @@ export class SimulatedDisk {
     }
   }
 
-  #replace(copy?: DiskCopy): void {
+  #replace(copy?: DiskCopy, keepsMarks = false): void {
     if (this.#holder !== undefined && this.#holder.owner.state !== 'halted') {
       throw new Error(`the disk of ${this.#node} is in use by ${this.#holder.owner.name}`);
     }
@@ -340,7 +345,7 @@ export class SimulatedDisk {
     this.#tailDropped = false;
     if (copy === undefined) this.#kind = undefined;
     this.#failNext = undefined;
-    this.#state.reset(copy);
+    this.#state.reset(copy, keepsMarks);
   }
 
   #duration(least: number, most: number): number {

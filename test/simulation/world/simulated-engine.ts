@@ -121,6 +121,10 @@ export class SimulatedEngine implements StorageEngine {
     this.#disk.closed(this);
   }
 
+  get isWriting(): boolean {
+    return this.#tasks.some(({ kind }) => kind === 'write');
+  }
+
   /** The process is gone: nothing settles any more. Returns what was handed over and not answered, oldest first. */
   die(): readonly DiskTask[] {
     this.#dead = true;

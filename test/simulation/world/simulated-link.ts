@@ -12,6 +12,8 @@ export class SimulatedLink {
   readonly random: SeededRandom;
   blocked = false;
   extraMicros = 0;
+  /** Nothing is lost or late for no reason any more. */
+  calm = false;
   readonly #weather: NetworkWeather;
 
   constructor(from: string, to: string, weather: NetworkWeather, random: SeededRandom) {
@@ -27,6 +29,7 @@ export class SimulatedLink {
       this.#weather;
     let micros =
       this.random.between(latencyMin, latencyMax) + this.extraMicros + Math.floor(bytes / bytesPerMicro);
+    if (this.calm) return micros;
     const chance = this.random.below(100);
     if (chance < lossPercent) micros += retransmitMicros;
     else if (chance < lossPercent + spikePercent) micros += this.random.below(spikeMicros + 1);
@@ -36,7 +39,9 @@ export class SimulatedLink {
   /** Whether the stream breaks with this frame, for no reason. */
   breaks(): boolean {
     return (
-      this.#weather.resetPerTenThousand > 0 && this.random.below(10_000) < this.#weather.resetPerTenThousand
+      !this.calm &&
+      this.#weather.resetPerTenThousand > 0 &&
+      this.random.below(10_000) < this.#weather.resetPerTenThousand
     );
   }
 

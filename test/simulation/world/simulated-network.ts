@@ -38,6 +38,7 @@ interface ListeningSocket {
 export class SimulatedNetwork {
   readonly #world: World;
   readonly #weather: NetworkWeather;
+  #calm = false;
   readonly #wire = new EventOwner('wire', wireNumber);
   readonly #links = new Map<string, SimulatedLink>();
   readonly #listeners = new Map<string, ListeningSocket>();
@@ -142,9 +143,11 @@ export class SimulatedNetwork {
     }
   }
 
-  /** Ends all blocks and delays. Broken streams stay broken. */
+  /** Ends all blocks and delays, and what the weather does to messages. Broken streams stay broken. */
   heal(): void {
+    this.#calm = true;
     for (const link of this.#links.values()) {
+      link.calm = true;
       link.extraMicros = 0;
       this.block(link.from, link.to, false);
     }
@@ -247,6 +250,7 @@ export class SimulatedNetwork {
     let link = this.#links.get(name);
     if (link === undefined) {
       link = new SimulatedLink(from, to, this.#weather, this.#world.randomFor(`link ${name}`));
+      link.calm = this.#calm;
       this.#links.set(name, link);
     }
     return link;
