@@ -82,6 +82,7 @@ function drawNetwork(random: SeededRandom): NetworkWeather {
     spikePercent: 0,
     spikeMicros: 0,
     resetPerTenThousand: 0,
+    sendBytesMax: random.pick([400, 4_000, 64_000, 1024 * 1024]),
   };
   if (random.percent(35)) return calm;
   return {

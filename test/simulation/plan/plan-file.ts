@@ -67,6 +67,7 @@ const plan = z.strictObject({
     spikePercent: percent,
     spikeMicros: count,
     resetPerTenThousand: z.number().int().min(0).max(10_000),
+    sendBytesMax: z.number().int().min(1).optional(),
   }),
   disk: z.strictObject({
     writeMin: count,

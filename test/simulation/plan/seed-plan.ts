@@ -31,6 +31,8 @@ export interface NetworkWeather {
   readonly spikeMicros: number;
   /** Streams that break for no reason, in one of 10,000 frames. */
   readonly resetPerTenThousand: number;
+  /** A sender is asked to pause above so many bytes under way. Default 1 MiB. */
+  readonly sendBytesMax?: number | undefined;
 }
 
 /** What is usual for a disk. Microseconds. */

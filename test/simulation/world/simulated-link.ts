@@ -23,6 +23,11 @@ export class SimulatedLink {
     this.random = random;
   }
 
+  /** A sender is asked to pause above so many bytes that have not arrived. */
+  get sendBytesMax(): number {
+    return this.#weather.sendBytesMax ?? 1024 * 1024;
+  }
+
   /** What `bytes` take this time, a loss that TCP makes good included. */
   delayMicros(bytes: number): number {
     const { latencyMin, latencyMax, lossPercent, retransmitMicros, spikePercent, spikeMicros } =

@@ -13,7 +13,6 @@ import type { SimulatedLink } from './simulated-link.ts';
 import { eventKind } from './world.ts';
 
 /** As in production: src/rpc/grpc-network.ts. */
-const sendBytesMax = 1024 * 1024;
 const frameBytesMax = 16 * 1024 * 1024;
 const closeGraceMicros = 1_000_000;
 /** A connection is pinged after 10 s and given up after 5 s more; pings are due at any time in between. */
@@ -85,7 +84,7 @@ export class StreamEnd implements FrameStream {
       this.#traceFrame(item, 'lost');
       this.#connection.cut('connection reset by peer');
     } else this.#push(item);
-    if (this.#pendingBytes > sendBytesMax) this.#held = true;
+    if (this.#pendingBytes > this.link.sendBytesMax) this.#held = true;
     return !this.#held;
   }
 
@@ -273,7 +272,7 @@ export class StreamEnd implements FrameStream {
 
   #taken(bytes: number): void {
     this.#pendingBytes -= bytes;
-    if (!this.#held || this.#pendingBytes > sendBytesMax / 2) return;
+    if (!this.#held || this.#pendingBytes > this.link.sendBytesMax / 2) return;
     this.#held = false;
     const { owner } = this;
     if (owner === undefined || this.finished) return;
