@@ -15,7 +15,9 @@ import { type RunDirectory, removeDeadRuns } from './run-directory.ts';
 
 const sentencesMax = 20;
 
-process.exitCode = await main();
+const code = await main();
+// Connections of gRPC to nodes that are gone may keep trying for a long time: the run is over, whatever they think.
+process.stdout.write('', () => process.exit(code));
 
 async function main(): Promise<number> {
   const parsed = parseChaosOptions(process.argv.slice(2));
