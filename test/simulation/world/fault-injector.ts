@@ -27,6 +27,8 @@ export class FaultInjector {
   readonly #owner = new EventOwner('faults', 0);
   readonly #clientBlocks = new Map<string, { requests: number; answers: number }>();
   readonly #linkBlocks = new Map<string, number>();
+  /** How strong each active fault of a kind on a target is. */
+  readonly #active = new Map<string, number[]>();
   /** Undoes each fault that lasts. */
   readonly #lasting = new Map<number, () => void>();
   readonly #copies = new Map<number, DiskCopy>();
@@ -104,8 +106,12 @@ export class FaultInjector {
         this.#block(fault, [fault.from], [fault.to], false, fault.forMs);
         break;
       case 'slow-link':
-        this.#network.slow(fault.from, fault.to, fault.extraMs * 1000);
-        this.#lasts(fault.id, fault.forMs, () => this.#network.slow(fault.from, fault.to, 0));
+        this.#strongest(
+          fault,
+          `${fault.from} ${fault.to}`,
+          { value: fault.extraMs * 1000, none: 0 },
+          (micros) => this.#network.slow(fault.from, fault.to, micros),
+        );
         break;
       case 'client-cut': {
         const blocks = this.#clientBlocks.get(fault.node) ?? { requests: 0, answers: 0 };
@@ -119,8 +125,7 @@ export class FaultInjector {
         break;
       case 'slow-disk': {
         const { disk } = this.#process(fault.node);
-        disk.slow(fault.factor);
-        this.#lasts(fault.id, fault.forMs, () => disk.slow(1));
+        this.#strongest(fault, fault.node, { value: fault.factor, none: 1 }, (factor) => disk.slow(factor));
         break;
       }
       case 'disk-error': {
@@ -131,14 +136,14 @@ export class FaultInjector {
       }
       case 'read-error': {
         const { disk } = this.#process(fault.node);
-        disk.failReads(fault.percent);
-        this.#lasts(fault.id, fault.forMs, () => disk.failReads(0));
+        this.#strongest(fault, fault.node, { value: fault.percent, none: 0 }, (percent) =>
+          disk.failReads(percent),
+        );
         break;
       }
       case 'disk-full': {
         const { disk } = this.#process(fault.node);
-        disk.setFull(true);
-        this.#lasts(fault.id, fault.forMs, () => disk.setFull(false));
+        this.#strongest(fault, fault.node, { value: 1, none: 0 }, (full) => disk.setFull(full > 0));
         break;
       }
       case 'bit-flip':
@@ -165,8 +170,9 @@ export class FaultInjector {
         break;
       case 'clock-stop': {
         const { clock } = this.#process(fault.node);
-        clock.standStill();
-        this.#lasts(fault.id, fault.forMs, () => clock.goOn());
+        this.#strongest(fault, fault.node, { value: 1, none: 0 }, (still) =>
+          still > 0 ? clock.standStill() : clock.goOn(),
+        );
         break;
       }
     }
@@ -212,6 +218,24 @@ export class FaultInjector {
     const blocks = (this.#linkBlocks.get(name) ?? 0) + change;
     this.#linkBlocks.set(name, blocks);
     this.#network.block(from, to, blocks > 0);
+  }
+
+  /** Faults of one kind on one target overlap: the strongest of those that last counts, and after the last of them `none`. */
+  #strongest(
+    fault: FaultPlan & { readonly forMs: number },
+    target: string,
+    { value, none }: { readonly value: number; readonly none: number },
+    set: (value: number) => void,
+  ): void {
+    const name = `${fault.kind} ${target}`;
+    const active = this.#active.get(name) ?? [];
+    this.#active.set(name, active);
+    active.push(value);
+    set(Math.max(none, ...active));
+    this.#lasts(fault.id, fault.forMs, () => {
+      active.splice(active.indexOf(value), 1);
+      set(Math.max(none, ...active));
+    });
   }
 
   #slowProcess(id: number, process: SimulatedProcess, lagMicros: number, forMs: number): void {
