@@ -40,7 +40,10 @@ export function answersOf(level: HistoryLevel, n: number): number {
 }
 
 /** The losses of this key's homes, in order of time. */
-export function lossesOfHomes(key: KeyHistory, run: RunHistory): readonly MemoryLoss[] {
+export function lossesOfHomes(
+  key: Pick<KeyHistory, 'bucket' | 'key' | 'homes'>,
+  run: Pick<RunHistory, 'memoryLosses'>,
+): readonly MemoryLoss[] {
   if (run.memoryLosses.length === 0) return run.memoryLosses;
   return run.memoryLosses.filter((loss) => key.homes.includes(loss.node)).sort((a, b) => a.atMs - b.atMs);
 }

@@ -28,7 +28,7 @@ const shapes = read('test/simulation/plan/seed-plan.ts');
 const profiles = /export type ClientProfile =([^;]+);/.exec(shapes)?.[1] ?? '';
 
 test.each([
-  ['checker', [...checkers.keys(), 'resources-at-rest']],
+  ['checker', [...checkers.keys(), 'acknowledgement-claims', 'copies-at-heal', 'resources-at-rest']],
   ['kind of fault', namesIn(shapes, /readonly kind: '([a-z-]+)'/g, 17)],
   ['client profile', namesIn(profiles, /'([a-z-]+)'/g, 10)],
 ])('every %s has its row', (_, names) => {

@@ -99,7 +99,12 @@ class Simulation {
       random: this.#world.randomFor('client timers'),
       rarePathPercent: () => 0,
     });
-    this.#recorder = new HistoryRecorder({ clock: this.#clientEnv.clock, clusterId, trace });
+    this.#recorder = new HistoryRecorder({
+      clock: this.#clientEnv.clock,
+      clusterId,
+      trace,
+      onWriteDone: (attempt) => this.#cluster.acknowledgements.writeDone(attempt),
+    });
   }
 
   async run(): Promise<void> {
@@ -131,6 +136,7 @@ class Simulation {
     );
 
     faults.heal();
+    cluster.acknowledgements.faultsOver();
     this.#healedMs = this.#nowMs;
     this.#clockErrorMs = cluster.clockErrorMsMax;
     cluster.forgetClockErrors();
@@ -144,7 +150,7 @@ class Simulation {
     const resting = cluster.resting();
     for (const violation of resourcesAtRest(resting, this.#nowMs)) this.#violations.push(violation);
     this.#history = this.#makeHistory();
-    this.#violations.push(...checkRun(this.#history));
+    this.#violations.push(...cluster.acknowledgements.violations, ...checkRun(this.#history));
     for (const violation of this.#violations) {
       this.#world.trace?.add({
         atMicros: Math.round(violation.atMs * 1000),

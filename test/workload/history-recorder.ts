@@ -65,6 +65,8 @@ export interface HistoryRecorderDependencies {
   /** Contexts are bound to it. */
   readonly clusterId: string;
   readonly trace?: Trace | undefined;
+  /** Called when a client hears that its write succeeded, after it was written down. */
+  readonly onWriteDone?: ((attempt: WriteAttempt) => void) | undefined;
 }
 
 /** All attempts at one key. */
@@ -85,14 +87,16 @@ export class HistoryRecorder {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #tokens: ContextTokens;
   readonly #trace: Trace | undefined;
+  readonly #onWriteDone: ((attempt: WriteAttempt) => void) | undefined;
   readonly #keys = new Map<string, KeyLog>();
   #nextId = 1;
   #underWay = 0;
 
-  constructor({ clock, clusterId, trace }: HistoryRecorderDependencies) {
+  constructor({ clock, clusterId, trace, onWriteDone }: HistoryRecorderDependencies) {
     this.#clock = clock;
     this.#tokens = new ContextTokens(clusterId);
     this.#trace = trace;
+    this.#onWriteDone = onWriteDone;
   }
 
   /** Every key that an attempt was made at, in the order of the first attempts. */
@@ -178,6 +182,7 @@ export class HistoryRecorder {
       const made = dot ?? (report === undefined ? 'nothing to touch' : 'a version that is not named');
       this.#tell(attempt, `done: ${made}${report?.replayed === true ? ' (replayed)' : ''}`);
     }
+    this.#onWriteDone?.(attempt);
     return held;
   }
 

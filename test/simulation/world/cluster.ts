@@ -1,7 +1,6 @@
 /** All machines of one simulated cluster, the network between them, and the observer over their disks. */
 
 import type { NodeSnapshot } from '../../../src/coordinator/diagnostic-service.ts';
-import { equalBytes } from '../../../src/core/bytes.ts';
 import { nodeId } from '../../../src/core/identity.ts';
 import { Placement } from '../../../src/core/ring/placement.ts';
 import { recordKeyOf } from '../../../src/core/ring/record-key.ts';
@@ -14,10 +13,11 @@ import { conflictPolicyOf } from '../../workload/workload-buckets.ts';
 import type { EventOwner } from '../kernel/scheduler.ts';
 import { SimulatedClock } from '../kernel/simulated-clock.ts';
 import type { SeedPlan } from '../plan/seed-plan.ts';
+import { AcknowledgementObserver, type KeyPlace } from './acknowledgement-observer.ts';
 import { ClientConnection } from './client-connection.ts';
 import { DiskObserver, replicaState } from './disk-observer.ts';
 import { FaultInjector } from './fault-injector.ts';
-import { keyPrefix, SimulatedDisk } from './simulated-disk.ts';
+import { SimulatedDisk } from './simulated-disk.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
 import { SimulatedProcess } from './simulated-process.ts';
 import type { World } from './world.ts';
@@ -27,6 +27,8 @@ const replication = 3;
 
 export class Cluster {
   readonly faults: FaultInjector;
+  /** Compares acknowledgements with the disks. */
+  readonly acknowledgements: AcknowledgementObserver;
   readonly #world: World;
   readonly #network: SimulatedNetwork;
   readonly #processes = new Map<string, SimulatedProcess>();
@@ -37,8 +39,10 @@ export class Cluster {
     this.#world = world;
     this.#network = new SimulatedNetwork(world, plan.network);
     this.#observer = new DiskObserver(world.scheduler, onDefect);
+    const disks = new Map<string, SimulatedDisk>();
     for (const id of plan.nodes) {
       const disk = new SimulatedDisk(world, { node: id, weather: plan.disk });
+      disks.set(id, disk);
       this.#observer.watch(id, disk);
       const wrong = plan.clocks.find((clock) => clock.node === id);
       const clock = new SimulatedClock(world.scheduler, {
@@ -55,6 +59,12 @@ export class Cluster {
     }
     this.faults = new FaultInjector(world, this.#network, this.#processes);
     this.#placement = placementOf(plan.nodes, plan.partitions);
+    this.acknowledgements = new AcknowledgementObserver({
+      disks,
+      placeOf: (bucket, key) => this.#placeOf(bucket, key),
+      memoryLosses: this.faults.memoryLosses,
+      nowMs: () => world.scheduler.nowMicros / 1000,
+    });
   }
 
   start(): void {
@@ -139,10 +149,7 @@ export class Cluster {
     bucket: string,
     key: string,
   ): Pick<KeyHistory, 'conflictPolicy' | 'homes' | 'witnessed' | 'replicas'> {
-    const recordKey = recordKeyOf(bucket, Buffer.from(key, 'latin1'));
-    const partition = partitionOf(tokenOf(hash64, recordKey), this.#placement.layout.partitions);
-    const homes = this.#placement.homes(partition);
-    const engineKey = Buffer.concat([Uint8Array.of(1, partition >> 8, partition & 0xff), recordKey]);
+    const { homes, engineKey } = this.#placeOf(bucket, key);
     return {
       conflictPolicy: conflictPolicyOf(bucket),
       homes,
@@ -151,9 +158,16 @@ export class Cluster {
     };
   }
 
+  #placeOf(bucket: string, key: string): KeyPlace {
+    const recordKey = recordKeyOf(bucket, Buffer.from(key, 'latin1'));
+    const partition = partitionOf(tokenOf(hash64, recordKey), this.#placement.layout.partitions);
+    const homes = this.#placement.homes(partition);
+    const engineKey = Buffer.concat([Uint8Array.of(1, partition >> 8, partition & 0xff), recordKey]);
+    return { homes, engineKey, recordKey };
+  }
+
   #storedAt(node: string, engineKey: Uint8Array): Uint8Array | undefined {
-    const { disk } = this.#processes.get(node) as SimulatedProcess;
-    return disk.entriesNow(keyPrefix.record).find(({ key }) => equalBytes(key, engineKey))?.value;
+    return (this.#processes.get(node) as SimulatedProcess).disk.entryNow(engineKey);
   }
 
   #sum(gauge: keyof NodeSnapshot['gauges'] & string): number {

@@ -45,7 +45,7 @@ export class DiskObserver {
     if (bytes === undefined) return;
     const name = splitRecordKey(engineKey.subarray(headerLength));
     const key = Buffer.from(name.key).toString('latin1');
-    const record = opened(bytes);
+    const record = openedRecord(bytes);
     if (record === undefined) {
       this.#onMalformed(node, `stored what is no record under ${name.bucket}/${key}`);
       return;
@@ -87,7 +87,7 @@ export function replicaState(
   if (sealed === undefined) return { node, record: undefined, versions: [], clock: [] };
   const bytes = openValue(crc32, engineKey, sealed);
   if (bytes === undefined) return { node, record: 'damaged', versions: [], clock: [] };
-  const record = opened(bytes);
+  const record = openedRecord(bytes);
   if (record === undefined) return { node, record: 'damaged', versions: [], clock: [] };
   return {
     node,
@@ -97,8 +97,8 @@ export function replicaState(
   };
 }
 
-/** `undefined`: nothing that a node could have meant to store. */
-function opened(bytes: Uint8Array): VersionedRecord | undefined {
+/** The record in the bytes. `undefined`: nothing that a node could have meant to store. */
+export function openedRecord(bytes: Uint8Array): VersionedRecord | undefined {
   try {
     return decodeRecord(bytes, crc32);
   } catch (error) {

@@ -50,6 +50,15 @@ export class DiskState {
     return this.#entries.get(mapKeyOf(key));
   }
 
+  /** What a power failure now would leave under the key, if it took every batch that it can. */
+  durable(key: Uint8Array): DiskEntry | undefined {
+    const mapKey = mapKeyOf(key);
+    for (const { replaced } of this.#unsynced) {
+      for (const change of replaced) if (change.mapKey === mapKey) return change.before;
+    }
+    return this.#entries.get(mapKey);
+  }
+
   /** Entries from `from` up to, without, `to`, ascending. */
   range(from: Uint8Array, to: Uint8Array, limit: number = Number.POSITIVE_INFINITY): DiskEntry[] {
     this.#sorted ??= [...this.#entries.keys()].sort();

@@ -173,6 +173,17 @@ export class SimulatedDisk {
     }));
   }
 
+  /** The value under an engine key that a restart of the process would find. */
+  entryNow(key: Uint8Array): Uint8Array | undefined {
+    return this.#state.get(key)?.value;
+  }
+
+  /** The value under an engine key that a loss of power would leave now, whatever else it took. */
+  durableNow(key: Uint8Array): Uint8Array | undefined {
+    this.#state.writeBack(this.#world.scheduler.nowMicros);
+    return this.#state.durable(key)?.value;
+  }
+
   /** Entries under a prefix of engine keys, in order, as they are stored. */
   entriesNow(prefix: number): { readonly key: Uint8Array; readonly value: Uint8Array }[] {
     return this.#state.range(Uint8Array.of(prefix), Uint8Array.of(prefix + 1));
