@@ -38,7 +38,7 @@ export function notAppliedNeverRead(key: KeyHistory, run: RunHistory): readonly 
       const [first] = attempts ?? [];
       if (attempts === undefined || first === undefined || reported.has(first)) return;
       reported.add(first);
-      const message = `${attemptsText(attempts)} was reported as not applied (${attemptText(first)}), but ${where}`;
+      const message = `${attemptsText(attempts)} ${attempts.length === 1 ? 'was' : 'were'} reported as not applied (${attemptText(first)}), but ${where}`;
       violations.push(
         violationOf(name, key, read === undefined ? attempts : [...attempts, read], atMs, message),
       );

@@ -24,10 +24,26 @@ export interface TraceEntry {
   readonly direction?: 'sent' | 'arrived' | 'lost';
   /** `bucket/key`, where it concerns one. */
   readonly key?: string;
+  /** Where it concerns several, as batches and frames do: all of them, those too that the text only counts. */
+  readonly keys?: readonly string[];
   /** The attempt of the history, where it concerns one. */
   readonly attempt?: number;
+  /** What took time: when it began. The entry is its end. */
+  readonly sinceMicros?: number;
   /** One line. */
   readonly text: string;
+}
+
+/** The fields of an entry that say what it concerns. */
+export function concerning(keys: Iterable<string>): Pick<TraceEntry, 'key' | 'keys'> {
+  const [first, ...others] = new Set(keys);
+  if (first === undefined) return {};
+  return others.length === 0 ? { key: first } : { keys: [first, ...others] };
+}
+
+/** Whether it concerns the key, perhaps among others. */
+export function concerns({ key, keys }: TraceEntry, name: string): boolean {
+  return key === name || keys?.includes(name) === true;
 }
 
 /** Where entries go. `undefined` in place of a trace: nobody listens, and texts are not even made. */

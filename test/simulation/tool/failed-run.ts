@@ -13,6 +13,21 @@ const nothing = { clock: [], dots: [] };
 export const failedPlan: SeedPlan = {
   ...planOf(1),
   seed: 42,
+  network: {
+    latencyMin: 100,
+    latencyMax: 400,
+    lossPercent: 6,
+    retransmitMicros: 134_000,
+    spikePercent: 2,
+    spikeMicros: 79_000,
+    resetPerTenThousand: 0,
+  },
+  disk: { writeMin: 20, writeMax: 200, syncMin: 300, syncMax: 2000, stallPercent: 3, stallMicros: 157_000 },
+  clocks: planOf(1).nodes.map((node, index) => ({
+    node,
+    wallOffsetMicros: 1000 * index - 2000,
+    driftPpm: 0,
+  })),
   clients: [
     {
       name: 'c1',
@@ -146,7 +161,21 @@ export const failedResult: SeedResult = {
         conflictPolicy: 'siblings',
         homes: ['n1', 'n2', 'n3'],
         attempts: [put, read],
-        witnessed: [],
+        witnessed: [
+          {
+            dot: `${replica}/1/1`,
+            clock: [],
+            value: 'v7',
+            writtenAtMicros: 1_900_000_000,
+            expiresAtMicros: undefined,
+            bucket: 'default',
+            key: 'k<1>',
+            node: 'n2',
+            atMs: 1904,
+            requestId: undefined,
+            fingerprint: 1,
+          },
+        ],
         replicas: [],
       },
     ],

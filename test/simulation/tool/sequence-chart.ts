@@ -9,7 +9,7 @@ import type { TraceEntry } from '../kernel/trace.ts';
 import type { FaultPlan, SeedPlan } from '../plan/seed-plan.ts';
 import type { SeedResult } from '../seed-result.ts';
 import { grouped } from './progress.ts';
-import { faultText, faultTimes } from './story.ts';
+import { brokenPromises, faultText, faultTimes, ReplicaNames } from './story.ts';
 import type { TraceFilter } from './trace-filter.ts';
 
 /** A stretch of time that is drawn. */
@@ -127,7 +127,7 @@ class Chart {
       this.#violations(),
     ].join('\n');
     const failed = violations.length > 0 || crash !== undefined;
-    const title = `Seed ${seed}: ${failed ? `${violations.length} broken promises` : 'nothing failed'}`;
+    const title = `Seed ${seed}: ${failed ? brokenPromises(violations.length) : 'nothing failed'}`;
     const list = violations
       .slice(0, 10)
       .map(
@@ -140,7 +140,8 @@ class Chart {
       this.#leftOut === 0
         ? ''
         : ` ${grouped(this.#leftOut)} messages are left out: choose less time with --from-ms and --to-ms.`;
-    return `<!doctype html>
+    const names = new ReplicaNames(this.#result.history);
+    return names.shorten(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>${escaped(title)}</title>
 <style>${style}</style></head><body>
 <header><h1>${escaped(title)}</h1>
@@ -150,7 +151,7 @@ ${crash === undefined ? '' : `<pre class="bad">${escaped(crash)}</pre>`}
 <p class="keys">${toggles}</p></header>
 <main>${this.#svg(body)}</main>
 <script>${script}</script></body></html>
-`;
+`);
   }
 
   #svg(body: string): string {

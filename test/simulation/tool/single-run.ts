@@ -14,7 +14,7 @@ import { saveRegression } from './regressions.ts';
 import { loadSimulation, type RunPlan } from './run-seed.ts';
 import { sequenceChart } from './sequence-chart.ts';
 import { shrinkPlan, sizeOf } from './shrink.ts';
-import { entryLine, failureStory, resultLines } from './story.ts';
+import { entryLine, failureStory, ReplicaNames, resultLines } from './story.ts';
 import { passes, TraceMemory } from './trace-filter.ts';
 
 /** Where failing plans are kept. */
@@ -76,8 +76,9 @@ async function tell(
   realMs: number,
 ): Promise<void> {
   const { trace, broken, source } = single;
+  const names = new ReplicaNames(result.history);
   if (trace !== undefined)
-    for (const entry of entries) if (passes(entry, trace)) console.log(entryLine(entry));
+    for (const entry of entries) if (passes(entry, trace)) console.log(entryLine(entry, trace.key, names));
   if (!hasFailed(result)) {
     console.log(`${pc.green('ok')} ${resultLines(plan, result).join('\n')}`);
     console.log(`  ${(realMs / 1000).toFixed(2)} s of real time, with a trace`);

@@ -3,8 +3,9 @@
  * at the key in the order of time, and then the promise that was broken.
  */
 
-import type { Attempt, KeyHistory, Violation, WriteAttempt } from '../../checkers/history.ts';
-import type { TraceEntry } from '../kernel/trace.ts';
+import { status } from '@grpc/grpc-js';
+import type { Attempt, KeyHistory, RunHistory, Violation, WriteAttempt } from '../../checkers/history.ts';
+import { concerns, type TraceEntry } from '../kernel/trace.ts';
 import type { FaultPlan, SeedPlan } from '../plan/seed-plan.ts';
 import type { SeedResult } from '../seed-result.ts';
 import { duration, grouped } from './progress.ts';
@@ -13,19 +14,19 @@ import { sizeOf } from './shrink.ts';
 /** Lines of one key's story, at most: what lies far from the violation is left out. */
 const linesMax = 60;
 const width = 110;
-const lineMax = 160;
 /** Of the key whose story is told. */
 const violationsMax = 4;
 
-/** `    1,234.567  n2     frame    #12 to n3: ...` */
-export function entryLine(entry: TraceEntry): string {
+/** `    1,234.567  n2     frame    #12 to n3: ...`; `focus`: the key that is asked for, where the line concerns several. */
+export function entryLine(entry: TraceEntry, focus?: string, names?: ReplicaNames): string {
   const { atMicros, kind, at, peer, message, direction, attempt, key, text } = entry;
   const arrow = direction === undefined ? '' : { sent: '->', arrived: '<-', lost: '-x' }[direction];
   const other = peer === undefined ? '' : `${arrow === '' ? '' : `${arrow} `}${peer}`;
   const number = message === undefined ? '' : ` #${message}`;
-  const about = [attempt === undefined ? '' : `attempt ${attempt}`, key ?? ''].filter((part) => part !== '');
+  const among = key ?? (focus !== undefined && concerns(entry, focus) ? focus : '');
+  const about = [attempt === undefined ? '' : `attempt ${attempt}`, among].filter((part) => part !== '');
   const before = about.length === 0 ? '' : `[${about.join(' ')}] `;
-  return `${time(atMicros / 1000)}  ${at.padEnd(4)} ${kind.padEnd(7)} ${`${other}${number}`.padEnd(14)} ${before}${text}`;
+  return `${time(atMicros / 1000)}  ${at.padEnd(4)} ${kind.padEnd(7)} ${`${other}${number}`.padEnd(14)} ${before}${names?.shorten(text) ?? text}`;
 }
 
 /** What is there to tell of a run, whatever came of it. */
@@ -43,21 +44,24 @@ export function resultLines(plan: SeedPlan, result: SeedResult): readonly string
 
 /** The short story of a failed run. `entries`: its whole trace. */
 export function failureStory(plan: SeedPlan, result: SeedResult, entries: readonly TraceEntry[]): string {
-  const lines = [...resultLines(plan, result)];
+  const lines = [...resultLines(plan, result), ...weatherLines(plan)];
   const times = faultTimes(plan, entries);
   const [first] = result.violations;
   if (first !== undefined) {
     const isSameKey = (other: { readonly bucket: string; readonly key: string }): boolean =>
       other.bucket === first.bucket && other.key === first.key;
     const key = result.history.keys.find(isSameKey);
-    const names = key === undefined ? undefined : new ReplicaNames(key);
+    const names = new ReplicaNames(result.history);
     const violations = result.violations.filter(isSameKey).slice(0, violationsMax);
-    lines.push('', ...timeline(plan, times, entries, key, violations));
+    lines.push('', ...timeline({ plan, times, entries, key, violations, names }));
     for (const violation of violations) lines.push(...violationLines(violation, names));
     lines.push(...tally(result.violations, violations.length));
   }
   if (result.crash !== undefined) {
-    if (first === undefined) lines.push('', ...timeline(plan, times, entries, undefined, []));
+    if (first === undefined) {
+      const names = new ReplicaNames(result.history);
+      lines.push('', ...timeline({ plan, times, entries, key: undefined, violations: [], names }));
+    }
     lines.push('', 'crash', ...result.crash.split('\n').map((line) => `  ${line}`));
   }
   return `${lines.join('\n')}\n`;
@@ -69,7 +73,30 @@ function tally(violations: readonly Violation[], told: number): readonly string[
   const counts = new Map<string, number>();
   for (const { checker } of violations) counts.set(checker, (counts.get(checker) ?? 0) + 1);
   const list = [...counts].map(([checker, count]) => `${checker} ${grouped(count)}`).join(', ');
-  return wrapped(`In all ${grouped(violations.length)} promises were broken: ${list}`, '');
+  return wrapped(`In all ${brokenPromises(violations.length)}: ${list}`, '');
+}
+
+/** `1 broken promise`, `8 broken promises` */
+export function brokenPromises(count: number): string {
+  return `${grouped(count)} broken promise${count === 1 ? '' : 's'}`;
+}
+
+/** What is usual in the world of the plan. */
+function weatherLines({ network, disk, clocks }: SeedPlan): readonly string[] {
+  const ms = (micros: number): string => `${Number((micros / 1000).toFixed(1))} ms`;
+  const off = clocks.map(({ wallOffsetMicros }) => wallOffsetMicros);
+  const parts = [
+    `links ${ms(network.latencyMin)} to ${ms(network.latencyMax)}`,
+    network.lossPercent > 0
+      ? `${network.lossPercent}% lost and sent again after ${ms(network.retransmitMicros)}`
+      : '',
+    network.spikePercent > 0 ? `${network.spikePercent}% late by up to ${ms(network.spikeMicros)}` : '',
+    disk.stallPercent > 0 ? `${disk.stallPercent}% of disk operations stall for ${ms(disk.stallMicros)}` : '',
+    off.some((micros) => micros !== 0)
+      ? `clocks off by ${ms(Math.min(...off))} to ${ms(Math.max(...off))}`
+      : '',
+  ];
+  return [`  weather: ${parts.filter((part) => part !== '').join('; ')}`];
 }
 
 /** `nothing-acknowledged-lost, default/k3, at 12,345.678 ms` and what it says. */
@@ -118,13 +145,16 @@ interface Line {
   readonly matters: boolean;
 }
 
-function timeline(
-  plan: SeedPlan,
-  times: ReadonlyMap<number, number>,
-  entries: readonly TraceEntry[],
-  key: KeyHistory | undefined,
-  violations: readonly Violation[],
-): readonly string[] {
+interface Told {
+  readonly plan: SeedPlan;
+  readonly times: ReadonlyMap<number, number>;
+  readonly entries: readonly TraceEntry[];
+  readonly key: KeyHistory | undefined;
+  readonly violations: readonly Violation[];
+  readonly names: ReplicaNames;
+}
+
+function timeline({ plan, times, entries, key, violations, names }: Told): readonly string[] {
   const proof = new Set(violations.flatMap(({ attempts }) => attempts));
   const lines: Line[] = plan.faults.flatMap((fault) => {
     const atMs = times.get(fault.id);
@@ -139,21 +169,33 @@ function timeline(
     if (kind === 'process' && atMicros > 0 && times.size > 0)
       lines.push({ atMs: atMicros / 1000, text: `       ${text}`, matters: false });
   }
-  const names = key === undefined ? undefined : new ReplicaNames(key);
   for (const attempt of key?.attempts ?? []) {
     const mark = proof.has(attempt.id) ? '>' : ' ';
     lines.push({
       atMs: attempt.invokedMs,
-      text: `${mark} ${attemptLine(attempt, names as ReplicaNames)}`,
+      text: `${mark} ${attemptLine(attempt, names)}`,
       matters: proof.has(attempt.id),
     });
   }
+  const dots = new Set((key?.attempts ?? []).filter(({ id }) => proof.has(id)).flatMap(dotsOf));
+  for (const { atMs, node, value, dot } of key?.witnessed ?? []) {
+    const matters = dots.has(dot);
+    const text = `${matters ? '>' : ' '}      ${node} stores ${value ?? 'a deletion'} (${names.shorten(dot)})`;
+    lines.push({ atMs, text, matters });
+  }
   lines.sort((a, b) => a.atMs - b.atMs);
+  const [broken] = violations;
+  const after = broken === undefined ? -1 : lines.findIndex(({ atMs }) => atMs > broken.atMs);
+  const before = after === -1 ? lines : lines.slice(0, after);
   const head =
     key === undefined
       ? 'what failed when'
-      : `${key.bucket}/${key.key} on ${key.homes.join(', ')} (> marks the attempts of the violation)`;
-  return [head, ...shortened(lines), ...legend(names), ''];
+      : `${key.bucket}/${key.key} on ${key.homes.join(', ')} (> marks what the violation is about)`;
+  const separator = broken === undefined ? [] : [`${time(broken.atMs)}  --- here the promise is broken ---`];
+  const rest = lines.length - before.length;
+  if (rest > 0) separator.push(`             ... ${rest} more`);
+  const told = [head, ...shortened(before), ...separator];
+  return [...told, ...legend(names.knownIn(told.join('\n'))), ''];
 }
 
 /** Keeps what matters and what is near it. */
@@ -181,15 +223,10 @@ function shortened(lines: readonly Line[]): readonly string[] {
       return;
     }
     tellLeft();
-    told.push(`${time(line.atMs)}  ${cut(line.text)}`);
+    told.push(`${time(line.atMs)}  ${line.text}`);
   });
   tellLeft();
   return told;
-}
-
-/** Messages of errors can be long; the trace has them in full. */
-function cut(text: string): string {
-  return text.length <= lineMax ? text : `${text.slice(0, lineMax - 3)}...`;
 }
 
 function attemptLine(attempt: Attempt, names: ReplicaNames): string {
@@ -225,19 +262,30 @@ function readText(attempt: Attempt & { kind: 'read' }): string {
 function outcomeText(attempt: Attempt): string {
   if (attempt.kind === 'read') {
     const { outcome } = attempt;
-    if (outcome.kind === 'failed') return `failed, ${outcome.code} ${outcome.message}`;
+    if (outcome.kind === 'failed') return `failed, ${codeName(outcome.code)} ${outcome.message}`;
     if (outcome.versions.length === 0) return 'nothing there';
     return outcome.versions.map(({ value, dot }) => `${value ?? 'deletion'} (${dot})`).join(', ');
   }
   const { outcome } = attempt;
-  if (outcome.kind !== 'done') return `${outcome.kind}, ${outcome.code} ${outcome.message}`;
+  if (outcome.kind !== 'done') return `${outcome.kind}, ${codeName(outcome.code)} ${outcome.message}`;
   const by = outcome.coordinator === attempt.node ? '' : ` by ${outcome.coordinator}`;
   const hinted = outcome.hinted > 0 ? `, hinted ${outcome.hinted}` : '';
   return `${outcome.replayed ? 'replayed' : 'done'}${by}, acked ${outcome.acked}, synced ${outcome.synced}${hinted} (${outcome.dot ?? 'no dot told'})`;
 }
 
-function legend(names: ReplicaNames | undefined): readonly string[] {
-  const known = names?.known ?? [];
+/** `DEADLINE_EXCEEDED` */
+function codeName(code: number): string {
+  return status[code] ?? String(code);
+}
+
+/** The versions that an attempt made or saw. */
+function dotsOf({ outcome }: Attempt): readonly string[] {
+  if (outcome.kind !== 'done') return [];
+  if ('versions' in outcome) return outcome.versions.map(({ dot }) => dot);
+  return outcome.dot === undefined ? [] : [outcome.dot];
+}
+
+function legend(known: ReplicaNames['known']): readonly string[] {
   if (known.length === 0) return [];
   const list = known.map(([replica, name]) => `${name} = ${replica}`).join(', ');
   return wrapped(`Replica ids in dots: ${list}`, '             ');
@@ -247,9 +295,10 @@ function legend(names: ReplicaNames | undefined): readonly string[] {
 export class ReplicaNames {
   readonly #names = new Map<string, string>();
 
-  constructor(key: KeyHistory) {
+  constructor({ keys }: RunHistory) {
     const lives = new Map<string, number>();
-    for (const attempt of key.attempts) {
+    const made = keys.flatMap(({ attempts }) => attempts).sort((a, b) => a.invokedMs - b.invokedMs);
+    for (const attempt of made) {
       if (attempt.kind !== 'write' || attempt.outcome.kind !== 'done' || attempt.outcome.replayed) continue;
       const { dot, coordinator } = attempt.outcome;
       const replica = dot?.split('/')[0];
@@ -262,6 +311,12 @@ export class ReplicaNames {
 
   get known(): readonly (readonly [replica: string, name: string])[] {
     return [...this.#names];
+  }
+
+  /** Those whose dots stand in a text that was shortened. */
+  knownIn(text: string): ReplicaNames['known'] {
+    const used = new Set(Array.from(text.matchAll(/[(\s](n\d+'*)\/\d+\/\d+/g), (match) => match[1]));
+    return this.known.filter(([, name]) => used.has(name));
   }
 
   shorten(text: string): string {

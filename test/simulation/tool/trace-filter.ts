@@ -1,6 +1,6 @@
 /** Keeps a trace, and picks from it what somebody wants to read. */
 
-import type { Trace, TraceEntry, TraceKind } from '../kernel/trace.ts';
+import { concerns, type Trace, type TraceEntry, type TraceKind } from '../kernel/trace.ts';
 
 /** What is asked for. A field that is absent asks for nothing. */
 export interface TraceFilter {
@@ -33,6 +33,7 @@ export function passes(entry: TraceEntry, filter: TraceFilter): boolean {
   if (only !== undefined && !only.includes(entry.kind)) return false;
   if (only === undefined && always.includes(entry.kind)) return true;
   // Of a key's story, what concerns no key at all is told when its kind was asked for.
-  if (key !== undefined && entry.key !== key && (entry.key !== undefined || only === undefined)) return false;
+  const isKeyless = entry.key === undefined && entry.keys === undefined;
+  if (key !== undefined && !concerns(entry, key) && !(isKeyless && only !== undefined)) return false;
   return node === undefined || entry.at === node || entry.peer === node;
 }

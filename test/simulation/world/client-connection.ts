@@ -39,6 +39,9 @@ export interface ClientPath {
   /** Microseconds for so many bytes, or `blocked`. */
   readonly delayTo: (bytes: number) => number | 'blocked';
   readonly delayFrom: (bytes: number) => number | 'blocked';
+  /** For the trace: why what was sent last takes so many microseconds. */
+  readonly lateTo: (micros: number) => string;
+  readonly lateFrom: (micros: number) => string;
 }
 
 interface MessageCodec<T> {
@@ -217,6 +220,7 @@ export class ClientConnection implements ClientTransport {
           text,
         });
         if (delay === 'blocked') return;
+        const late = trace === undefined ? '' : this.#path.lateFrom(delay);
         lastArrival = Math.max(lastArrival, scheduler.nowMicros + delay);
         scheduler.at(lastArrival, this.#owner, eventKind.answer, () => {
           trace?.add({
@@ -226,7 +230,7 @@ export class ClientConnection implements ClientTransport {
             peer: this.node,
             message,
             direction: 'arrived',
-            text,
+            text: `${text}${late}`,
           });
           run();
         });
@@ -243,6 +247,7 @@ export class ClientConnection implements ClientTransport {
         text: `${method}${attempts > 0 ? ' (again, by the library)' : ''}`,
       });
       if (delay === 'blocked') return;
+      const late = trace === undefined ? '' : this.#path.lateTo(delay);
       const sentMicros = scheduler.nowMicros;
       const target = this.#path.port();
       const arrive = (port: SimulatedClientPort): void => {
@@ -253,7 +258,7 @@ export class ClientConnection implements ClientTransport {
           peer: this.#client,
           message,
           direction: 'arrived',
-          text: method,
+          text: `${method}${late}`,
         });
         // The header says how long the client still waits, reckoned when it was sent.
         const server = port.begin(

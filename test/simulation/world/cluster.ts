@@ -138,6 +138,8 @@ export class Cluster {
             this.faults.clientsReach(id, 'requests') ? network.delayMicros(client, id, bytes) : 'blocked',
           delayFrom: (bytes) =>
             this.faults.clientsReach(id, 'answers') ? network.delayMicros(id, client, bytes) : 'blocked',
+          lateTo: (micros) => network.lateText(client, id, micros),
+          lateFrom: (micros) => network.lateText(id, client, micros),
         },
         { name: client, owner },
       );

@@ -15,12 +15,12 @@ import { Operation } from '../../../src/gen/kindred/v1/kv.ts';
 
 export interface FrameName {
   readonly text: string;
-  /** `bucket/key`, where the whole frame is about one. */
-  readonly key: string | undefined;
+  /** `bucket/key` of all that the frame is about. */
+  readonly keys: readonly string[];
 }
 
 /** Calls and replies that a line names; the others are counted. */
-const shownMax = 4;
+const shownMax = 12;
 /** Frames whose names are remembered, between their departure and their arrival. */
 const namesMax = 4_096;
 
@@ -51,12 +51,12 @@ export class FrameNames {
         return direction === 'request' ? this.#calls(frame) : this.#replies(frame);
       if (direction === 'request') {
         const { sequence, hello } = HeartbeatRequest.decode(frame);
-        return { text: `heartbeat ${sequence}${hello === undefined ? '' : ' with hello'}`, key: undefined };
+        return { text: `heartbeat ${sequence}${hello === undefined ? '' : ' with hello'}`, keys: [] };
       }
       const { sequence, hello } = HeartbeatResponse.decode(frame);
-      return { text: `heartbeat ${sequence} answered${answerTo(hello)}`, key: undefined };
+      return { text: `heartbeat ${sequence} answered${answerTo(hello)}`, keys: [] };
     } catch {
-      return { text: `${frame.byteLength} bytes that do not decode`, key: undefined };
+      return { text: `${frame.byteLength} bytes that do not decode`, keys: [] };
     }
   }
 
@@ -80,12 +80,12 @@ export class FrameNames {
       if (this.#keyOfCall.size >= namesMax) this.#keyOfCall.clear();
       this.#keyOfCall.set(id, key);
     }
-    return { text: `${verbOf(call)} ${key ?? '?'} (#${id})`, key };
+    return { text: `${verbOf(call)} ${key ?? '?'} (#${id})`, keys: key === undefined ? [] : [key] };
   }
 
   #reply({ id, reply }: ReplicaReply): FrameName {
     const key = this.#keyOfCall.get(id);
-    return { text: `${resultOf(reply)} ${key ?? '?'} (#${id})`, key };
+    return { text: `${resultOf(reply)} ${key ?? '?'} (#${id})`, keys: key === undefined ? [] : [key] };
   }
 }
 
@@ -93,10 +93,9 @@ function nameOf(greeting: string, parts: readonly FrameName[]): FrameName {
   const shown = parts.slice(0, shownMax).map(({ text }) => text);
   if (greeting !== '') shown.unshift(greeting);
   if (parts.length > shownMax) shown.push(`${parts.length - shownMax} more`);
-  const key = parts[0]?.key;
   return {
     text: shown.length === 0 ? 'nothing' : shown.join(', '),
-    key: parts.every((part) => part.key === key) ? key : undefined,
+    keys: parts.flatMap(({ keys }) => keys),
   };
 }
 

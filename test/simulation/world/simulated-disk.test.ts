@@ -3,6 +3,7 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { recordKeyOf } from '../../../src/core/ring/record-key.ts';
 import type { EngineKind, EngineOperation, StorageEngine } from '../../../src/storage/engine.ts';
 import { sealValue } from '../../../src/storage/value-envelope.ts';
 import { EventOwner } from '../kernel/scheduler.ts';
@@ -391,7 +392,26 @@ test('whoever listens hears of every put when a restart would find it', async ()
   await machine.write('a', '1', false);
   await machine.write('b', '2', true);
   expect(heard).toEqual(['a=1', 'b=2']);
-  expect(machine.world.entries.map((entry) => entry.kind)).toEqual(['disk', 'disk', 'disk']);
+  expect(machine.world.entries.map((entry) => entry.kind)).toEqual(Array(5).fill('disk'));
+});
+
+test('the trace tells when a write begins and ends, what took so long, and every key of its batch', async () => {
+  const world = new TestWorld(3, { traced: true });
+  const weather = { ...calmDisk, stallPercent: 100, stallMicros: 150_000 };
+  const disk = new SimulatedDisk(world, { node: 'n1', weather });
+  const owner = new EventOwner('n1', 1);
+  const engine = await world.outcome(disk.engineFor(owner)({ kind: 'lsm', path: '/n1' }));
+  const keys = Array.from({ length: 20 }, (_, index) =>
+    Uint8Array.of(keyPrefix.record, 0, 0, ...recordKeyOf('default', bytes(`k${index}`))),
+  );
+  const operations = keys.map((key) => ({ kind: 'put' as const, key, value: Uint8Array.of(1) }));
+  disk.slow(3);
+  await world.outcome(engine.write(operations, { sync: true }));
+  const [, begin, end] = world.entries;
+  expect(begin?.text).toMatch(/^writing default\/k0, .*, 8 more \(synced\)$/);
+  expect(end?.text).toMatch(/^wrote default\/k0, .* after 30\d\.\d ms \(stalled, slow disk, 3 times\)$/);
+  expect(end?.sinceMicros).toBe(begin?.atMicros);
+  for (const entry of [begin, end]) expect(entry?.keys).toEqual(keys.map((_, index) => `default/k${index}`));
 });
 
 test('one seed gives one hash, another another', async () => {

@@ -19,6 +19,7 @@ import { engineError } from '../../../src/storage/engine-failure.ts';
 import { openValue } from '../../../src/storage/value-envelope.ts';
 import type { SeededRandom } from '../../support/seeded-random.ts';
 import type { EventOwner } from '../kernel/scheduler.ts';
+import { concerning } from '../kernel/trace.ts';
 import type { DiskWeather } from '../plan/seed-plan.ts';
 import { type DiskCopy, DiskState } from './disk-state.ts';
 import { type DiskDoor, type DiskTask, SimulatedEngine, type WriteTask } from './simulated-engine.ts';
@@ -43,6 +44,8 @@ export interface StoredRecordNow {
 export const keyPrefix = { identity: 0x00, record: 0x01, hint: 0x02 } as const;
 
 const recordHeaderLength = 3;
+/** Operations of a batch that a line of the trace names; the others are counted. */
+const shownMax = 12;
 /** The longest that one write or sync takes. */
 const taskMicrosMax = 3_000_000;
 
@@ -64,6 +67,8 @@ export class SimulatedDisk {
   /** What a process has begun to do with the marks. */
   #marking: (() => void) | undefined;
   #failReadsPercent = 0;
+  /** How often it has stalled. */
+  #stalls = 0;
   #failNext: { readonly applied: boolean | undefined } | undefined;
 
   constructor(world: World, options: SimulatedDiskOptions) {
@@ -149,7 +154,7 @@ export class SimulatedDisk {
       const at = this.#random.below(value.length);
       value[at] = (value[at] as number) ^ (1 << this.#random.below(8));
       this.#state.replaceValue(entry, value);
-      this.#trace(() => `a bit of ${nameOf(entry.key)} rotted`);
+      this.#trace(() => `a bit of ${nameOf(entry.key)} rotted`, [entry.key]);
       flipped++;
     }
     return flipped;
@@ -246,7 +251,7 @@ export class SimulatedDisk {
     perform: (task, owner, over) => this.#perform(task, owner, over),
     get: (key) => {
       if (this.#failReadsPercent > 0 && this.#random.percent(this.#failReadsPercent)) {
-        this.#trace(() => `a read of ${nameOf(key)} failed`);
+        this.#trace(() => `a read of ${nameOf(key)} failed`, [key]);
         throw ioError();
       }
       return this.#state.get(key)?.value;
@@ -262,11 +267,17 @@ export class SimulatedDisk {
     const { writeMin, writeMax, syncMin, syncMax } = this.#weather;
     const sync = task.kind === 'flush' || task.sync;
     const holder = this.#holder;
+    const stallsBefore = this.#stalls;
     let micros = task.kind === 'flush' ? 0 : this.#duration(writeMin, writeMax);
     if (sync) micros += this.#duration(syncMin, syncMax);
+    const { trace, scheduler } = this.#world;
+    const sinceMicros = scheduler.nowMicros;
+    const keys = trace === undefined ? [] : keysOf(task);
+    const why = trace === undefined ? '' : this.#slowText(this.#stalls > stallsBefore);
+    if (task.kind === 'write') this.#trace(() => `writing ${textOf(task)}`, keys);
     this.#later(micros, owner, () => {
       if (this.#holder !== holder) return;
-      const failure = task.kind === 'write' ? this.#failureOf(task.operations) : undefined;
+      const failure = task.kind === 'write' ? this.#failureOf(task.operations, sinceMicros) : undefined;
       if (task.kind === 'write') task.performed = true;
       if (failure !== undefined) {
         over(failure);
@@ -274,7 +285,14 @@ export class SimulatedDisk {
       }
       if (task.kind === 'write') this.#apply(task.operations);
       if (sync) this.#state.sync();
-      this.#trace(() => (task.kind === 'write' ? `wrote ${textOf(task)}` : 'flushed'), task);
+      this.#trace(
+        () => {
+          const did = task.kind === 'write' ? `wrote ${textOf(task)}` : 'flushed';
+          return `${did} after ${(micros / 1000).toFixed(1)} ms${why}`;
+        },
+        keys,
+        sinceMicros,
+      );
       // Reads may show a batch before its writer hears of it.
       if (this.#random.percent(50)) over(undefined);
       else this.#later(this.#random.below(50), owner, () => over(undefined));
@@ -282,7 +300,7 @@ export class SimulatedDisk {
   }
 
   /** Why the write fails, after drawing what becomes of its batch; `undefined` when the disk is well. */
-  #failureOf(operations: readonly EngineOperation[]): Error | undefined {
+  #failureOf(operations: readonly EngineOperation[], sinceMicros: number): Error | undefined {
     const planned = this.#failNext;
     this.#failNext = undefined;
     if (planned === undefined && !this.#full) return undefined;
@@ -290,7 +308,11 @@ export class SimulatedDisk {
       planned === undefined ? this.#random.percent(25) : (planned.applied ?? this.#random.percent(50));
     if (applied) this.#apply(operations);
     else if (this.#random.percent(50)) this.#tearTail();
-    this.#trace(() => `a write failed${applied ? ', and its batch is there all the same' : ''}`);
+    this.#trace(
+      () => `a write failed${applied ? ', and its batch is there all the same' : ''}`,
+      operations.map(({ key }) => key),
+      sinceMicros,
+    );
     return planned === undefined ? noSpace() : ioError();
   }
 
@@ -360,7 +382,9 @@ export class SimulatedDisk {
   }
 
   #duration(least: number, most: number): number {
-    const stall = this.#random.percent(this.#weather.stallPercent) ? this.#weather.stallMicros : 0;
+    const isStalled = this.#random.percent(this.#weather.stallPercent);
+    if (isStalled) this.#stalls++;
+    const stall = isStalled ? this.#weather.stallMicros : 0;
     // A stall on a slow disk would otherwise last minutes, long after all faults have ended.
     return Math.min(this.#random.between(least, most) * this.#slowFactor + stall, taskMicrosMax);
   }
@@ -374,16 +398,41 @@ export class SimulatedDisk {
     this.#trace(() => {
       const waiting = tasks.map((task) => (task.kind === 'write' ? textOf(task) : 'flush'));
       return waiting.length === 0 ? what : `${what} during: ${waiting.join('; ')}`;
-    });
+    }, tasks.flatMap(keysOf));
   }
 
-  #trace(text: () => string, task?: DiskTask): void {
+  #slowText(stalled: boolean): string {
+    const reasons = [
+      stalled ? 'stalled' : '',
+      this.#slowFactor > 1 ? `slow disk, ${this.#slowFactor} times` : '',
+    ];
+    const given = reasons.filter((reason) => reason !== '');
+    return given.length === 0 ? '' : ` (${given.join(', ')})`;
+  }
+
+  /** `keys`: of the engine, that it concerns. */
+  #trace(text: () => string, keys: readonly Uint8Array[] = [], sinceMicros?: number): void {
     const { trace, scheduler } = this.#world;
     if (trace === undefined) return;
-    const only = task?.kind === 'write' && task.operations.length === 1 ? task.operations[0]?.key : undefined;
-    const name = only?.[0] === keyPrefix.record ? { key: nameOf(only) } : {};
-    trace.add({ atMicros: scheduler.nowMicros, kind: 'disk', at: this.#node, text: text(), ...name });
+    trace.add({
+      atMicros: scheduler.nowMicros,
+      kind: 'disk',
+      at: this.#node,
+      text: text(),
+      ...concerning(keys.flatMap(concernedBy)),
+      ...(sinceMicros === undefined ? {} : { sinceMicros }),
+    });
   }
+}
+
+function keysOf(task: DiskTask): readonly Uint8Array[] {
+  return task.kind === 'write' ? task.operations.map(({ key }) => key) : [];
+}
+
+/** `bucket/key` of a record or a hint; nothing else concerns a key. */
+function concernedBy(key: Uint8Array): readonly string[] {
+  if (key[0] === keyPrefix.record) return [recordName(key.subarray(recordHeaderLength))];
+  return key[0] === keyPrefix.hint ? [recordName(key.subarray(2 + (key[1] ?? 0)))] : [];
 }
 
 function ioError(): Error {
@@ -395,7 +444,7 @@ function noSpace(): Error {
 }
 
 function textOf(task: WriteTask): string {
-  const shown = task.operations.slice(0, 4).map(({ kind, key }) => {
+  const shown = task.operations.slice(0, shownMax).map(({ kind, key }) => {
     return kind === 'put' ? nameOf(key) : `-${nameOf(key)}`;
   });
   if (task.operations.length > shown.length) shown.push(`${task.operations.length - shown.length} more`);

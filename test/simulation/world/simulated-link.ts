@@ -14,6 +14,8 @@ export class SimulatedLink {
   extraMicros = 0;
   /** Nothing is lost or late for no reason any more. */
   calm = false;
+  /** Why what was sent last takes longer than usual; for the trace. */
+  late: string | undefined;
   readonly #weather: NetworkWeather;
 
   constructor(from: string, to: string, weather: NetworkWeather, random: SeededRandom) {
@@ -28,16 +30,27 @@ export class SimulatedLink {
     return this.#weather.sendBytesMax ?? 1024 * 1024;
   }
 
+  /** Nothing takes longer, if it is small and nothing is the matter. */
+  get usualMicros(): number {
+    return this.#weather.latencyMax;
+  }
+
   /** What `bytes` take this time, a loss that TCP makes good included. */
   delayMicros(bytes: number): number {
     const { latencyMin, latencyMax, lossPercent, retransmitMicros, spikePercent, spikeMicros } =
       this.#weather;
     let micros =
       this.random.between(latencyMin, latencyMax) + this.extraMicros + Math.floor(bytes / bytesPerMicro);
+    this.late = this.extraMicros > 0 ? 'slow link' : undefined;
     if (this.calm) return micros;
     const chance = this.random.below(100);
-    if (chance < lossPercent) micros += retransmitMicros;
-    else if (chance < lossPercent + spikePercent) micros += this.random.below(spikeMicros + 1);
+    if (chance < lossPercent) {
+      micros += retransmitMicros;
+      this.late = 'retransmitted';
+    } else if (chance < lossPercent + spikePercent) {
+      micros += this.random.below(spikeMicros + 1);
+      this.late = 'spike';
+    }
     return micros;
   }
 
@@ -54,4 +67,9 @@ export class SimulatedLink {
   retryMicros(): number {
     return this.random.below(this.#weather.retransmitMicros + 1);
   }
+}
+
+/** `220.3 ms under way (retransmitted)` */
+export function travelText(micros: number, why: string | undefined): string {
+  return `${(micros / 1000).toFixed(1)} ms under way${why === undefined ? '' : ` (${why})`}`;
 }

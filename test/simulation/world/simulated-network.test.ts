@@ -492,3 +492,27 @@ test('one seed gives one hash, another another, and a trace changes nothing', as
   expect(await run(1)).toBe(await run(1, true));
   expect(await run(1)).not.toBe(await run(2));
 });
+
+test('the trace says of a message that took long how long, and why; and names all keys of a frame', async () => {
+  const weather = { ...calmNetwork, lossPercent: 100, retransmitMicros: 200_000 };
+  const pair = await new Pair(1, weather, true).listen();
+  const [a] = await pair.connect();
+  const calls = Array.from({ length: 20 }, (_, index): ReplicaCall => {
+    const key = recordKeyOf('default', Buffer.from(`k${index}`));
+    return { id: index + 1, timeoutMs: 1000, call: { $case: 'read', value: { key, digestOnly: false } } };
+  });
+  a.stream.send(ExchangeRequest.encode(ExchangeRequest.fromPartial({ calls })).finish());
+  await pair.world.pass(1000);
+  pair.network.slow('a', 'b', 50_000);
+  pair.network.heal();
+  pair.network.slow('a', 'b', 50_000);
+  a.stream.send(Uint8Array.of(255));
+  await pair.world.pass(1000);
+  const arrived = pair.world.entries.filter(({ direction }) => direction === 'arrived');
+  expect(arrived.map(({ text }) => text.replace(/^.*, (?=\d+\.\d ms under)/, ''))).toEqual([
+    expect.stringMatching(/^200\.\d ms under way \(retransmitted\)$/),
+    expect.stringMatching(/^50\.\d ms under way \(slow link\)$/),
+  ]);
+  expect(arrived[0]?.keys).toEqual(calls.map((_, index) => `default/k${index}`));
+  expect(arrived[0]?.text).toContain(', 8 more, ');
+});

@@ -16,7 +16,7 @@ import {
 import { EventOwner } from '../kernel/scheduler.ts';
 import type { NetworkWeather } from '../plan/seed-plan.ts';
 import { type ConnectionContext, SimulatedConnection } from './simulated-connection.ts';
-import { SimulatedLink } from './simulated-link.ts';
+import { SimulatedLink, travelText } from './simulated-link.ts';
 import { eventKind, type World } from './world.ts';
 
 type Accept = (channel: PeerChannel, stream: FrameStream) => void;
@@ -151,6 +151,12 @@ export class SimulatedNetwork {
       link.extraMicros = 0;
       this.block(link.from, link.to, false);
     }
+  }
+
+  /** Why what was sent last takes so many microseconds, for the trace; empty where nothing is unusual. */
+  lateText(from: string, to: string, micros: number): string {
+    const { late, usualMicros } = this.#link(from, to);
+    return late === undefined || micros <= usualMicros ? '' : `, ${travelText(micros, late)}`;
   }
 
   /** What a message of `bytes` takes this time; `blocked` when it does not get through now. For what uses no streams. */

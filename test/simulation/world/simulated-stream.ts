@@ -8,8 +8,9 @@ import { crc32 } from 'node:zlib';
 import { assert } from '../../../src/core/assert.ts';
 import { type FrameStream, NetworkError, type NetworkErrorCode } from '../../../src/env/network.ts';
 import type { EventOwner, SimulatedEvent } from '../kernel/scheduler.ts';
+import { concerning } from '../kernel/trace.ts';
 import type { SimulatedConnection } from './simulated-connection.ts';
-import type { SimulatedLink } from './simulated-link.ts';
+import { type SimulatedLink, travelText } from './simulated-link.ts';
 import { eventKind } from './world.ts';
 
 /** As in production: src/rpc/grpc-network.ts. */
@@ -23,7 +24,15 @@ const stragglerMicros = 1_000_000;
 const repeatMicros = 2_000_000;
 
 type Item =
-  | { readonly kind: 'frame'; readonly frame: Uint8Array; readonly message: number; event?: SimulatedEvent }
+  | {
+      readonly kind: 'frame';
+      readonly frame: Uint8Array;
+      readonly message: number;
+      event?: SimulatedEvent;
+      /** For the trace: when it was sent, and why it takes longer than usual. */
+      readonly sentMicros: number;
+      late?: string | undefined;
+    }
   /** Closed in good order. */
   | { readonly kind: 'end'; event?: SimulatedEvent }
   /** Broken: the receiver gets nothing more. */
@@ -73,7 +82,13 @@ export class StreamEnd implements FrameStream {
       this.breakPipe(message);
       return false;
     }
-    const item: Item = { kind: 'frame', frame, message: this.#connection.context.nextMessage() };
+    const { world, nextMessage } = this.#connection.context;
+    const item: Item = {
+      kind: 'frame',
+      frame,
+      message: nextMessage(),
+      sentMicros: world.scheduler.nowMicros,
+    };
     this.#pendingBytes += frame.byteLength;
     this.#traceFrame(item, 'sent');
     if (this.#unawareUntilMicros !== undefined) {
@@ -234,8 +249,14 @@ export class StreamEnd implements FrameStream {
   #travel(item: Item): void {
     const { scheduler } = this.#connection.context.world;
     const bytes = item.kind === 'frame' ? item.frame.byteLength : 0;
+    const ownMicros = scheduler.nowMicros + this.link.delayMicros(bytes);
     // What was lost in front holds up what comes behind it.
-    const atMicros = Math.max(scheduler.nowMicros + this.link.delayMicros(bytes), this.#lastArrivalMicros);
+    const atMicros = Math.max(ownMicros, this.#lastArrivalMicros);
+    if (item.kind === 'frame') {
+      const { late } = this.link;
+      if (item.sentMicros < scheduler.nowMicros) item.late = 'waited for the link';
+      else item.late = atMicros > ownMicros ? 'behind one that is late' : late;
+    }
     this.#lastArrivalMicros = atMicros;
     this.#travelling.push(item);
     this.#launch(item, atMicros);
@@ -342,10 +363,12 @@ export class StreamEnd implements FrameStream {
     const { names } = this.#connection;
     if (trace === undefined || names === undefined || item.kind !== 'frame') return;
     const { from, to } = this.link;
-    const { text, key } = names.describe(
+    const { text, keys } = names.describe(
       item.frame,
       this === this.#connection.dialling ? 'request' : 'reply',
     );
+    const tookMicros = scheduler.nowMicros - item.sentMicros;
+    const isLate = direction === 'arrived' && item.late !== undefined && tookMicros > this.link.usualMicros;
     trace.add({
       atMicros: scheduler.nowMicros,
       kind: 'frame',
@@ -353,8 +376,8 @@ export class StreamEnd implements FrameStream {
       peer: direction === 'sent' ? to : from,
       message: item.message,
       direction,
-      ...(key === undefined ? {} : { key }),
-      text,
+      ...concerning(keys),
+      text: isLate ? `${text}, ${travelText(tookMicros, item.late)}` : text,
     });
   }
 }
