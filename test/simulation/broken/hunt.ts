@@ -47,8 +47,8 @@ export async function hunt({ version, from, to }: HuntOptions): Promise<Sighting
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-tailLength);
   });
-  const closed = new Promise<void>((resolve, reject) => {
-    child.once('close', () => resolve());
+  const closed = new Promise<NodeJS.Signals | null>((resolve, reject) => {
+    child.once('close', (_code, signal) => resolve(signal));
     child.once('error', reject);
   });
   let seed: number | undefined;
@@ -65,12 +65,15 @@ export async function hunt({ version, from, to }: HuntOptions): Promise<Sighting
     clearTimeout(watch);
     watch = setTimeout(onHang, hangMs);
   }
-  await closed;
+  const signal = await closed;
   clearTimeout(watch);
   if (last !== undefined && 'sighted' in last) return last.sighted;
   if (last !== undefined && 'ended' in last) return undefined;
   if (seed === undefined)
     throw new Error(`the process of ${version ?? 'the store'} did not begin:\n${stderr}`);
+  // Killed by somebody else, or for lack of memory on this machine: that says nothing about the version.
+  if (!hung && (signal === 'SIGKILL' || signal === 'SIGTERM' || signal === 'SIGINT'))
+    throw new Error(`the process of ${version ?? 'the store'} was ended by ${signal} at seed ${seed}`);
   return hung
     ? { seed, checkers: ['hang'], message: `the run did not end within ${hangMs / 1000} s` }
     : { seed, checkers: ['death'], message: `the process died: ${stderr}` };
