@@ -110,7 +110,12 @@ export class Node {
     // alone the mark would gain on the wall with every restart, because the clock begins at the mark.
     const saveHighWater = (): Promise<void> =>
       store.identity.saveHighWater(
-        Math.max(env.clock.wallMicros() + highWaterAheadMicros, clock.last + highWaterStepMicros),
+        Math.max(
+          env.clock.wallMicros() + highWaterAheadMicros,
+          clock.last + highWaterStepMicros,
+          // Also where the wall clock has gone back: peers tell by it that the store has moved on (store-witness.ts).
+          store.identity.highWaterMicros + 1,
+        ),
       );
     await saveHighWater();
     this.#highWater = env.timers.every(highWaterEveryMs, () => {

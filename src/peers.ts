@@ -40,6 +40,7 @@ const joinIntervals = 2;
 export class Peers {
   readonly liveness: Liveness;
   readonly #deps: PeersDependencies;
+  readonly #witness = new StoreWitness();
   readonly #config: Config;
   readonly #links = new Map<NodeId, PeerLink>();
   readonly #heartbeats = new Map<NodeId, Heartbeat>();
@@ -81,7 +82,6 @@ export class Peers {
     });
     for (const member of others) this.#connect(member);
     const isMember = (id: string): boolean => config.members.some((member) => member.id === id);
-    const witness = new StoreWitness();
     this.#server = new PeerServer(
       {
         env,
@@ -89,7 +89,7 @@ export class Peers {
         hello,
         isMember,
         layoutVersion,
-        setBack: (caller) => witness.setBack(caller),
+        setBack: (caller) => this.#witness.setBack(caller),
         onGreeted: (node) => this.#isThere(node as NodeId),
         onRefused: ({ node, reason }) =>
           log.error({ peer: node }, `refused ${node || 'a caller'}: ${reason}`),
@@ -106,7 +106,7 @@ export class Peers {
       hello,
       isMember,
       hybridMicros: () => clock.now,
-      witness,
+      witness: this.#witness,
     });
   }
 
@@ -205,7 +205,7 @@ export class Peers {
       log.error({ peer: member.id }, `${member.id} and this node do not talk: ${reason}`);
     };
     const link = new PeerLink(
-      { network, env, hello, layoutVersion, onRefused },
+      { network, env, hello, layoutVersion, onRefused, setBack: (peer) => this.#witness.setBack(peer) },
       {
         peer: member.id,
         address,
@@ -231,6 +231,7 @@ export class Peers {
           hello,
           hybridMicros: () => clock.now,
           storedMark,
+          witness: this.#witness,
           onSetBack,
           onAnswer: (sample) => {
             this.#detector.heartbeatAnswered(member.id, sample);

@@ -156,6 +156,29 @@ test('a connection on which nothing is answered is given up for a new one', asyn
   expect(samples.length).toBeGreaterThan(before);
 });
 
+test('after a standstill of its own process the answers that wait in the sockets are heard first', async () => {
+  const { env, events, ask, answer } = world();
+  await answer(7500);
+  ask(7500);
+  env.advance(1_100);
+  env.standStill(4_000);
+  env.advance(1_000);
+  expect(events).toEqual(['open n2']);
+});
+
+test('a store that was put back is found out by whoever dials it, too', async () => {
+  const { env, events, samples, ask, answer } = world();
+  const witness = new StoreWitness();
+  const before = helloOf('n2', { generation: 1, openedAtMark: 5_000_000 });
+  expect(witness.setBack(before)).toBeUndefined();
+  witness.heard(before, 9_000_000);
+  await answer(7500, 0, helloOf('n2', { generation: 2, openedAtMark: 6_000_000 }));
+  ask(7500, { witness });
+  env.advance(3_000);
+  expect(events[0]).toMatch(/^refused the data store of n2 has been put back/);
+  expect(samples).toEqual([]);
+});
+
 test('a refused greeting is told once, the attempts go on', async () => {
   const { env, events, samples, ask, answer } = world();
   await answer(7500, 0, helloOf('n2', { clusterId: 'other' }));

@@ -23,6 +23,8 @@ export interface HeartbeatDependencies {
   /** The mark that this node's store holds on stable storage; 0 without one. */
   readonly storedMark?: () => number;
   readonly onAnswer: (sample: HeartbeatSample) => void;
+  /** Judges what the peer says of its own store. */
+  readonly witness?: StoreWitness;
   /** The peer has proof that this node's store was put back to an earlier state. */
   readonly onSetBack?: (reason: string) => void;
   readonly onOpen?: (peer: Hello) => void;
@@ -55,6 +57,8 @@ export interface HeartbeatOptions {
 /** Unanswered heartbeats whose times are remembered. At 500 ms half a minute: older answers say nothing. */
 const outstandingMax = 64;
 const refusalsRemembered = 100;
+/** A beat that comes so much late means that this process stood still. */
+const standstillMs = 1_000;
 
 interface Sent {
   readonly sequence: number;
@@ -191,9 +195,13 @@ export class Heartbeat {
       this.#abandon(`${this.#address()} sent a first frame that is not the answer to the greeting`);
       return false;
     }
-    const refusal = hello.accepted
+    let refusal = hello.accepted
       ? wrongPeer(hello.self, this.#options.peer, this.#address())
       : hello.refusal || 'refused without a reason';
+    // Whoever dialled: what the other end says of its store is judged.
+    if (refusal === undefined && hello.self !== undefined) {
+      refusal = this.#dependencies.witness?.setBack(hello.self);
+    }
     if (refusal !== undefined || hello.self === undefined) {
       const reason = refusal ?? 'no self';
       if (!this.#refusals.has(reason) && this.#refusals.size < refusalsRemembered) {
@@ -215,8 +223,13 @@ export class Heartbeat {
     this.#timer?.cancel();
     const { env } = this.#dependencies;
     this.#answeredMs = env.clock.monotonicMs();
+    let lastMs = this.#answeredMs;
     this.#timer = env.timers.every(this.#options.intervalMs, () => {
-      const silentMs = env.clock.monotonicMs() - this.#answeredMs;
+      const nowMs = env.clock.monotonicMs();
+      // This process has stood still, and the answers may lie in its sockets: it judges nobody by that.
+      if (nowMs - lastMs > this.#options.intervalMs + standstillMs) this.#answeredMs = nowMs;
+      lastMs = nowMs;
+      const silentMs = nowMs - this.#answeredMs;
       if (silentMs < this.#options.silentMsMax) this.#send(undefined);
       else this.#abandon(`${this.#address()} has answered no heartbeat for ${Math.round(silentMs)} ms`);
     });

@@ -36,3 +36,12 @@ test('the greeting of a process that is gone, come late, makes no culprit of the
   witness.heard(hello(10, 17_000_000), 19_000_000);
   expect(witness.setBack(hello(11, 18_500_000))).toContain('put back');
 });
+
+test('however often a node starts, little is remembered of it', () => {
+  const witness = new StoreWitness();
+  for (let life = 1; life <= 5_000; life++) expect(witness.setBack(hello(life, 7))).toBeUndefined();
+  witness.heard(hello(5_000, 7), 9_000_000);
+  expect(witness.setBack(hello(5_001, 7))).toContain('put back');
+  // Long forgotten, so judged anew: of a process that is gone, and nobody hears the answer.
+  expect(witness.setBack(hello(1, 7))).toContain('put back');
+});

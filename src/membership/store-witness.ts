@@ -10,62 +10,57 @@
 
 import type { Hello } from '../gen/kindred/peer/v1/peer.ts';
 
-/** One opening of a store: one process. */
-interface Opening {
-  /** The greatest mark that it said. */
-  mark: number;
-  /** Decided when it was first heard of, because later openings say greater marks. */
-  readonly setBack: string | undefined;
+/** What was heard of one store. */
+interface Heard {
+  /** The greatest mark that any process over it has said. */
+  greatest: number;
+  /** By generation: what was decided of the process when it was first heard of, because later ones say greater marks. */
+  readonly verdicts: Map<number, string | undefined>;
 }
 
 /** Stores remembered; those first heard of go first. A cluster has as many as nodes, and one more for each that is replaced. */
 const storesMax = 4_096;
 
-/** Openings of one store remembered: more than can still have something under way. */
+/** Processes of one store remembered: more than can still have something under way. */
 const openingsMax = 16;
 
 /** Remembers the marks of stores by their replica id. */
 export class StoreWitness {
-  readonly #stores = new Map<number, Map<number, Opening>>();
+  readonly #stores = new Map<number, Heard>();
 
-  /** Why the caller's store must have been put back to an earlier state, or `undefined`. */
+  /** Why the store of the node that greets, or answers a greeting, must have been put back, or `undefined`. */
   setBack(hello: Hello): string | undefined {
     const { replicaId, generation, openedAtMark } = hello;
-    let openings = this.#stores.get(replicaId);
-    if (openings === undefined) {
+    let heard = this.#stores.get(replicaId);
+    if (heard === undefined) {
       dropOldest(this.#stores, storesMax);
-      openings = new Map();
-      this.#stores.set(replicaId, openings);
+      heard = { greatest: 0, verdicts: new Map() };
+      this.#stores.set(replicaId, heard);
     }
-    // A greeting may come late, from a process that is gone, after those of the one that followed it: each opening has been
+    const { greatest, verdicts } = heard;
+    // A greeting may come late, from a process that is gone, after those of the one that followed it: each process has been
     // judged when it was first heard of, by what was known then, and is not judged again by what others have said since.
-    const known = openings.get(generation);
-    if (known !== undefined) return known.setBack;
-    let greatest = 0;
-    for (const { mark } of openings.values()) greatest = Math.max(greatest, mark);
+    if (verdicts.has(generation)) return verdicts.get(generation);
     const seconds = Math.ceil((greatest - openedAtMark) / 1_000_000);
     // 0: it does not say.
-    const setBack =
+    const verdict =
       openedAtMark === 0 || openedAtMark >= greatest
         ? undefined
         : `the data store of ${hello.nodeId} has been put back to an earlier state: it opened about ${seconds} s behind what it had said before`;
-    // The one with the greatest mark is kept: it is what the next is judged by.
-    for (const [oldest, { mark }] of openings) {
-      if (openings.size < openingsMax) break;
-      if (mark < greatest) openings.delete(oldest);
-    }
-    openings.set(generation, { mark: openedAtMark, setBack });
-    return setBack;
+    dropOldest(verdicts, openingsMax);
+    verdicts.set(generation, verdict);
+    heard.greatest = Math.max(greatest, openedAtMark);
+    return verdict;
   }
 
-  /** The caller said that its store holds this mark. */
+  /** The node said that its store holds this mark. */
   heard({ replicaId, generation }: Hello, mark: number): void {
-    const opening = this.#stores.get(replicaId)?.get(generation);
-    if (opening !== undefined && mark > opening.mark) opening.mark = mark;
+    const heard = this.#stores.get(replicaId);
+    if (heard?.verdicts.has(generation) === true && mark > heard.greatest) heard.greatest = mark;
   }
 }
 
-function dropOldest(stores: Map<number, unknown>, sizeMax: number): void {
-  const [oldest] = stores.keys();
-  if (stores.size >= sizeMax && oldest !== undefined) stores.delete(oldest);
+function dropOldest(map: Map<number, unknown>, sizeMax: number): void {
+  const [oldest] = map.keys();
+  if (map.size >= sizeMax && oldest !== undefined) map.delete(oldest);
 }

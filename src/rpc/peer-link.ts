@@ -85,6 +85,8 @@ export interface PeerLinkDependencies {
   readonly layoutVersion: () => number;
   /** Told once for each distinct reason that a peer, or this node, refuses to talk. */
   readonly onRefused?: (reason: string) => void;
+  /** Why the store of the peer that answers must have been put back to an earlier state, or `undefined`. */
+  readonly setBack?: (hello: Hello) => string | undefined;
 }
 
 /** Where a link goes, and its bounds. */
@@ -139,6 +141,8 @@ type Connection =
   | { readonly kind: 'open'; readonly stream: FrameStream; readonly peer: Hello }
   | { readonly kind: 'closed' };
 
+/** A look at the deadlines that comes so much late means that this process stood still. */
+const standstillMs = 1_000;
 const refusalsRemembered = 100;
 /** ReplicaCall.timeout_ms is a uint32. */
 const timeoutMsMax = 0xffff_ffff;
@@ -150,6 +154,7 @@ export class PeerLink {
   readonly #hello: () => Hello;
   readonly #layoutVersion: () => number;
   readonly #onRefused: ((reason: string) => void) | undefined;
+  readonly #setBack: ((hello: Hello) => string | undefined) | undefined;
   readonly #options: Required<PeerLinkOptions>;
   readonly #backoff: Backoff;
   readonly #latency = new LatencyWindow();
@@ -181,11 +186,15 @@ export class PeerLink {
   #flushPlanned = false;
   #failed: { readonly callback: (outcome: CallOutcome) => void; readonly outcome: CallOutcome }[] = [];
   #deadlineTimer: Timer | undefined;
-  /** No deadline comes before this. */
   /** Since when calls have waited without a word from the peer, pauses between calls left out. */
   #unansweredSinceMs: number | undefined;
   /** How long they had waited when the last of them timed out. */
   #unansweredMs = 0;
+  /** The peer was asked whether it hears at all, since it last spoke. */
+  #probed = false;
+  /** When deadlines were last looked at. */
+  #watchedMs = 0;
+  /** No deadline comes before this. */
   #earliestDeadlineMs = Number.POSITIVE_INFINITY;
   #greetingMs: number | undefined;
 
@@ -195,6 +204,7 @@ export class PeerLink {
     this.#hello = dependencies.hello;
     this.#layoutVersion = dependencies.layoutVersion;
     this.#onRefused = dependencies.onRefused;
+    this.#setBack = dependencies.setBack;
     this.#options = {
       backoffMsMin: 100,
       backoffMsMax: 5_000,
@@ -381,6 +391,7 @@ export class PeerLink {
     // Whatever it says, it lives; what else is under way has from now on.
     this.#unansweredSinceMs = this.#calls.size > 0 ? this.#env.clock.monotonicMs() : undefined;
     this.#unansweredMs = 0;
+    this.#probed = false;
     this.#counters.framesReceived++;
     this.#counters.bytesReceived += frame.byteLength;
     let response: ExchangeResponse;
@@ -423,6 +434,7 @@ export class PeerLink {
 
   #watchDeadlines(): void {
     if (this.#deadlineTimer !== undefined) return;
+    this.#watchedMs = this.#env.clock.monotonicMs();
     this.#deadlineTimer = this.#env.timers.after(this.#options.deadlineStepMs, () => {
       this.#deadlineTimer = undefined;
       this.#expire();
@@ -461,13 +473,30 @@ export class PeerLink {
     });
   }
 
+  /** Calls may take long, and a peer that works on one is not silent: what it answers at once tells the two apart. */
+  #probe(): void {
+    this.#probed = true;
+    const nothing = { key: new Uint8Array(), requestId: new Uint8Array() };
+    // Any outcome will do: an answer has come then, and the rest is what this is there to find out.
+    this.call({ $case: 'find', value: nothing }, this.#options.silentMsMax, () => {});
+  }
+
   #giveUpSilent(): void {
     const connection = this.#connection;
     const sinceMs = this.#unansweredSinceMs;
     if (connection.kind !== 'open' || sinceMs === undefined) return;
-    const silentMs = this.#env.clock.monotonicMs() - sinceMs;
+    const nowMs = this.#env.clock.monotonicMs();
+    if (nowMs - this.#watchedMs > this.#options.deadlineStepMs + standstillMs) {
+      // This process has stood still, and the answers may lie in its sockets.
+      this.#unansweredSinceMs = nowMs;
+      return;
+    }
+    const silentMs = nowMs - sinceMs;
     if (silentMs < this.#options.silentMsMax) {
-      if (this.#calls.size > 0) return;
+      if (this.#calls.size > 0) {
+        if (!this.#probed && silentMs >= this.#options.silentMsMax / 2) this.#probe();
+        return;
+      }
       this.#unansweredMs = silentMs;
       this.#unansweredSinceMs = undefined;
       return;
@@ -516,9 +545,10 @@ export class PeerLink {
       this.#cutOff(connection.stream, 'a first frame that is not the answer to the greeting');
       return;
     }
-    const refusal = hello.accepted
+    let refusal = hello.accepted
       ? wrongPeer(hello.self, this.#options.peer, this.#address())
       : hello.refusal || 'refused without a reason';
+    if (refusal === undefined && hello.self !== undefined) refusal = this.#setBack?.(hello.self);
     if (refusal !== undefined || hello.self === undefined) {
       this.#refused(connection.stream, refusal ?? 'no self');
       return;
@@ -564,6 +594,7 @@ export class PeerLink {
     this.#writable = false;
     this.#unansweredSinceMs = undefined;
     this.#unansweredMs = 0;
+    this.#probed = false;
     const delayMs =
       reason === 'refused'
         ? this.#options.refusedRetryMs * (0.5 + this.#env.random.fraction() / 2)

@@ -210,9 +210,10 @@ export class PeerServer {
 
 /**
  * Whether the process that sent `one` started before the one that sent `other`, both of one node. Processes of one store are
- * ordered by the mark that it held when they opened it: every start stores a greater one, and the wall clock, which may
+ * ordered by the mark that it held when they opened it: every start that serves stores a greater one, and the wall clock, which may
  * have been put back in between, has no part in it. Only where that says nothing (a store that was emptied or replaced, a
- * release that tells no mark) the wall clock at the start decides.
+ * release that tells no mark) the wall clock at the start decides. Equal marks, of a start that died before it had stored
+ * its own, pass: the connection that is made last is the one that lives.
  */
 function startedBefore(one: Hello, other: Hello): boolean {
   return one.replicaId === other.replicaId && one.openedAtMark > 0

@@ -141,7 +141,9 @@ export async function openIdentityStore(
     );
   }
   await deps.engine.write(operations, { sync: true });
-  await mark?.settle();
+  await mark?.settle().catch(() => {
+    // What is left over is found again, and removed, at the next opening.
+  });
   return new IdentityStore(deps, options, {
     stored: { ...previous, epochLease, epochFloor },
     nextEpoch: previous.epochLease,
