@@ -101,7 +101,11 @@ function simulate(flags: string): Promise<{ readonly output: string; readonly ex
   const inFolder = flags.split(' ').map((flag) => (/^small\./.test(flag) ? join(folder, flag) : flag));
   return new Promise((resolve) => {
     const main = join(root, 'test/simulation/tool/main.ts');
-    const options = { cwd: root, env: { ...process.env, NO_COLOR: '1' }, maxBuffer: 64 * 1024 * 1024 };
+    const options = {
+      cwd: root,
+      env: { ...process.env, NO_COLOR: '1', INIT_CWD: root },
+      maxBuffer: 64 * 1024 * 1024,
+    };
     execFile(process.execPath, [main, ...inFolder], options, (error, stdout, stderr) => {
       const output = `${stdout}${stderr}`.replaceAll(join(folder, '/'), '');
       resolve({ output, exitCode: error === null ? 0 : Number(error.code) });

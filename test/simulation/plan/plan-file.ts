@@ -7,6 +7,12 @@ import type { SeedPlan } from './seed-plan.ts';
 /** What is no plan, with everything that is wrong with it. */
 export class PlanError extends Error {
   override readonly name = 'PlanError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('; '));
+    this.problems = problems;
+  }
 }
 
 const count = z.number().int().min(0).max(1_000_000_000);
@@ -99,12 +105,10 @@ const plan = z.strictObject({
 export function parsePlan(value: unknown): SeedPlan {
   const parsed = plan.safeParse(value);
   if (!parsed.success) {
-    throw new PlanError(
-      parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
-    );
+    throw new PlanError(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`));
   }
   const problems = checkPlan(parsed.data);
-  if (problems.length > 0) throw new PlanError(problems.join('; '));
+  if (problems.length > 0) throw new PlanError(problems);
   return parsed.data;
 }
 

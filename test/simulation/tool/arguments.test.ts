@@ -65,10 +65,29 @@ test.each([
   ['--seed 1 --out x', '--out names the file of the smaller plan: add --shrink'],
   ['--seed 1 --keep x', '--keep NAME and --bug "what was wrong" belong together'],
   ['--seed 1 --keep A --bug x', '--keep: a name like late-write-taken-for-lost; found A'],
+  [
+    '--seed 1 --keep x --bug y --broken z',
+    '--keep keeps plans that the store as it is fails: leave --broken out',
+  ],
+  ['--seed 1 --seed 2', '--seed is given twice: leave one of them out'],
+  ['--seed -5', '--seed: a whole number from 1; found -5'],
+  ['--seed 1 --chart=', '--chart: the name of a file; found nothing'],
   ['--seed 1 --json --hashes', '--json and --hashes: give one of them'],
   ['--seed 1 --json --trace', '--json prints no text: leave --trace and --shrink out'],
 ])('%s is refused, and told what to do', (line, problem) => {
   expect(read(line)).toEqual({ kind: 'wrong', problem });
+});
+
+test('texts of nothing are refused, and spaces between kinds are not', () => {
+  expect(readArguments(['--seed', '1', '--keep', 'x', '--bug', ' '])).toMatchObject({
+    problem: '--bug: say in a sentence what was wrong; found nothing',
+  });
+  expect(readArguments(['--seed', '1', '--trace', '--only', ' , '])).toMatchObject({
+    problem: expect.stringMatching(/^--only: one or more of .*; found nothing$/),
+  });
+  expect(readArguments(['--seed', '1', '--trace', '--only', 'client, fault'])).toMatchObject({
+    trace: { only: ['client', 'fault'] },
+  });
 });
 
 test('an unknown flag is refused', () => {

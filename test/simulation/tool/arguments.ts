@@ -57,7 +57,7 @@ One run
     --only client,fault    kinds: fault, process, client, frame, stream, disk, log, check
     --key default/k1       one key (and what concerns no key, with --only)
     --node n2              one node or client, as either end
-    --from-ms, --to-ms     a window of virtual time
+    --from-ms, --to-ms     a window of virtual time, for the trace and the chart
   --chart out.html     draw a sequence chart of the time around the violation, or of --from-ms to --to-ms
   --shrink             leave out faults, clients and operations while it still fails, and write the plan to
     --out file.json        (default: kindred-seed-N.json)
@@ -124,7 +124,18 @@ export function readArguments(argv: readonly string[]): Command {
 }
 
 function parseValues(argv: readonly string[]) {
-  return parseArgs({ args: [...argv], options: flags, allowPositionals: false }).values;
+  // A negative number looks like a flag; what is wrong with it is said where it is read.
+  const args: string[] = [];
+  for (const word of argv) {
+    const last = args.at(-1) ?? '';
+    if (/^-\d/.test(word) && /^--[a-z-]+$/.test(last)) args[args.length - 1] = `${last}=${word}`;
+    else args.push(word);
+  }
+  const { values, tokens } = parseArgs({ args, options: flags, allowPositionals: false, tokens: true });
+  const names = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []));
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new WrongFlag(`--${twice} is given twice: leave one of them out`);
+  return values;
 }
 
 function campaign(values: Values): Campaign {
@@ -163,6 +174,12 @@ function single(values: Values): Single {
     throw new WrongFlag('--keep NAME and --bug "what was wrong" belong together');
   if (values.keep !== undefined && !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(values.keep))
     throw new WrongFlag(`--keep: a name like late-write-taken-for-lost; found ${values.keep}`);
+  if (values.bug?.trim() === '')
+    throw new WrongFlag('--bug: say in a sentence what was wrong; found nothing');
+  if (values.keep !== undefined && values.broken !== undefined)
+    throw new WrongFlag('--keep keeps plans that the store as it is fails: leave --broken out');
+  for (const flag of ['plan', 'chart', 'out'] as const)
+    if (values[flag] === '') throw new WrongFlag(`--${flag}: the name of a file; found nothing`);
   const mode = output(values);
   if (mode !== 'text' && (values.trace ?? values.shrink) !== undefined)
     throw new WrongFlag(`--${mode} prints no text: leave --trace and --shrink out`);
@@ -194,7 +211,11 @@ function output(values: Values): 'text' | 'json' | 'hashes' {
 }
 
 function traceFilter(values: Values): TraceFilter {
-  const only = values.only?.split(',').filter((kind) => kind !== '');
+  const only = values.only
+    ?.split(',')
+    .map((kind) => kind.trim())
+    .filter((kind) => kind !== '');
+  if (only?.length === 0) throw new WrongFlag(`--only: one or more of ${kinds.join(', ')}; found nothing`);
   const unknown = only?.filter((kind) => !kinds.includes(kind as TraceKind)) ?? [];
   if (unknown.length > 0) throw new WrongFlag(`--only: ${unknown.join(', ')} is none of ${kinds.join(', ')}`);
   if (values.key !== undefined && !values.key.includes('/'))

@@ -1,5 +1,6 @@
 /** Many seeds in several processes, with what they find told as they find it. */
 
+import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import pc from 'picocolors';
 import { hasFailed } from '../seed-result.ts';
@@ -14,6 +15,15 @@ const hangMs = 180_000;
 /** Stories of this many failed seeds are told. */
 const storiesMax = 3;
 const lookMs = 200;
+
+/** A seed stands for its failure only at its commit. Empty where there is no git. */
+function commitText(): string {
+  const { status, stdout } = spawnSync('git', ['rev-parse', '--short', 'HEAD'], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+  });
+  return status === 0 ? `, commit ${stdout.trim()}` : '';
+}
 
 /** The exit code. */
 export async function runCampaign(campaign: Campaign): Promise<number> {
@@ -30,7 +40,7 @@ export async function runCampaign(campaign: Campaign): Promise<number> {
   const line = (): string => progressLine(totals, seeds, elapsedMs());
   const aside = broken === undefined ? '' : `, broken: ${broken}`;
   process.stderr.write(
-    `seeds ${first} to ${first + seeds - 1} (--first ${first}), ${jobs} processes${aside}\n`,
+    `seeds ${first} to ${first + seeds - 1} (--first ${first}), ${jobs} processes${aside}${commitText()}\n`,
   );
 
   const onReport = (report: SeedReport): boolean => {

@@ -3,6 +3,10 @@
 import type { Violation } from '../../checkers/history.ts';
 import { violationLines } from './story.ts';
 
+/** Of the trace that is advised, around the moment at which the promise was broken. */
+const beforeMs = 200;
+const afterMs = 20;
+
 /** A run that failed, and how it was started. */
 export interface FailedRun {
   readonly seed: number;
@@ -19,7 +23,7 @@ export function failureReport(run: FailedRun, story?: string): string {
   const lines: string[] = [];
   if (story !== undefined) lines.push(story.trimEnd());
   else {
-    lines.push(`seed ${run.seed} FAILED`);
+    lines.push(`seed ${run.seed} ("again" tells its story)`);
     for (const violation of violations.slice(0, 5)) lines.push(...violationLines(violation));
     if (violations.length > 5) lines.push(`... and ${violations.length - 5} more`);
     if (crash !== undefined) lines.push(...crash.split('\n').slice(0, 12));
@@ -33,7 +37,11 @@ export function commands({ seed, planFile, broken, violations }: FailedRun): rea
   const source = planFile === undefined ? `--seed ${seed}` : `--plan ${planFile}`;
   const base = `npm run simulate -- ${source}${broken === undefined ? '' : ` --broken ${broken}`}`;
   const keyed = violations.find(({ key }) => key !== '');
-  const filter = keyed === undefined ? '' : ` --key ${keyed.bucket}/${keyed.key}`;
+  const window =
+    keyed === undefined
+      ? ''
+      : ` --from-ms ${Math.max(0, Math.floor(keyed.atMs) - beforeMs)} --to-ms ${Math.ceil(keyed.atMs) + afterMs}`;
+  const filter = keyed === undefined ? '' : ` --key ${keyed.bucket}/${keyed.key}${window}`;
   const last = planFile === undefined ? `seed-${seed}` : 'plan';
   return [
     `  again    ${base}`,

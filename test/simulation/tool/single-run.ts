@@ -1,10 +1,10 @@
 /** One plan, looked at closely: its story, trace and chart, and a smaller plan that fails too. */
 
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import pc from 'picocolors';
 import { planOf } from '../plan/generate-plan.ts';
-import { parsePlan, printPlan } from '../plan/plan-file.ts';
+import { PlanError, parsePlan, printPlan } from '../plan/plan-file.ts';
 import type { SeedPlan } from '../plan/seed-plan.ts';
 import { hasFailed, type SeedResult } from '../seed-result.ts';
 import type { Single } from './arguments.ts';
@@ -26,7 +26,10 @@ const shrinkRunsMax = 400;
 export async function runSingle(single: Single): Promise<number> {
   const { source, output, broken } = single;
   const plan = source.kind === 'seed' ? planOf(source.seed) : await readPlan(source.path);
+  checkFilter(plan, single);
+  await checkFiles(single);
   const run = await loadSimulation(broken);
+  const isInterrupted = onInterrupt(single.shrinkTo !== undefined);
   if (output === 'hashes') {
     const result = await run(plan);
     console.log(`${result.seed} ${result.hash}`);
@@ -43,19 +46,28 @@ export async function runSingle(single: Single): Promise<number> {
     await tell(single, plan, result, memory, performance.now() - startedMs);
   }
   let planFile = source.kind === 'file' ? source.path : undefined;
+  if (single.shrinkTo !== undefined && !hasFailed(result))
+    console.log('Nothing failed, so there is nothing to make smaller: no plan was written.');
   if (single.shrinkTo !== undefined && hasFailed(result)) {
-    const interrupt = onInterrupt();
-    shown = await shrink(run, plan, result, interrupt);
+    const whole = result;
+    shown = await shrink(run, plan, result, isInterrupted);
     planFile = single.shrinkTo;
-    await writeFile(planFile, printPlan(shown));
+    await writeFile(fromHere(planFile), printPlan(shown));
     memory.entries.length = 0;
     result = await run(shown, { trace: memory });
     console.log(`\n${pc.bold(`Smaller: ${sizeOf(shown)}, in ${planFile}`)}\n`);
+    const [before, after] = [brokenAt(whole), brokenAt(result)];
+    if (before !== after)
+      console.log(`It breaks its promise at ${after}; the whole plan did at ${before}.\n`);
     console.log(failureReport({ ...result, planFile, broken }, failureStory(shown, result, memory.entries)));
   }
   if (single.chart !== undefined) {
-    await writeFile(single.chart, sequenceChart(shown, result, memory.entries, single.filter));
+    await writeFile(fromHere(single.chart), sequenceChart(shown, result, memory.entries, single.filter));
     process.stderr.write(`chart: ${single.chart}\n`);
+  }
+  if (isInterrupted()) {
+    if (single.keep !== undefined) process.stderr.write(`${single.keep.name} is not kept: Ctrl-C\n`);
+    return 130;
   }
   if (single.keep !== undefined) {
     const { name, bug } = single.keep;
@@ -91,19 +103,70 @@ async function tell(
 
 async function readPlan(path: string): Promise<SeedPlan> {
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const value: unknown = JSON.parse(await readFile(fromHere(path), 'utf8'));
     // A regression holds its plan.
     return parsePlan(typeof value === 'object' && value !== null && 'plan' in value ? value.plan : value);
   } catch (error) {
-    throw new Error(`--plan ${path}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`--plan ${path}: ${problemText(error)}`, { cause: error });
   }
 }
 
-function onInterrupt(): () => boolean {
+function problemText(error: unknown): string {
+  if (error instanceof PlanError) return `is no plan\n${error.problems.map((one) => `  ${one}`).join('\n')}`;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return 'there is no such file';
+  return code === 'EISDIR' ? 'is a folder, and no file' : message;
+}
+
+/** npm runs its scripts where package.json is, and says where it was called. */
+function fromHere(path: string): string {
+  return resolve(process.env['INIT_CWD'] ?? process.cwd(), path);
+}
+
+/** A filter that nothing can pass was meant otherwise. */
+function checkFilter({ nodes, clients }: SeedPlan, { filter: { node, key } }: Single): void {
+  const names = [...nodes, ...clients.map(({ name }) => name), 'final'];
+  if (node !== undefined && !names.includes(node))
+    throw new Error(`--node ${node}: there are ${names.join(', ')}`);
+  const keys = new Set(clients.flatMap((client) => client.keys.map((one) => `${one.bucket}/${one.key}`)));
+  if (key !== undefined && !keys.has(key))
+    throw new Error(`--key ${key}: there are ${[...keys].sort().join(', ')}`);
+}
+
+/** What is to be written later, where it can be: a long search is not to be lost. */
+async function checkFiles({ chart, shrinkTo, keep }: Single): Promise<void> {
+  for (const [flag, path] of [['--chart', chart] as const, ['--out', shrinkTo] as const]) {
+    if (path === undefined) continue;
+    const full = fromHere(path);
+    if (await isFolder(full)) throw new Error(`${flag} ${path}: is a folder; name a file`);
+    if (!(await isFolder(dirname(full))))
+      throw new Error(`${flag} ${path}: there is no folder ${dirname(full)}`);
+  }
+  if (keep === undefined) return;
+  const kept = await stat(join(regressionsFolder, `${keep.name}.json`)).catch(() => undefined);
+  if (kept !== undefined)
+    throw new Error(`--keep ${keep.name}: there is a regression of that name; choose another`);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() === true;
+}
+
+function brokenAt({ violations: [first] }: SeedResult): string {
+  return first === undefined || first.key === '' ? 'no one key' : `${first.bucket}/${first.key}`;
+}
+
+/** Ctrl-C ends a search with what it has, and anything else at once. */
+function onInterrupt(isSearch: boolean): () => boolean {
   let interrupted = false;
   process.once('SIGINT', () => {
+    if (!isSearch) {
+      process.stderr.write('\nended by Ctrl-C\n');
+      process.exit(130);
+    }
     interrupted = true;
-    process.stderr.write('\nCtrl-C: the smallest plan so far is kept\n');
+    process.stderr.write('\nCtrl-C: the search ends with the smallest plan so far\n');
   });
   return () => interrupted;
 }

@@ -79,12 +79,14 @@ test('a line of the trace has its time, place, kind, other end and text', () => 
 test('the report ends with commands to copy', () => {
   const { seed, violations } = failedResult;
   const plain = [{ ...violations[0], key: 'k1' }] as typeof violations;
-  expect(failureReport({ seed, violations: plain, broken: 'no-fsync' })).toBe(`seed 42 FAILED
+  expect(
+    failureReport({ seed, violations: plain, broken: 'no-fsync' }),
+  ).toBe(`seed 42 ("again" tells its story)
 BROKEN PROMISE: acknowledged-not-lost, default/k1, at 12,005.000 ms
   put 7 made ${replica}/1/1, and read 9 does not find it
 
   again    npm run simulate -- --seed 42 --broken no-fsync
-  trace    npm run simulate -- --seed 42 --broken no-fsync --trace --key default/k1
+  trace    npm run simulate -- --seed 42 --broken no-fsync --trace --key default/k1 --from-ms 11805 --to-ms 12025
   chart    npm run simulate -- --seed 42 --broken no-fsync --chart seed-42.html
   shrink   npm run simulate -- --seed 42 --broken no-fsync --shrink
 `);
