@@ -34,6 +34,27 @@ test.each([3, 14, 159])(
   },
 );
 
+test('a volume put back to a snapshot is found out by the peers, and serves as another replica', async () => {
+  const plan = calm(planOf(3));
+  const logged: string[] = [];
+  const result = await runSeed(
+    {
+      ...plan,
+      faults: [
+        { id: 1, atMs: 8_000, kind: 'restore', node: 'n2', ageMs: 6_000, downMs: 300, belowFileSystem: true },
+      ],
+    },
+    { trace: { add: ({ text }) => logged.push(text) } },
+  );
+  expect({ violations: result.violations, crash: result.crash }).toEqual({
+    violations: [],
+    crash: undefined,
+  });
+  expect(logged.some((text) => text.includes('has been put back to an earlier state'))).toBe(true);
+  // Started from the snapshot, refused, and started again with a new replica id.
+  expect(result.counts.restarts).toBe(2);
+});
+
 test('a seed gives the same run alone and after another, and its trace changes nothing', async () => {
   const first = await runSeed(planOf(7));
   await runSeed(planOf(8));

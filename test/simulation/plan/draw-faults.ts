@@ -105,7 +105,7 @@ class FaultDraw {
       this.#drawn.push(
         random.percent(50)
           ? { atMs, kind: 'wipe', node, downMs }
-          : { atMs, kind: 'restore', node, ageMs, downMs, belowFileSystem: random.percent(40) },
+          : { atMs, kind: 'restore', node, ageMs, downMs },
       );
     }
   }

@@ -158,7 +158,10 @@ export type FaultKind =
       readonly node: string;
       readonly ageMs: number;
       readonly downMs: number;
-      /** A snapshot of the volume: the files keep their marks, and only the peers can tell. */
+      /**
+       * A snapshot of the volume: the files keep their marks, and only the peers can tell. Not drawn, because what they cannot
+       * tell is known (ADR 10: the last two seconds, a node that nobody reaches); simulation.test.ts has one that they can.
+       */
       readonly belowFileSystem?: boolean | undefined;
     }
   | { readonly kind: 'clock-jump'; readonly node: string; readonly byMs: number }
