@@ -1,6 +1,6 @@
 /**
  * What this node remembers of the others' data stores, so that one which was put back to an earlier state below its file
- * system (a snapshot of a volume or of a machine) cannot go on as if nothing had happened. The store itself cannot know; its
+ * system (a snapshot of a volume, or of a machine that starts again) cannot go on as if nothing had happened. The store itself cannot know; its
  * peers do, because they heard a later mark of it than the one it opened with.
  *
  * A mark is sent only once it is on stable storage and it never falls, so an honest store that opens holds every mark that
