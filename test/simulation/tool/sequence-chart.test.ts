@@ -35,6 +35,37 @@ test('lanes, arrows, crosses, boxes of attempts and the violation are drawn', ()
   expect(page).not.toContain('NaN');
 });
 
+test('calls of one client at the same time stand side by side, and can be pointed at', () => {
+  const [key] = failedResult.history.keys;
+  const [put, read] = key?.attempts ?? [];
+  if (key === undefined || put === undefined || read === undefined) throw new Error('the run has no key');
+  const attempts = [put, { ...put, id: 8, returnedMs: put.invokedMs + 0.001 }, read];
+  const history = { ...failedResult.history, keys: [{ ...key, attempts }] };
+  const drawn = sequenceChart(failedPlan, { ...failedResult, history }, failedEntries);
+  const boxes = [...drawn.matchAll(/<g class="attempt[^>]*>.*?<rect x="(\d+)".*? height="([\d.]+)"/gs)];
+  expect(new Set(boxes.map(([, x]) => x)).size).toBe(2);
+  for (const [, , height] of boxes) expect(Number(height)).toBeGreaterThanOrEqual(8);
+});
+
+test('a disk write is a bar from its beginning to its end, and heartbeats can be hidden', () => {
+  const write = {
+    atMicros: 1_909_000,
+    sinceMicros: 1_904_000,
+    kind: 'disk',
+    at: 'n2',
+    text: 'wrote',
+  } as const;
+  const beat = { atMicros: 1_905_000, kind: 'frame', at: 'n1', peer: 'n2', direction: 'sent' } as const;
+  const drawn = sequenceChart(failedPlan, failedResult, [
+    ...failedEntries,
+    write,
+    { ...beat, message: 77, text: 'heartbeat 4' },
+  ]);
+  expect(drawn).toMatch(/<g class="mark disk"><title>[^<]*wrote<\/title><rect /);
+  expect(drawn).toContain('<g class="message heartbeat under-way"');
+  expect(drawn).toContain('data-kind="heartbeat">');
+});
+
 test('a fault is drawn where it lasts into the time shown', () => {
   const shown = sequenceChart(failedPlan, failedResult, failedEntries, { fromMs: 2100, toMs: 2200 });
   expect(shown).toContain('<rect class="fault on-lane"');

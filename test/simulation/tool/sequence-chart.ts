@@ -23,12 +23,16 @@ const leftMargin = 96;
 const topMargin = 64;
 const gapHeight = 34;
 /** Room for the bars of faults, right of the lanes. */
-const faultsWidth = 560;
+const faultsWidth = 380;
 /** More messages than this make no picture: those about nothing in particular are left out first. */
 const arrowsMax = 6000;
 const marginMs = 40;
 /** Windows nearer than this become one. */
 const joinMs = 100;
+/** Boxes that can be pointed at. */
+const boxHeightMin = 8;
+/** Boxes side by side on one lane; more lie over each other. */
+const columnsMax = 4;
 /** An attempt that never ended is shown for so long. */
 const openMs = 500;
 
@@ -155,7 +159,8 @@ ${crash === undefined ? '' : `<pre class="bad">${escaped(crash)}</pre>`}
   }
 
   #svg(body: string): string {
-    const width = leftMargin + this.#lanes.length * laneWidth + faultsWidth;
+    const room = body.includes('class="fault"') ? faultsWidth : 0;
+    const width = leftMargin + this.#lanes.length * laneWidth + room;
     return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${px(this.#height)}" font-size="11">
 <defs><marker id="head" markerWidth="7" markerHeight="7" refX="6" refY="3" orient="auto"><path d="M0 0L6 3L0 6z"/></marker></defs>
 ${body}
@@ -242,6 +247,7 @@ ${body}
     const boxes: string[] = [];
     // The proof last: it lies above the others.
     const attempts = attemptsOf(this.#result.history.keys);
+    const columns = columnsOf(attempts);
     const isLast = ({ id }: Attempt): number => (this.#proof.has(id) ? 1 : 0);
     for (const attempt of attempts.toSorted((a, b) => isLast(a) - isLast(b))) {
       const { id, client, invokedMs, returnedMs, bucket, key } = attempt;
@@ -250,12 +256,12 @@ ${body}
       if (window === undefined || !this.#lanes.includes(client)) continue;
       const isProof = this.#proof.has(id);
       const top = this.#y(Math.max(invokedMs, window.fromMs));
-      const bottom = this.#y(Math.min(endMs, window.toMs));
-      const x = this.#x(client);
+      const bottom = Math.max(top + boxHeightMin, this.#y(Math.min(endMs, window.toMs)));
+      const x = this.#x(client) + (columns.get(id) ?? 0) * 14;
       const title = `<title>${escaped(attemptTitle(attempt))}</title>`;
       boxes.push(
         `<g class="attempt${isProof ? ' proof' : ''}">${title}` +
-          `<rect x="${x - 6}" width="12" y="${px(top)}" height="${px(Math.max(3, bottom - top))}"/>` +
+          `<rect x="${x - 6}" width="12" y="${px(top)}" height="${px(bottom - top)}"/>` +
           (isProof
             ? `<text x="${x + 9}" y="${px(top + 9)}">${id} ${attempt.kind === 'write' ? `${attempt.action} ${escaped(attempt.value ?? '')}` : `read ${escaped(bucket)}/${escaped(key)}`}</text>`
             : '') +
@@ -298,7 +304,7 @@ ${body}
         ? `<circle class="open" cx="${px(x2)}" cy="${px(y2)}" r="3"/>`
         : '';
     return (
-      `<g class="message ${kind}${state}${isProof ? ' proof' : ''}"><title>${escaped(`${at} to ${peer}: ${text}`)}\n` +
+      `<g class="message ${text.startsWith('heartbeat ') ? 'heartbeat' : kind}${state}${isProof ? ' proof' : ''}"><title>${escaped(`${at} to ${peer}: ${text}`)}\n` +
       `${clock(sent.atMicros / 1000)} ms, ${end}</title>` +
       `<line x1="${x1}" y1="${px(y1)}" x2="${px(x2)}" y2="${px(y2)}"/>${cross}</g>`
     );
@@ -310,13 +316,18 @@ ${body}
       .filter(
         ({ kind, direction, at }) => direction === undefined && kind !== 'client' && this.#lanes.includes(at),
       )
-      .map(({ kind, at, atMicros, text, peer }) => {
+      .map(({ kind, at, atMicros, sinceMicros, text, peer }) => {
         const [x, y] = [this.#x(at), this.#y(atMicros / 1000)];
         const title = `<title>${escaped(`${at}${peer === undefined ? '' : ` and ${peer}`}, ${clock(atMicros / 1000)} ms, ${kind}: ${text}`)}</title>`;
         const label =
           kind === 'process'
             ? `<text x="${x + 8}" y="${px(y + 4)}">${escaped(text.replace(`${at} `, '').slice(0, 60))}</text>`
             : '';
+        if (sinceMicros !== undefined) {
+          const top = this.#y(sinceMicros / 1000);
+          const height = Math.max(boxHeightMin / 2, y - top);
+          return `<g class="mark ${kind}">${title}<rect x="${x - 3}" width="6" y="${px(top)}" height="${px(height)}"/></g>`;
+        }
         return `<g class="mark ${kind}">${title}<circle cx="${x}" cy="${px(y)}" r="${kind === 'process' ? 5 : 3}"/>${label}</g>`;
       })
       .join('\n');
@@ -330,7 +341,7 @@ ${body}
       .map(({ checker, message, atMs, bucket, key }, index) => {
         const y = px(this.#y(atMs));
         // One text can be read; the others are in the list above, and in their titles.
-        const text = index === 0 ? `${checker}, ${bucket}/${key}: ${message.slice(0, 160)}` : '';
+        const text = index === 0 ? `${checker}, ${bucket}/${key}` : '';
         return (
           `<g class="violation"><title>${escaped(message)}</title><line x1="${leftMargin - 6}" x2="${right}" y1="${y}" y2="${y}"/>` +
           `<text x="${leftMargin}" y="${y}" dy="-4">${escaped(text)}</text></g>`
@@ -387,6 +398,23 @@ function attemptsOf(keys: readonly KeyHistory[]): readonly Attempt[] {
   return keys.flatMap(({ attempts }) => attempts);
 }
 
+/** What a client does at the same time stands side by side: the column of each attempt, by its id. */
+function columnsOf(attempts: readonly Attempt[]): ReadonlyMap<number, number> {
+  const columns = new Map<number, number>();
+  const ends = new Map<string, number[]>();
+  for (const { id, client, invokedMs, returnedMs } of attempts.toSorted(
+    (a, b) => a.invokedMs - b.invokedMs,
+  )) {
+    const own = ends.get(client) ?? [];
+    ends.set(client, own);
+    const free = own.findIndex((end) => end <= invokedMs);
+    const column = free === -1 ? Math.min(own.length, columnsMax - 1) : free;
+    own[column] = Math.min(returnedMs, invokedMs + openMs);
+    columns.set(id, column);
+  }
+  return columns;
+}
+
 function attemptTitle(attempt: Attempt): string {
   const { id, client, node, bucket, key, level, invokedMs, returnedMs, outcome } = attempt;
   const what =
@@ -437,6 +465,7 @@ function escaped(text: string): string {
 const toggles = [
   ['client', 'calls of clients', true],
   ['frame', 'messages between nodes', true],
+  ['heartbeat', 'heartbeats', false],
   ['disk', 'disks', true],
   ['stream', 'streams', true],
   ['log', 'logs', false],
@@ -447,7 +476,7 @@ const toggles = [
   )
   .join(' ');
 
-/** Only for the boxes: without it everything but logs is shown. */
+/** Only for the boxes: without it everything is shown. */
 const script = `for (const box of document.querySelectorAll('input[data-kind]')) {
   const show = () => document.querySelectorAll('svg g.' + box.dataset.kind + ':not(.proof)')
     .forEach((g) => { g.style.display = box.checked ? '' : 'none'; });
@@ -469,6 +498,6 @@ line.lane{stroke:#9aa6b2;stroke-width:1.5}line.lane.client{stroke:#7a9cc6;stroke
 .attempt rect{fill:#cfe0f2;stroke:#3a6ea5}.attempt.proof rect{fill:#f9c9c5;stroke:#b3261e;stroke-width:2}
 .attempt.proof text{fill:#b3261e;font-weight:600;paint-order:stroke;stroke:#fff;stroke-width:3px}
 .fault{fill:#e2a33b}rect.fault.on-lane{opacity:.35}text.fault{fill:#7a4d00;paint-order:stroke;stroke:#fff;stroke-width:3px}
-.mark circle{fill:#66727f}.mark.process circle{fill:#7b3fa0}.mark.disk circle{fill:#2e8b57}.mark.log circle{fill:#c4ccd4}
+.mark circle{fill:#66727f}.mark.process circle{fill:#7b3fa0}.mark.disk circle{fill:#2e8b57}.mark.disk rect{fill:#2e8b57;opacity:.6}.message.heartbeat line{opacity:.35}.mark.log circle{fill:#c4ccd4}
 .mark.process text{fill:#7b3fa0;paint-order:stroke;stroke:#fff;stroke-width:3px}
 .violation line{stroke:#b3261e;stroke-width:2}.violation text{fill:#b3261e;font-weight:600;paint-order:stroke;stroke:#fff;stroke-width:4px}`;
