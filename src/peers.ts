@@ -32,6 +32,8 @@ export interface PeersDependencies {
 
 /** What is around the largest record in its frame. */
 const envelopeBytes = 64 * 1024;
+/** Bytes of one peer's background calls under way: nobody waits for them. */
+const backgroundBytesMax = 16 * 1024 * 1024;
 /** A suspect peer is asked only when nobody better is left: as if it were this much further away. */
 const suspectPenaltyMs = 60_000;
 /** A starting node waits for its peers so many heartbeat intervals: long for a greeting, and short for a cluster to start. */
@@ -43,9 +45,11 @@ export class Peers {
   readonly #witness = new StoreWitness();
   readonly #config: Config;
   readonly #links = new Map<NodeId, PeerLink>();
+  readonly #background = new Map<NodeId, PeerLink>();
   readonly #heartbeats = new Map<NodeId, Heartbeat>();
   readonly #detector: TimeoutLiveness;
   readonly #server: PeerServer;
+  readonly #backgroundServer: PeerServer;
   readonly #heartbeatServer: HeartbeatServer;
   #listener: Listener | undefined;
   readonly #joined = Promise.withResolvers<void>();
@@ -82,25 +86,28 @@ export class Peers {
     });
     for (const member of others) this.#connect(member);
     const isMember = (id: string): boolean => config.members.some((member) => member.id === id);
-    this.#server = new PeerServer(
-      {
-        env,
-        handler,
-        hello,
-        isMember,
-        layoutVersion,
-        setBack: (caller) => this.#witness.setBack(caller),
-        onGreeted: (node) => this.#isThere(node as NodeId),
-        onRefused: ({ node, reason }) =>
-          log.error({ peer: node }, `refused ${node || 'a caller'}: ${reason}`),
-        onMalformed: ({ node, message }) =>
-          log.error({ peer: node }, `cut off ${node ?? 'a caller'}: ${message}`),
-      },
-      {
-        bytesInFlightMax: config.peers.queueBytesMax,
-        replyBytesMax: config.peers.frameBytesMax - envelopeBytes,
-      },
-    );
+    const serverDependencies = {
+      env,
+      handler,
+      hello,
+      isMember,
+      layoutVersion,
+      setBack: (caller: Hello) => this.#witness.setBack(caller),
+      onGreeted: (node: string) => this.#isThere(node as NodeId),
+      onRefused: ({ node, reason }: { readonly node: string; readonly reason: string }) =>
+        log.error({ peer: node }, `refused ${node || 'a caller'}: ${reason}`),
+      onMalformed: ({ node, message }: { readonly node: string | undefined; readonly message: string }) =>
+        log.error({ peer: node }, `cut off ${node ?? 'a caller'}: ${message}`),
+    };
+    const replyBytesMax = config.peers.frameBytesMax - envelopeBytes;
+    this.#server = new PeerServer(serverDependencies, {
+      bytesInFlightMax: config.peers.queueBytesMax,
+      replyBytesMax,
+    });
+    this.#backgroundServer = new PeerServer(serverDependencies, {
+      bytesInFlightMax: Math.min(config.peers.queueBytesMax, backgroundBytesMax),
+      replyBytesMax,
+    });
     this.#heartbeatServer = new HeartbeatServer({
       env,
       hello,
@@ -116,10 +123,13 @@ export class Peers {
     const address = { host: this.#config.listen.host, port: self.peerPort };
     this.#listener = await this.#deps.network.listen(address, (channel, stream) => {
       if (channel === 'data') this.#server.accept(stream);
-      else this.#heartbeatServer.accept(stream);
+      else if (channel === 'background') this.#backgroundServer.accept(stream);
+      else if (channel === 'control') this.#heartbeatServer.accept(stream);
+      else stream.close();
     });
     this.#detector.start();
     for (const link of this.#links.values()) link.start();
+    for (const link of this.#background.values()) link.start();
     for (const node of this.#heartbeats.keys()) this.#awaited.add(node);
     const waitMs = joinIntervals * this.#config.heartbeat.intervalMs;
     this.#joinTimer = this.#deps.env.timers.after(waitMs, () => this.#join());
@@ -146,13 +156,22 @@ export class Peers {
     this.#detector.close();
     for (const heartbeat of this.#heartbeats.values()) heartbeat.close();
     for (const link of this.#links.values()) link.close();
+    for (const link of this.#background.values()) link.close();
     this.#server.close();
+    this.#backgroundServer.close();
     this.#heartbeatServer.close();
     await this.#listener?.close();
   }
 
   link(node: NodeId): PeerLink {
     const link = this.#links.get(node);
+    if (link === undefined) throw new Error(`assertion failed: ${node} is another member`);
+    return link;
+  }
+
+  /** Where calls go that no client waits for: hints, comparisons, what they repair. */
+  background(node: NodeId): PeerLink {
+    const link = this.#background.get(node);
     if (link === undefined) throw new Error(`assertion failed: ${node} is another member`);
     return link;
   }
@@ -175,8 +194,9 @@ export class Peers {
 
   /** Peer calls under way, in and out. */
   get callsInFlight(): number {
-    let calls = this.#server.callsInFlight;
+    let calls = this.#server.callsInFlight + this.#backgroundServer.callsInFlight;
     for (const link of this.#links.values()) calls += link.callsInFlight;
+    for (const link of this.#background.values()) calls += link.callsInFlight;
     return calls;
   }
 
@@ -194,6 +214,7 @@ export class Peers {
   /** One channel has found the peer, or the peer has found this node: the others need not wait their long pauses out. */
   #isThere(node: NodeId): void {
     this.#links.get(node)?.redial();
+    this.#background.get(node)?.redial();
     this.#heartbeats.get(node)?.redial();
   }
 
@@ -204,17 +225,24 @@ export class Peers {
     const onRefused = (reason: string): void => {
       log.error({ peer: member.id }, `${member.id} and this node do not talk: ${reason}`);
     };
-    const link = new PeerLink(
-      { network, env, hello, layoutVersion, onRefused, setBack: (peer) => this.#witness.setBack(peer) },
-      {
-        peer: member.id,
-        address,
-        backoffMsMin: peers.reconnectMs,
-        backoffMsMax: peers.reconnectMsMax,
-        queueBytesMax: peers.queueBytesMax,
-        callBytesMax: peers.frameBytesMax - envelopeBytes,
-      },
-    );
+    const dependencies = {
+      network,
+      env,
+      hello,
+      layoutVersion,
+      onRefused,
+      setBack: (peer: Hello) => this.#witness.setBack(peer),
+    };
+    const options = {
+      peer: member.id,
+      address,
+      backoffMsMin: peers.reconnectMs,
+      backoffMsMax: peers.reconnectMsMax,
+      queueBytesMax: peers.queueBytesMax,
+      callBytesMax: peers.frameBytesMax - envelopeBytes,
+    };
+    const link = new PeerLink(dependencies, options);
+    this.#background.set(member.id, new PeerLink(dependencies, { ...options, channel: 'background' }));
     link.onStateChange((state) => {
       if (state.kind === 'connected') {
         this.#detector.channelOpened(member.id, 'data');

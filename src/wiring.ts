@@ -130,12 +130,18 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     softwareVersion,
     generation: startedAtMicros,
     openedAtMark: store.identity.openedAtMark,
+    formerReplicaId: 0,
+    formerMark: 0,
   });
   // Peers call in only after everything is built, so the handler may name what is made further down.
   const handler: PeerCallHandler = {
     read: (call, _context, answer) => calls.read(call, answer),
     merge: (call, _context, answer) => calls.merge(call, answer),
     find: (call, _context, answer) => calls.find(call, answer),
+    keepHint: (_call, _context, answer) => answer(notHere('hints')),
+    readTree: (_call, _context, answer) => answer(notHere('trees')),
+    listLeaf: (_call, _context, answer) => answer(notHere('trees')),
+    endComparison: (_call, _context, answer) => answer(notHere('trees')),
     forwarded: (call, context, answer) => {
       if (!peers.hasJoined) {
         // It would make a dot. Nothing was done, so another replica is asked.
@@ -280,6 +286,10 @@ function layoutOf(config: Config): Layout {
     replication: config.cluster.replication,
     partitions: config.cluster.partitions,
   };
+}
+
+function notHere(what: string): ReplyBody {
+  return replicaError(ReplicaError_Kind.KIND_INVALID, `this release keeps no ${what} for others`);
 }
 
 function hintDelivery(answer: MergeAnswer): HintDelivery {

@@ -135,6 +135,8 @@ beforeAll(async () => {
     },
   };
   const topology: TopologyServiceImplementation = {
+    // Ends at once: not asked for here.
+    async *watchTopology() {},
     async getTopology() {
       const node = {
         datacenter: '',
@@ -146,6 +148,10 @@ beforeAll(async () => {
         upSince: undefined,
         weight: 1,
         peerAddress: '',
+        phi: 0,
+        lastHeartbeatAgo: undefined,
+        stateReason: '',
+        incarnation: 0,
       };
       return {
         topology: {
@@ -168,6 +174,9 @@ beforeAll(async () => {
     },
   };
   const diagnostic: DiagnosticServiceImplementation = {
+    async measureDivergence() {
+      throw new ServerError(Code.UNIMPLEMENTED, 'not asked for here');
+    },
     async inspectKey() {
       const red = version('red', { replica: 255, counter: 1 });
       return InspectKeyResponse.create({
@@ -408,6 +417,7 @@ test('put sends all it was given, with a request id, and prints the context', as
     expiry: { $case: 'ttl', value: { seconds: 1, nanos: 500_000_000 } },
     options: {
       strength: { $case: 'replicas', value: 2 },
+      handoff: 0,
       durability: Durability.DURABILITY_SYNC_ONE,
       requestId: new Uint8Array(Buffer.from('00112233445566778899aabbccddeeff', 'hex')),
     },

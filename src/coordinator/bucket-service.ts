@@ -10,6 +10,7 @@ import {
   type ListBucketsResponse,
   type Bucket as WireBucket,
 } from '../gen/kindred/v1/bucket.ts';
+import { Handoff } from '../gen/kindred/v1/types.ts';
 import { blindWriteMessage, durabilityMessage, durationOfMs, levelMessage } from '../rpc/conversion.ts';
 import { bucketPageSizeMax, checkBucketName, grouped, invalid } from '../rpc/limits.ts';
 import { type Service, service } from '../rpc/service.ts';
@@ -47,6 +48,7 @@ function bucketMessage(bucket: Bucket): WireBucket {
     replication: bucket.replication,
     defaultRead: levelMessage(bucket.readLevel),
     defaultWrite: levelMessage(bucket.writeLevel),
+    defaultHandoff: Handoff.HANDOFF_STRICT,
     defaultDurability: durabilityMessage(bucket.durability),
     conflictPolicy:
       bucket.conflictPolicy === 'siblings'

@@ -4,6 +4,7 @@ import { status } from '@grpc/grpc-js';
 import { dotText } from '../core/causality/dot.ts';
 import { isLive, mergeRecords, type VersionedRecord } from '../core/causality/record.ts';
 import type { VectorClock } from '../core/causality/vector-clock.ts';
+import { OperationError } from '../core/coordinator/failure.ts';
 import type { NodeId } from '../core/identity.ts';
 import { partitionOf, tokenOf } from '../core/ring/token.ts';
 import type { Env } from '../env/env.ts';
@@ -60,6 +61,14 @@ export function diagnosticService(dependencies: DiagnosticDependencies, limits: 
         merged: merged?.versions.map((version) => versionMessage(version, nowMicros, omitData)) ?? [],
         explanation: explain(views, merged, nowMicros),
       };
+    },
+    async measureDivergence() {
+      throw new OperationError({
+        kind: 'invalid',
+        reason: 'invalid-request',
+        field: 'bucket',
+        problem: 'this release does not compare replicas yet',
+      });
     },
     async getNodeStatus() {
       const { gauges, alarms } = snapshot();

@@ -60,7 +60,13 @@ export class PeerReplica implements ReplicaClient {
     timeoutMs: number,
     done: (answer: MergeAnswer) => void,
   ): void {
-    const value = { key: recordKey, record, origin: originOf[options.origin], sync: options.sync };
+    const value = {
+      key: recordKey,
+      record,
+      origin: originOf[options.origin],
+      sync: options.sync,
+      receiverMark: 0,
+    };
     this.#link.call({ $case: 'merge', value }, timeoutMs, (outcome) => {
       const reply = replyOf(outcome, 'merged');
       if (reply.kind === 'failed') return done(reply);
@@ -134,6 +140,7 @@ function reasonOf(kind: ReplicaError_Kind): ReplicaFailureReason {
       return 'storage-failed';
     case ReplicaError_Kind.KIND_RECORD_DAMAGED:
       return 'record-damaged';
+    case ReplicaError_Kind.KIND_OUTDATED:
     case ReplicaError_Kind.KIND_WRONG_LAYOUT:
     case ReplicaError_Kind.KIND_INVALID:
       return 'refused';

@@ -40,6 +40,7 @@ test('a bucket shows its effective settings', async () => {
     replication: 3,
     defaultRead: 5,
     defaultWrite: 5,
+    defaultHandoff: 1,
     defaultDurability: 3,
     conflictPolicy: 2,
     defaultBlindWrite: 1,
@@ -51,6 +52,7 @@ test('a bucket shows its effective settings', async () => {
   expect((await clients.buckets.getBucket({})).bucket?.name).toBe('default');
   expect((await clients.buckets.getBucket({ name: 'z' })).bucket).toMatchObject({
     defaultRead: 2,
+    defaultHandoff: 1,
     defaultDurability: 1,
     defaultBlindWrite: 3,
   });

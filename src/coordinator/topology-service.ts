@@ -8,7 +8,12 @@ import type { Placement } from '../core/ring/placement.ts';
 import { recordKeyOf } from '../core/ring/record-key.ts';
 import { virtualNodeCount, virtualNodeName } from '../core/ring/ring.ts';
 import { compareTokens, type Hash64, partitionOf, tokenOf, tokenText } from '../core/ring/token.ts';
-import { type Node, NodeState, TopologyServiceDefinition } from '../gen/kindred/v1/topology.ts';
+import {
+  type Node,
+  NodeState,
+  type Topology,
+  TopologyServiceDefinition,
+} from '../gen/kindred/v1/topology.ts';
 import type { Key } from '../gen/kindred/v1/types.ts';
 import { durationOfMs, timestampOf } from '../rpc/conversion.ts';
 import { checkBucketName, checkKey, invalid, type RequestLimits } from '../rpc/limits.ts';
@@ -60,16 +65,10 @@ export function topologyService(dependencies: TopologyDependencies, limits: Requ
   const { buckets, hash64, placementFor, viewOf } = dependencies;
   return service(TopologyServiceDefinition, {
     async getTopology({ includeTokens }) {
-      const layout = dependencies.layout();
-      const nodes = layout.members.map((member) => nodeMessage(member.id, dependencies, includeTokens));
-      return {
-        topology: {
-          clusterId: dependencies.clusterId,
-          epoch: layout.version,
-          hash: hashName,
-          nodes: nodes.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)),
-        },
-      };
+      return { topology: topologyMessage(dependencies, includeTokens) };
+    },
+    async watchTopology({ includeTokens }, call) {
+      await call.send({ topology: topologyMessage(dependencies, includeTokens) });
     },
     async locate({ key }) {
       const { bucket, recordKey } = namedKey(key, buckets, limits);
@@ -87,6 +86,17 @@ export function topologyService(dependencies: TopologyDependencies, limits: Requ
       };
     },
   });
+}
+
+function topologyMessage(dependencies: TopologyDependencies, includeTokens: boolean): Topology {
+  const layout = dependencies.layout();
+  const nodes = layout.members.map((member) => nodeMessage(member.id, dependencies, includeTokens));
+  return {
+    clusterId: dependencies.clusterId,
+    epoch: layout.version,
+    hash: hashName,
+    nodes: nodes.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)),
+  };
 }
 
 /** The bucket and record key that a request names, checked. */
@@ -126,6 +136,10 @@ export function nodeMessage(id: NodeId, dependencies: TopologyDependencies, incl
     upSince: view.upSinceMicros === undefined ? undefined : timestampOf(view.upSinceMicros),
     weight: member.weight,
     peerAddress: addresses.peer,
+    phi: 0,
+    lastHeartbeatAgo: undefined,
+    stateReason: '',
+    incarnation: 0,
   };
 }
 

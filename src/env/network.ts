@@ -3,8 +3,14 @@
  * network moves bytes and knows nothing of what they mean, so the simulator's network carries exactly what a socket would.
  */
 
-/** Two channels per peer, so that heartbeats never wait behind data. */
-export type PeerChannel = 'control' | 'data';
+/**
+ * Channels per peer, so that heartbeats never wait behind data, nor clients behind repairs: `control` carries heartbeats,
+ * `gossip` what nodes know of each other, `data` what clients wait for, `background` hints and anti-entropy.
+ */
+export type PeerChannel = 'control' | 'gossip' | 'data' | 'background';
+
+/** All of them. */
+export const peerChannels: readonly PeerChannel[] = ['control', 'gossip', 'data', 'background'];
 
 /** Why a stream or an address failed, for code that must tell the cases apart. */
 export type NetworkErrorCode =

@@ -19,6 +19,8 @@ function helloOf(nodeId: string, change: Partial<Hello> = {}): Hello {
     softwareVersion: '0.1.0',
     generation: 1,
     openedAtMark: 0,
+    formerReplicaId: 0,
+    formerMark: 0,
     ...change,
   };
 }
@@ -209,7 +211,15 @@ test('frames that make no sense end the stream, on both sides, and are counted',
     incoming = accepted;
     accepted.onFrame((frame) => {
       const { sequence } = HeartbeatRequest.decode(frame);
-      accepted.send(HeartbeatResponse.encode({ sequence, answeredAt: 1, hello: undefined }).finish());
+      accepted.send(
+        HeartbeatResponse.encode({
+          sequence,
+          answeredAt: 1,
+          hello: undefined,
+          storedMark: 0,
+          probed: [],
+        }).finish(),
+      );
     });
   });
   const heartbeat = ask(7501);
@@ -223,8 +233,10 @@ test('an answer to a heartbeat that was never sent says nothing', async () => {
   const { env, network, samples, ask } = world();
   await network.listen({ host, port: 7500 }, (_channel, stream) => {
     stream.onFrame(() => {
-      const hello = { accepted: true, refusal: '', self: helloOf('n2'), setBack: false };
-      stream.send(HeartbeatResponse.encode({ sequence: 77, answeredAt: 1, hello }).finish());
+      const hello = { accepted: true, refusal: '', self: helloOf('n2'), setBack: false, outdated: false };
+      stream.send(
+        HeartbeatResponse.encode({ sequence: 77, answeredAt: 1, hello, storedMark: 0, probed: [] }).finish(),
+      );
     });
   });
   ask(7500);

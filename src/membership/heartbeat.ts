@@ -160,7 +160,7 @@ export class Heartbeat {
     const sequence = ++this.#sequence;
     const sent = { sequence, monotonicMs: env.clock.monotonicMs(), wallMicros: env.clock.wallMicros() };
     this.#outstanding[sequence % outstandingMax] = sent;
-    const request = { sequence, sentAt: hybridMicros(), hello, storedMark: storedMark?.() ?? 0 };
+    const request = { sequence, sentAt: hybridMicros(), hello, storedMark: storedMark?.() ?? 0, probe: [] };
     const frame = HeartbeatRequest.encode(request).finish();
     // While the stream takes nothing, more heartbeats would only wait behind each other.
     if (this.#writable) this.#writable = this.#stream?.send(frame) ?? false;
@@ -341,7 +341,10 @@ export class HeartbeatServer {
                 refusal: refusal ?? '',
                 self: hello(),
                 setBack: setBack !== undefined,
+                outdated: false,
               },
+          storedMark: 0,
+          probed: [],
         }).finish(),
       );
       if (refusal !== undefined) {

@@ -120,7 +120,7 @@ export class TimeoutLiveness implements Liveness {
         heardMs: undefined,
         clockOffsetMicros: undefined,
         roundTripMs: undefined,
-        broken: { data: false, control: false },
+        broken: { data: false, control: false, background: false, gossip: false },
       });
     }
   }

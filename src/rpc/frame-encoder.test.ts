@@ -25,12 +25,33 @@ const callBody: fc.Arbitrary<CallBody> = fc.oneof(
     .record({
       key: bytes,
       record: bytes,
-      origin: fc.constantFrom(0 as const, 1 as const, 2 as const, 3 as const),
+      origin: fc.constantFrom(0 as const, 1 as const, 2 as const, 3 as const, 4 as const),
       sync: flag,
+      receiverMark: id,
     })
     .map((value) => ({ $case: 'merge' as const, value })),
   fc.record({ operation: bytes }).map((value) => ({ $case: 'forwarded' as const, value })),
   fc.record({ key: bytes, requestId: bytes }).map((value) => ({ $case: 'find' as const, value })),
+  fc
+    .record({ target: fc.string({ maxLength: 64 }), key: bytes, record: bytes, targetMark: id })
+    .map((value) => ({ $case: 'keepHint' as const, value })),
+  fc
+    .record({
+      replication: fc.nat({ max: 7 }),
+      level: fc.nat({ max: 3 }),
+      parents: fc.array(fc.nat({ max: 65_535 }), { maxLength: 50 }),
+    })
+    .map((value) => ({ $case: 'readTree' as const, value })),
+  fc
+    .record({
+      replication: fc.nat({ max: 7 }),
+      partition: fc.nat({ max: 65_535 }),
+      leaf: fc.nat({ max: 63 }),
+      after: bytes,
+      limit: fc.nat({ max: 10_000 }),
+    })
+    .map((value) => ({ $case: 'listLeaf' as const, value })),
+  fc.record({ replication: fc.nat({ max: 7 }) }).map((value) => ({ $case: 'endComparison' as const, value })),
 );
 const call: fc.Arbitrary<ReplicaCall> = fc.record({
   id,
@@ -55,6 +76,12 @@ const replyBody: fc.Arbitrary<ReplyBody> = fc.oneof(
   fc
     .record({ found: flag, dot: fc.option(dot, { nil: undefined }) })
     .map((value) => ({ $case: 'found' as const, value })),
+  fc.record({ stored: flag }).map((value) => ({ $case: 'hintKept' as const, value })),
+  fc.record({ ready: flag, hashes: bytes }).map((value) => ({ $case: 'treeHashes' as const, value })),
+  fc
+    .record({ entries: fc.array(fc.record({ key: bytes, digest: bytes }), { maxLength: 9 }), more: flag })
+    .map((value) => ({ $case: 'leafEntries' as const, value })),
+  fc.record({ storedMark: id }).map((value) => ({ $case: 'comparisonEnded' as const, value })),
 );
 const reply: fc.Arbitrary<ReplicaReply> = fc.record({
   id,

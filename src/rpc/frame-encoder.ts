@@ -7,10 +7,17 @@
 
 import { assert, unreachable } from '../core/assert.ts';
 import {
+  ComparisonEnded,
+  EndComparison,
   FoundWrite,
+  HintKept,
+  LeafEntries,
+  ListLeaf,
+  ReadTree,
   type ReplicaCall,
   ReplicaError,
   type ReplicaReply,
+  TreeHashes,
 } from '../gen/kindred/peer/v1/peer.ts';
 import { type CallBody, callBytes, type ReplyBody, replyBytes } from './frame-size.ts';
 
@@ -53,13 +60,23 @@ function callBodyBytes(call: CallBody): number {
     case 'read':
       return bytesBytes(call.value.key) + flagBytes(call.value.digestOnly);
     case 'merge': {
-      const { key, record, origin, sync } = call.value;
-      return bytesBytes(key) + bytesBytes(record) + numberBytes(origin) + flagBytes(sync);
+      const { key, record, origin, sync, receiverMark } = call.value;
+      const fields = bytesBytes(key) + bytesBytes(record) + numberBytes(origin) + flagBytes(sync);
+      return fields + fixedBytes(receiverMark);
     }
     case 'forwarded':
       return bytesBytes(call.value.operation);
     case 'find':
       return bytesBytes(call.value.key) + bytesBytes(call.value.requestId);
+    case 'keepHint': {
+      const { target, key, record, targetMark } = call.value;
+      return textBytes(target) + bytesBytes(key) + bytesBytes(record) + fixedBytes(targetMark);
+    }
+    // Rare and small, so they may be encoded twice.
+    case 'readTree':
+    case 'listLeaf':
+    case 'endComparison':
+      return encodedRareCall(call).byteLength;
     default:
       return unreachable(call);
   }
@@ -78,6 +95,7 @@ function writeCall(frame: Frame, call: CallBody, bodyBytes: number): void {
       frame.bytes(2, call.value.record);
       frame.number(3, call.value.origin);
       frame.flag(5, call.value.sync);
+      frame.fixed(6, call.value.receiverMark);
       break;
     case 'forwarded':
       frame.open(5, bodyBytes);
@@ -88,8 +106,39 @@ function writeCall(frame: Frame, call: CallBody, bodyBytes: number): void {
       frame.bytes(1, call.value.key);
       frame.bytes(2, call.value.requestId);
       break;
+    case 'keepHint':
+      frame.open(7, bodyBytes);
+      frame.bytes(1, new TextEncoder().encode(call.value.target));
+      frame.bytes(2, call.value.key);
+      frame.bytes(3, call.value.record);
+      frame.fixed(4, call.value.targetMark);
+      break;
+    case 'readTree':
+      frame.openWith(8, encodedRareCall(call));
+      break;
+    case 'listLeaf':
+      frame.openWith(9, encodedRareCall(call));
+      break;
+    case 'endComparison':
+      frame.openWith(10, encodedRareCall(call));
+      break;
     default:
       unreachable(call);
+  }
+}
+
+type RareCall = Extract<CallBody, { readonly $case: 'readTree' | 'listLeaf' | 'endComparison' }>;
+
+function encodedRareCall(call: RareCall): Uint8Array {
+  switch (call.$case) {
+    case 'readTree':
+      return ReadTree.encode(call.value).finish();
+    case 'listLeaf':
+      return ListLeaf.encode(call.value).finish();
+    case 'endComparison':
+      return EndComparison.encode(call.value).finish();
+    default:
+      return unreachable(call);
   }
 }
 
@@ -133,6 +182,30 @@ function writeReply(frame: Frame, id: number, reply: ReplyBody): void {
       frame.openWith(6, body);
       break;
     }
+    case 'hintKept': {
+      const body = HintKept.encode(reply.value).finish();
+      openReply(body.byteLength);
+      frame.openWith(7, body);
+      break;
+    }
+    case 'treeHashes': {
+      const body = TreeHashes.encode(reply.value).finish();
+      openReply(body.byteLength);
+      frame.openWith(8, body);
+      break;
+    }
+    case 'leafEntries': {
+      const body = LeafEntries.encode(reply.value).finish();
+      openReply(body.byteLength);
+      frame.openWith(9, body);
+      break;
+    }
+    case 'comparisonEnded': {
+      const body = ComparisonEnded.encode(reply.value).finish();
+      openReply(body.byteLength);
+      frame.openWith(10, body);
+      break;
+    }
     default:
       unreachable(reply);
   }
@@ -141,6 +214,15 @@ function writeReply(frame: Frame, id: number, reply: ReplyBody): void {
 /** Size of a varint field with a one-byte tag. Proto3 leaves out what has its default. */
 function numberBytes(value: number): number {
   return value === 0 ? 0 : 1 + varintBytes(value);
+}
+
+/** Size of a fixed64 field with a one-byte tag. */
+function fixedBytes(value: number): number {
+  return value === 0 ? 0 : 9;
+}
+
+function textBytes(value: string): number {
+  return value === '' ? 0 : bytesBytes(new TextEncoder().encode(value));
 }
 
 function flagBytes(value: boolean): number {
@@ -158,6 +240,7 @@ function varintBytes(value: number): number {
 }
 
 const varintType = 0;
+const fixed64Type = 1;
 const lengthType = 2;
 
 /** Bytes being written. Field numbers are below 16: a tag is one byte. */
@@ -180,6 +263,16 @@ class Frame {
     if (!value) return;
     this.#bytes[this.#at++] = (field << 3) | varintType;
     this.#bytes[this.#at++] = 1;
+  }
+
+  fixed(field: number, value: number): void {
+    if (value === 0) return;
+    assert(Number.isSafeInteger(value) && value > 0, 'numbers on the wire are integers from 0 below 2^53');
+    this.#bytes[this.#at++] = (field << 3) | fixed64Type;
+    const view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset + this.#at, 8);
+    view.setUint32(0, value % 2 ** 32, true);
+    view.setUint32(4, Math.floor(value / 2 ** 32), true);
+    this.#at += 8;
   }
 
   bytes(field: number, value: Uint8Array): void {

@@ -9,7 +9,10 @@ test('the size of a call is never underestimated, and at most by 64 bytes overes
   const calls: CallBody[] = [
     { $case: 'read', value: { key, digestOnly: true } },
     { $case: 'read', value: { key: new Uint8Array(0), digestOnly: false } },
-    { $case: 'merge', value: { key, record: new Uint8Array(3_000_000), origin: 3, sync: true } },
+    {
+      $case: 'merge',
+      value: { key, record: new Uint8Array(3_000_000), origin: 3, sync: true, receiverMark: id },
+    },
     { $case: 'forwarded', value: { operation: new Uint8Array(20_000) } },
     { $case: 'find', value: { key, requestId: new Uint8Array(16) } },
   ];

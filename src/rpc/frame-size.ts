@@ -22,6 +22,16 @@ export function callBytes(call: CallBody): number {
       return envelopeBytes + call.value.key.byteLength;
     case 'merge':
       return envelopeBytes + call.value.key.byteLength + call.value.record.byteLength;
+    case 'keepHint': {
+      const { target, key, record } = call.value;
+      return envelopeBytes + target.length * 3 + key.byteLength + record.byteLength;
+    }
+    case 'readTree':
+      return envelopeBytes + call.value.parents.length * 5;
+    case 'listLeaf':
+      return envelopeBytes + call.value.after.byteLength;
+    case 'endComparison':
+      return envelopeBytes;
     case 'forwarded':
       return envelopeBytes + call.value.operation.byteLength;
     case 'find':
@@ -45,6 +55,16 @@ export function replyBytes(reply: ReplyBody): number {
       return envelopeBytes + reply.value.message.length * 3;
     case 'found':
       return envelopeBytes * 2;
+    case 'hintKept':
+    case 'comparisonEnded':
+      return envelopeBytes;
+    case 'treeHashes':
+      return envelopeBytes + reply.value.hashes.byteLength;
+    case 'leafEntries': {
+      let bytes = envelopeBytes;
+      for (const { key, digest } of reply.value.entries) bytes += key.byteLength + digest.byteLength + 16;
+      return bytes;
+    }
     default:
       return unreachable(reply);
   }

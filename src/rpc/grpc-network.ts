@@ -19,6 +19,7 @@ import {
   type Network,
   NetworkError,
   type PeerChannel,
+  peerChannels,
 } from '../env/network.ts';
 
 /** Limits of the real network. */
@@ -72,7 +73,7 @@ export class GrpcNetwork implements Network {
       'grpc.max_concurrent_streams': this.#options.streamsPerConnectionMax,
     });
     const accepted = new Set<GrpcFrameStream>();
-    for (const channel of ['data', 'control'] as const) {
+    for (const channel of peerChannels) {
       const path = methodPaths[channel];
       server.register(
         path,
@@ -179,7 +180,9 @@ type Call = grpc.ClientDuplexStream<Uint8Array, Buffer> | grpc.ServerDuplexStrea
 /** The names on the wire: they may not change. */
 const methodPaths: Readonly<Record<PeerChannel, string>> = {
   data: '/kindred.peer.v1.ReplicaService/Exchange',
+  background: '/kindred.peer.v1.BackgroundService/Exchange',
   control: '/kindred.peer.v1.MembershipService/Heartbeat',
+  gossip: '/kindred.peer.v1.MembershipService/Gossip',
 };
 
 /** Behind each frame on the wire, little-endian. */

@@ -94,6 +94,8 @@ export interface PeerLinkOptions {
   /** Node id that must answer at the address. */
   readonly peer: string;
   readonly address: { readonly host: string; readonly port: number };
+  /** Default `data`. `background`: for calls that no client waits for. */
+  readonly channel?: 'data' | 'background';
   /** First reconnection comes after up to this. Default 100 ms. */
   readonly backoffMsMin?: number;
   /** And later ones after up to this. Default 5 s: longer costs time after a peer returns, shorter knocks more often. */
@@ -208,6 +210,7 @@ export class PeerLink {
     this.#options = {
       backoffMsMin: 100,
       backoffMsMax: 5_000,
+      channel: 'data',
       refusedRetryMs: 5_000,
       helloTimeoutMs: 3_000,
       silentMsMax: 5_000,
@@ -515,7 +518,7 @@ export class PeerLink {
   }
 
   #dial(): void {
-    const stream = this.#network.dial(this.#options.address, 'data');
+    const stream = this.#network.dial(this.#options.address, this.#options.channel);
     const timer = this.#env.timers.after(this.#options.helloTimeoutMs, () => {
       this.#abandon(
         stream,

@@ -7,13 +7,17 @@ import { assert, unreachable } from '../core/assert.ts';
 import type { Env, Timer } from '../env/env.ts';
 import type { FrameStream } from '../env/network.ts';
 import {
+  type EndComparison,
   ExchangeRequest,
   ExchangeResponse,
   type FindWrite,
   type ForwardedOperation,
   type Hello,
+  type KeepHint,
+  type ListLeaf,
   type MergeRecord,
   type ReadRecord,
+  type ReadTree,
   type ReplicaCall,
   ReplicaError_Kind,
   type ReplicaReply,
@@ -42,6 +46,10 @@ export interface PeerCallHandler {
   merge(call: MergeRecord, context: CallContext, answer: Answer): void;
   forwarded(call: ForwardedOperation, context: CallContext, answer: Answer): void;
   find(call: FindWrite, context: CallContext, answer: Answer): void;
+  keepHint(call: KeepHint, context: CallContext, answer: Answer): void;
+  readTree(call: ReadTree, context: CallContext, answer: Answer): void;
+  listLeaf(call: ListLeaf, context: CallContext, answer: Answer): void;
+  endComparison(call: EndComparison, context: CallContext, answer: Answer): void;
 }
 
 /** What the incoming side has done since it was made. Read only. */
@@ -320,7 +328,7 @@ class IncomingStream {
     const refusal = this.#owner.greet(this, hello);
     const accepted = refusal === undefined && hello !== undefined;
     const self = this.#dependencies.hello();
-    const answer = { accepted, refusal: refusal ?? '', self, setBack: false };
+    const answer = { accepted, refusal: refusal ?? '', self, setBack: false, outdated: false };
     this.#send(ExchangeResponse.encode({ replies: [], hello: answer }).finish());
     if (!accepted) {
       this.close();
@@ -390,6 +398,18 @@ class IncomingStream {
         break;
       case 'find':
         handler.find(call.value, context, answer);
+        break;
+      case 'keepHint':
+        handler.keepHint(call.value, context, answer);
+        break;
+      case 'readTree':
+        handler.readTree(call.value, context, answer);
+        break;
+      case 'listLeaf':
+        handler.listLeaf(call.value, context, answer);
+        break;
+      case 'endComparison':
+        handler.endComparison(call.value, context, answer);
         break;
       default:
         unreachable(call);

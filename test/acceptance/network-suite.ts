@@ -7,13 +7,17 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Env } from '../../src/env/env.ts';
 import type { FrameStream, Listener, Network, NetworkError, PeerChannel } from '../../src/env/network.ts';
 import {
+  type EndComparison,
   ExchangeRequest,
   ExchangeResponse,
   type FindWrite,
   type ForwardedOperation,
   type Hello,
+  type KeepHint,
+  type ListLeaf,
   type MergeRecord,
   type ReadRecord,
+  type ReadTree,
   ReplicaError_Kind,
 } from '../../src/gen/kindred/peer/v1/peer.ts';
 import type { CallBody, ReplyBody } from '../../src/rpc/frame-size.ts';
@@ -248,6 +252,8 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
       softwareVersion: '0.1.0',
       generation: 1,
       openedAtMark: 0,
+      formerReplicaId: 0,
+      formerMark: 0,
       ...change,
     };
   }
@@ -280,6 +286,30 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
       this.#take({ $case: 'find', value }, context, answer, {
         $case: 'found',
         value: { found: false, dot: undefined },
+      });
+    }
+    keepHint(value: KeepHint, context: CallContext, answer: Answer): void {
+      this.#take({ $case: 'keepHint', value }, context, answer, {
+        $case: 'hintKept',
+        value: { stored: true },
+      });
+    }
+    readTree(value: ReadTree, context: CallContext, answer: Answer): void {
+      this.#take({ $case: 'readTree', value }, context, answer, {
+        $case: 'treeHashes',
+        value: { ready: true, hashes: new Uint8Array(8 * value.parents.length) },
+      });
+    }
+    listLeaf(value: ListLeaf, context: CallContext, answer: Answer): void {
+      this.#take({ $case: 'listLeaf', value }, context, answer, {
+        $case: 'leafEntries',
+        value: { entries: [{ key: value.after.slice(), digest: new Uint8Array(8) }], more: false },
+      });
+    }
+    endComparison(value: EndComparison, context: CallContext, answer: Answer): void {
+      this.#take({ $case: 'endComparison', value }, context, answer, {
+        $case: 'comparisonEnded',
+        value: { storedMark: 7 },
       });
     }
     #take(call: CallBody, context: CallContext, answer: Answer, reply: ReplyBody): void {
@@ -336,7 +366,13 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
   });
   const merge = (bytes: number): CallBody => ({
     $case: 'merge',
-    value: { key: new Uint8Array([1]), record: new Uint8Array(bytes), origin: 1, sync: true },
+    value: {
+      key: new Uint8Array([1]),
+      record: new Uint8Array(bytes),
+      origin: 1,
+      sync: true,
+      receiverMark: 0,
+    },
   });
 
   describe(`${name}: links`, () => {
@@ -539,7 +575,7 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
         stream.send(
           ExchangeResponse.encode({
             replies: [],
-            hello: { accepted: true, refusal: '', self: helloOf('n2'), setBack: false },
+            hello: { accepted: true, refusal: '', self: helloOf('n2'), setBack: false, outdated: false },
           }).finish(),
         );
       });
@@ -580,7 +616,7 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
         stream.send(
           ExchangeResponse.encode({
             replies: [],
-            hello: { accepted: true, refusal: '', self: helloOf('n2'), setBack: false },
+            hello: { accepted: true, refusal: '', self: helloOf('n2'), setBack: false, outdated: false },
           }).finish(),
         );
       });
@@ -816,7 +852,7 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
             stream.send(
               ExchangeResponse.encode({
                 replies: [],
-                hello: { accepted: true, refusal: '', self: helloOf('n2'), setBack: false },
+                hello: { accepted: true, refusal: '', self: helloOf('n2'), setBack: false, outdated: false },
               }).finish(),
             );
         });

@@ -37,6 +37,8 @@ function watch(port: number): { link: PeerLink; liveness: TimeoutLiveness } {
     softwareVersion: '0.1.0',
     generation: 1,
     openedAtMark: 0,
+    formerReplicaId: 0,
+    formerMark: 0,
   });
   const address = { host: '127.0.0.1', port };
   const liveness = new TimeoutLiveness({ env }, { self: 'n1', peers: ['n2'] });

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { RarePath } from '../../src/env/rare-path.ts';
 import { systemEnv } from '../../src/env/system-env.ts';
 import type { GetRequest, Operation } from '../../src/gen/kindred/v1/kv.ts';
-import { ConsistencyLevel, Durability } from '../../src/gen/kindred/v1/types.ts';
+import { ConsistencyLevel, Durability, Handoff } from '../../src/gen/kindred/v1/types.ts';
 import type { Clients } from '../support/client-port.ts';
 import { startLocalNodes } from '../support/local-nodes.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
@@ -91,6 +91,7 @@ test('writes count once and are read back, whatever rare paths are taken', async
                 expiry: undefined,
                 options: {
                   strength: undefined,
+                  handoff: Handoff.HANDOFF_UNSPECIFIED,
                   durability: Durability.DURABILITY_UNSPECIFIED,
                   requestId: Buffer.alloc(16, index * rounds + round),
                 },

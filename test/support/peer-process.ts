@@ -16,13 +16,24 @@ const hello = (): Hello => ({
   softwareVersion: '0.1.0',
   generation: 1,
   openedAtMark: 0,
+  formerReplicaId: 0,
+  formerMark: 0,
 });
 const isMember = (node: string): boolean => node === 'n1';
 // Takes every call and answers none.
 const keep = (): void => {};
 const data = new PeerServer({
   env,
-  handler: { read: keep, merge: keep, forwarded: keep, find: keep },
+  handler: {
+    read: keep,
+    merge: keep,
+    forwarded: keep,
+    find: keep,
+    keepHint: keep,
+    readTree: keep,
+    listLeaf: keep,
+    endComparison: keep,
+  },
   hello,
   isMember,
   layoutVersion: () => 1,

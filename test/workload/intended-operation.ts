@@ -13,6 +13,7 @@ import type {
 import {
   ConflictMode,
   Durability,
+  Handoff,
   type Key,
   type ReadOptions,
   type WriteOptions,
@@ -109,6 +110,7 @@ export function writeOptionsMessage(
 ): WriteOptions {
   return {
     strength: strengthMessage(write.level, write.levelForm),
+    handoff: Handoff.HANDOFF_UNSPECIFIED,
     durability: write.durabilityNamed
       ? durabilityMessage(write.durability)
       : Durability.DURABILITY_UNSPECIFIED,

@@ -5,6 +5,8 @@ import type { PeerChannel } from '../../../src/env/network.ts';
 import {
   ExchangeRequest,
   ExchangeResponse,
+  GossipRequest,
+  GossipResponse,
   HeartbeatRequest,
   HeartbeatResponse,
   Origin,
@@ -47,7 +49,8 @@ export class FrameNames {
 
   #nameOf(frame: Uint8Array, direction: 'request' | 'reply'): FrameName {
     try {
-      if (this.#channel === 'data')
+      if (this.#channel === 'gossip') return this.#gossip(frame, direction);
+      if (this.#channel === 'data' || this.#channel === 'background')
         return direction === 'request' ? this.#calls(frame) : this.#replies(frame);
       if (direction === 'request') {
         const { sequence, hello } = HeartbeatRequest.decode(frame);
@@ -58,6 +61,17 @@ export class FrameNames {
     } catch {
       return { text: `${frame.byteLength} bytes that do not decode`, keys: [] };
     }
+  }
+
+  #gossip(frame: Uint8Array, direction: 'request' | 'reply'): FrameName {
+    if (direction === 'request') {
+      const { digests, deltas } = GossipRequest.decode(frame);
+      const text = `gossip: ${digests?.members.length ?? 0} digests, ${deltas?.members.length ?? 0} deltas`;
+      return { text, keys: [] };
+    }
+    const { deltas, wanted } = GossipResponse.decode(frame);
+    const text = `gossip answered: ${deltas?.members.length ?? 0} deltas, ${wanted?.members.length ?? 0} wanted`;
+    return { text, keys: [] };
   }
 
   #calls(frame: Uint8Array): FrameName {
@@ -119,6 +133,14 @@ function verbOf(call: ReplicaCall['call']): string {
       return `forward ${Operation.decode(call.value.operation).op?.$case ?? 'nothing'}`;
     case 'find':
       return 'find write';
+    case 'keepHint':
+      return `keep hint for ${call.value.target} of`;
+    case 'readTree':
+      return `read tree level ${call.value.level} of ${call.value.parents.length} parents`;
+    case 'listLeaf':
+      return `list leaf ${call.value.partition}/${call.value.leaf}`;
+    case 'endComparison':
+      return 'end comparison';
     case undefined:
       return 'unknown call';
   }
@@ -130,6 +152,7 @@ function keyOf(call: ReplicaCall['call']): string | undefined {
     const key = Operation.decode(call.value.operation).op?.value.key;
     return key === undefined ? undefined : `${key.bucket === '' ? 'default' : key.bucket}/${utf8(key.key)}`;
   }
+  if (!('key' in call.value)) return undefined;
   const name = readRecordKey(call.value.key);
   return name === undefined ? undefined : `${name.bucket}/${utf8(name.key)}`;
 }
@@ -147,6 +170,14 @@ function resultOf(reply: ReplicaReply['reply']): string {
       return `error ${reply.value.kind} (${reply.value.message}) for`;
     case 'found':
       return reply.value.found ? 'found write of' : 'no such write of';
+    case 'hintKept':
+      return reply.value.stored ? 'hint kept of' : 'no room for a hint of';
+    case 'treeHashes':
+      return reply.value.ready ? `${reply.value.hashes.length / 8} tree hashes` : 'trees not ready';
+    case 'leafEntries':
+      return `${reply.value.entries.length} leaf entries`;
+    case 'comparisonEnded':
+      return 'comparison ended';
     case undefined:
       return 'unknown reply';
   }

@@ -387,7 +387,7 @@ test('the trace names what is in each frame, and both ends of its way', async ()
   const key = recordKeyOf('default', new TextEncoder().encode('k1'));
   const merge = {
     $case: 'merge' as const,
-    value: { key, record: new Uint8Array(9), origin: Origin.ORIGIN_WRITE, sync: true },
+    value: { key, record: new Uint8Array(9), origin: Origin.ORIGIN_WRITE, sync: true, receiverMark: 0 },
   };
   const read = { $case: 'read' as const, value: { key, digestOnly: true } };
   const calls: ReplicaCall[] = [

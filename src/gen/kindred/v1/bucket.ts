@@ -18,6 +18,9 @@ import {
   Durability,
   durabilityFromJSON,
   durabilityToJSON,
+  Handoff,
+  handoffFromJSON,
+  handoffToJSON,
 } from "./types.ts";
 
 export const protobufPackage = "kindred.v1";
@@ -92,6 +95,8 @@ export interface Bucket {
   defaultRead: ConsistencyLevel;
   /** The level of writes that name none. Default: QUORUM. */
   defaultWrite: ConsistencyLevel;
+  /** Whether writes that do not say count nodes that stand in for replicas. Default: STRICT. */
+  defaultHandoff: Handoff;
   /** The durability of writes that name none. Default: SYNC_QUORUM. */
   defaultDurability: Durability;
   /** What becomes of versions that raced. Default: SIBLINGS. */
@@ -147,6 +152,7 @@ function createBaseBucket(): Bucket {
     replication: 0,
     defaultRead: 0,
     defaultWrite: 0,
+    defaultHandoff: 0,
     defaultDurability: 0,
     conflictPolicy: 0,
     defaultBlindWrite: 0,
@@ -170,6 +176,9 @@ export const Bucket: MessageFns<Bucket> = {
     }
     if (message.defaultWrite !== 0) {
       writer.uint32(40).int32(message.defaultWrite);
+    }
+    if (message.defaultHandoff !== 0) {
+      writer.uint32(48).int32(message.defaultHandoff);
     }
     if (message.defaultDurability !== 0) {
       writer.uint32(56).int32(message.defaultDurability);
@@ -238,6 +247,14 @@ export const Bucket: MessageFns<Bucket> = {
             }
 
             message.defaultWrite = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.defaultHandoff = reader.int32() as any;
             continue;
           }
           case 7: {
@@ -322,6 +339,11 @@ export const Bucket: MessageFns<Bucket> = {
         : isSet(object.default_write)
         ? consistencyLevelFromJSON(object.default_write)
         : 0,
+      defaultHandoff: isSet(object.defaultHandoff)
+        ? handoffFromJSON(object.defaultHandoff)
+        : isSet(object.default_handoff)
+        ? handoffFromJSON(object.default_handoff)
+        : 0,
       defaultDurability: isSet(object.defaultDurability)
         ? durabilityFromJSON(object.defaultDurability)
         : isSet(object.default_durability)
@@ -374,6 +396,9 @@ export const Bucket: MessageFns<Bucket> = {
     if (message.defaultWrite !== 0) {
       obj.defaultWrite = consistencyLevelToJSON(message.defaultWrite);
     }
+    if (message.defaultHandoff !== 0) {
+      obj.defaultHandoff = handoffToJSON(message.defaultHandoff);
+    }
     if (message.defaultDurability !== 0) {
       obj.defaultDurability = durabilityToJSON(message.defaultDurability);
     }
@@ -407,6 +432,7 @@ export const Bucket: MessageFns<Bucket> = {
     message.replication = object.replication ?? 0;
     message.defaultRead = object.defaultRead ?? 0;
     message.defaultWrite = object.defaultWrite ?? 0;
+    message.defaultHandoff = object.defaultHandoff ?? 0;
     message.defaultDurability = object.defaultDurability ?? 0;
     message.conflictPolicy = object.conflictPolicy ?? 0;
     message.defaultBlindWrite = object.defaultBlindWrite ?? 0;

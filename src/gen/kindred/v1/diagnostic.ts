@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
+import { Duration } from "../../google/protobuf/duration.ts";
 import { Node, NodeState, nodeStateFromJSON, nodeStateToJSON } from "./topology.ts";
 import { ItemStatus, Key, Version } from "./types.ts";
 
@@ -75,6 +76,26 @@ export interface GetNodeStatusResponse {
 export interface GetNodeStatusResponse_GaugesEntry {
   key: string;
   value: number;
+}
+
+/** Asks how far the replicas differ. */
+export interface MeasureDivergenceRequest {
+  /** Only keys of this bucket. Empty: of all. */
+  bucket: string;
+  /** How many keys to draw: up to 10,000. 0: 1,000. */
+  sampleKeys: number;
+}
+
+/** How far the replicas differ. */
+export interface MeasureDivergenceResponse {
+  /** How many keys were compared on all their replicas; less than asked for where the node holds less. */
+  sampled: number;
+  /** Of those, on how many the replicas held different things. */
+  divergent: number;
+  /** How many keys could not be compared, because a replica gave no answer. */
+  unknown: number;
+  /** The age of the oldest write that a replica lacked. Unset: none. */
+  oldestDivergence: Duration | undefined;
 }
 
 function createBaseInspectKeyRequest(): InspectKeyRequest {
@@ -741,6 +762,218 @@ export const GetNodeStatusResponse_GaugesEntry: MessageFns<GetNodeStatusResponse
   },
 };
 
+function createBaseMeasureDivergenceRequest(): MeasureDivergenceRequest {
+  return { bucket: "", sampleKeys: 0 };
+}
+
+export const MeasureDivergenceRequest: MessageFns<MeasureDivergenceRequest> = {
+  encode(message: MeasureDivergenceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bucket !== "") {
+      writer.uint32(10).string(message.bucket);
+    }
+    if (message.sampleKeys !== 0) {
+      writer.uint32(16).uint32(message.sampleKeys);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MeasureDivergenceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMeasureDivergenceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.bucket = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sampleKeys = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MeasureDivergenceRequest {
+    return {
+      bucket: isSet(object.bucket) ? globalThis.String(object.bucket) : "",
+      sampleKeys: isSet(object.sampleKeys)
+        ? globalThis.Number(object.sampleKeys)
+        : isSet(object.sample_keys)
+        ? globalThis.Number(object.sample_keys)
+        : 0,
+    };
+  },
+
+  toJSON(message: MeasureDivergenceRequest): unknown {
+    const obj: any = {};
+    if (message.bucket !== "") {
+      obj.bucket = message.bucket;
+    }
+    if (message.sampleKeys !== 0) {
+      obj.sampleKeys = Math.round(message.sampleKeys);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MeasureDivergenceRequest>): MeasureDivergenceRequest {
+    return MeasureDivergenceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MeasureDivergenceRequest>): MeasureDivergenceRequest {
+    const message = createBaseMeasureDivergenceRequest();
+    message.bucket = object.bucket ?? "";
+    message.sampleKeys = object.sampleKeys ?? 0;
+    return message;
+  },
+};
+
+function createBaseMeasureDivergenceResponse(): MeasureDivergenceResponse {
+  return { sampled: 0, divergent: 0, unknown: 0, oldestDivergence: undefined };
+}
+
+export const MeasureDivergenceResponse: MessageFns<MeasureDivergenceResponse> = {
+  encode(message: MeasureDivergenceResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sampled !== 0) {
+      writer.uint32(8).uint32(message.sampled);
+    }
+    if (message.divergent !== 0) {
+      writer.uint32(16).uint32(message.divergent);
+    }
+    if (message.unknown !== 0) {
+      writer.uint32(24).uint32(message.unknown);
+    }
+    if (message.oldestDivergence !== undefined) {
+      Duration.encode(message.oldestDivergence, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MeasureDivergenceResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMeasureDivergenceResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sampled = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.divergent = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.unknown = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.oldestDivergence = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MeasureDivergenceResponse {
+    return {
+      sampled: isSet(object.sampled) ? globalThis.Number(object.sampled) : 0,
+      divergent: isSet(object.divergent) ? globalThis.Number(object.divergent) : 0,
+      unknown: isSet(object.unknown) ? globalThis.Number(object.unknown) : 0,
+      oldestDivergence: isSet(object.oldestDivergence)
+        ? Duration.fromJSON(object.oldestDivergence)
+        : isSet(object.oldest_divergence)
+        ? Duration.fromJSON(object.oldest_divergence)
+        : undefined,
+    };
+  },
+
+  toJSON(message: MeasureDivergenceResponse): unknown {
+    const obj: any = {};
+    if (message.sampled !== 0) {
+      obj.sampled = Math.round(message.sampled);
+    }
+    if (message.divergent !== 0) {
+      obj.divergent = Math.round(message.divergent);
+    }
+    if (message.unknown !== 0) {
+      obj.unknown = Math.round(message.unknown);
+    }
+    if (message.oldestDivergence !== undefined) {
+      obj.oldestDivergence = Duration.toJSON(message.oldestDivergence);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MeasureDivergenceResponse>): MeasureDivergenceResponse {
+    return MeasureDivergenceResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MeasureDivergenceResponse>): MeasureDivergenceResponse {
+    const message = createBaseMeasureDivergenceResponse();
+    message.sampled = object.sampled ?? 0;
+    message.divergent = object.divergent ?? 0;
+    message.unknown = object.unknown ?? 0;
+    message.oldestDivergence = (object.oldestDivergence !== undefined && object.oldestDivergence !== null)
+      ? Duration.fromPartial(object.oldestDivergence)
+      : undefined;
+    return message;
+  },
+};
+
 /** Shows what the replicas of a key hold, and how a node is doing. Changes nothing, repairs nothing. */
 export type DiagnosticServiceDefinition = typeof DiagnosticServiceDefinition;
 export const DiagnosticServiceDefinition = {
@@ -765,6 +998,15 @@ export const DiagnosticServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Draws keys at random among those that the answering node holds, and tells on how many the replicas differ now. */
+    measureDivergence: {
+      name: "MeasureDivergence",
+      requestType: MeasureDivergenceRequest as typeof MeasureDivergenceRequest,
+      requestStream: false,
+      responseType: MeasureDivergenceResponse as typeof MeasureDivergenceResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -779,6 +1021,11 @@ export interface DiagnosticServiceImplementation<CallContextExt = {}> {
     request: GetNodeStatusRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<GetNodeStatusResponse>>;
+  /** Draws keys at random among those that the answering node holds, and tells on how many the replicas differ now. */
+  measureDivergence(
+    request: MeasureDivergenceRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<MeasureDivergenceResponse>>;
 }
 
 export interface DiagnosticServiceClient<CallOptionsExt = {}> {
@@ -792,6 +1039,11 @@ export interface DiagnosticServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<GetNodeStatusRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<GetNodeStatusResponse>;
+  /** Draws keys at random among those that the answering node holds, and tells on how many the replicas differ now. */
+  measureDivergence(
+    request: DeepPartial<MeasureDivergenceRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<MeasureDivergenceResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;

@@ -94,6 +94,12 @@ export interface Node {
   /** Whether it answers the answering node. */
   state: NodeState;
   /**
+   * How suspicious its silence is: -log10 of the chance that it is still to be heard, by the times between its signs of
+   * life (phi accrual). From 5 on it is SUSPECT, from 8 on it may be FAILED. 0 for the answering node, and for nodes
+   * that it does not listen to itself. At most 1,000.
+   */
+  phi: number;
+  /**
    * Its virtual nodes: ring tokens in ascending order, 16 lower-case hexadecimal digits each (64 bits
    * do not fit a JavaScript number). Filled only on request.
    */
@@ -117,6 +123,14 @@ export interface Node {
   weight: number;
   /** Where other nodes reach it (gRPC): "host:port". Clients have no business there. */
   peerAddress: string;
+  /** How long ago the answering node last heard from it directly. Unset: never, or it is the answering node. */
+  lastHeartbeatAgo:
+    | Duration
+    | undefined;
+  /** Why it is in its state, in a sentence for people. Empty for the answering node. */
+  stateReason: string;
+  /** Grows whenever the node refutes that it is suspected; what is said of an older one does not count. */
+  incarnation: number;
 }
 
 /** The cluster. */
@@ -142,6 +156,18 @@ export interface GetTopologyRequest {
 
 /** The cluster. */
 export interface GetTopologyResponse {
+  /** The cluster. */
+  topology: Topology | undefined;
+}
+
+/** Asks to be told of the cluster, now and whenever it changes. */
+export interface WatchTopologyRequest {
+  /** Fill Node.tokens. Default: false. */
+  includeTokens: boolean;
+}
+
+/** The cluster at a moment. */
+export interface WatchTopologyResponse {
   /** The cluster. */
   topology: Topology | undefined;
 }
@@ -182,6 +208,7 @@ function createBaseNode(): Node {
     datacenter: "",
     zone: "",
     state: 0,
+    phi: 0,
     tokens: [],
     ownedFraction: 0,
     clockSkew: undefined,
@@ -189,6 +216,9 @@ function createBaseNode(): Node {
     upSince: undefined,
     weight: 0,
     peerAddress: "",
+    lastHeartbeatAgo: undefined,
+    stateReason: "",
+    incarnation: 0,
   };
 }
 
@@ -208,6 +238,9 @@ export const Node: MessageFns<Node> = {
     }
     if (message.state !== 0) {
       writer.uint32(40).int32(message.state);
+    }
+    if (message.phi !== 0) {
+      writer.uint32(49).double(message.phi);
     }
     for (const v of message.tokens) {
       writer.uint32(58).string(v!);
@@ -229,6 +262,15 @@ export const Node: MessageFns<Node> = {
     }
     if (message.peerAddress !== "") {
       writer.uint32(106).string(message.peerAddress);
+    }
+    if (message.lastHeartbeatAgo !== undefined) {
+      Duration.encode(message.lastHeartbeatAgo, writer.uint32(114).fork()).join();
+    }
+    if (message.stateReason !== "") {
+      writer.uint32(122).string(message.stateReason);
+    }
+    if (message.incarnation !== 0) {
+      writer.uint32(128).uint64(message.incarnation);
     }
     return writer;
   },
@@ -284,6 +326,14 @@ export const Node: MessageFns<Node> = {
             }
 
             message.state = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.phi = reader.double();
             continue;
           }
           case 7: {
@@ -342,6 +392,30 @@ export const Node: MessageFns<Node> = {
             message.peerAddress = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.lastHeartbeatAgo = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.stateReason = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.incarnation = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -361,6 +435,7 @@ export const Node: MessageFns<Node> = {
       datacenter: isSet(object.datacenter) ? globalThis.String(object.datacenter) : "",
       zone: isSet(object.zone) ? globalThis.String(object.zone) : "",
       state: isSet(object.state) ? nodeStateFromJSON(object.state) : 0,
+      phi: isSet(object.phi) ? globalThis.Number(object.phi) : 0,
       tokens: globalThis.Array.isArray(object?.tokens) ? object.tokens.map((e: any) => globalThis.String(e)) : [],
       ownedFraction: isSet(object.ownedFraction)
         ? globalThis.Number(object.ownedFraction)
@@ -384,6 +459,17 @@ export const Node: MessageFns<Node> = {
         : isSet(object.peer_address)
         ? globalThis.String(object.peer_address)
         : "",
+      lastHeartbeatAgo: isSet(object.lastHeartbeatAgo)
+        ? Duration.fromJSON(object.lastHeartbeatAgo)
+        : isSet(object.last_heartbeat_ago)
+        ? Duration.fromJSON(object.last_heartbeat_ago)
+        : undefined,
+      stateReason: isSet(object.stateReason)
+        ? globalThis.String(object.stateReason)
+        : isSet(object.state_reason)
+        ? globalThis.String(object.state_reason)
+        : "",
+      incarnation: isSet(object.incarnation) ? globalThis.Number(object.incarnation) : 0,
     };
   },
 
@@ -403,6 +489,9 @@ export const Node: MessageFns<Node> = {
     }
     if (message.state !== 0) {
       obj.state = nodeStateToJSON(message.state);
+    }
+    if (message.phi !== 0) {
+      obj.phi = floatToJson(message.phi);
     }
     if (message.tokens?.length) {
       obj.tokens = message.tokens;
@@ -425,6 +514,15 @@ export const Node: MessageFns<Node> = {
     if (message.peerAddress !== "") {
       obj.peerAddress = message.peerAddress;
     }
+    if (message.lastHeartbeatAgo !== undefined) {
+      obj.lastHeartbeatAgo = Duration.toJSON(message.lastHeartbeatAgo);
+    }
+    if (message.stateReason !== "") {
+      obj.stateReason = message.stateReason;
+    }
+    if (message.incarnation !== 0) {
+      obj.incarnation = Math.round(message.incarnation);
+    }
     return obj;
   },
 
@@ -438,6 +536,7 @@ export const Node: MessageFns<Node> = {
     message.datacenter = object.datacenter ?? "";
     message.zone = object.zone ?? "";
     message.state = object.state ?? 0;
+    message.phi = object.phi ?? 0;
     message.tokens = object.tokens?.map((e) => e) || [];
     message.ownedFraction = object.ownedFraction ?? 0;
     message.clockSkew = (object.clockSkew !== undefined && object.clockSkew !== null)
@@ -449,6 +548,11 @@ export const Node: MessageFns<Node> = {
       : undefined;
     message.weight = object.weight ?? 0;
     message.peerAddress = object.peerAddress ?? "";
+    message.lastHeartbeatAgo = (object.lastHeartbeatAgo !== undefined && object.lastHeartbeatAgo !== null)
+      ? Duration.fromPartial(object.lastHeartbeatAgo)
+      : undefined;
+    message.stateReason = object.stateReason ?? "";
+    message.incarnation = object.incarnation ?? 0;
     return message;
   },
 };
@@ -709,6 +813,148 @@ export const GetTopologyResponse: MessageFns<GetTopologyResponse> = {
   },
   fromPartial(object: DeepPartial<GetTopologyResponse>): GetTopologyResponse {
     const message = createBaseGetTopologyResponse();
+    message.topology = (object.topology !== undefined && object.topology !== null)
+      ? Topology.fromPartial(object.topology)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseWatchTopologyRequest(): WatchTopologyRequest {
+  return { includeTokens: false };
+}
+
+export const WatchTopologyRequest: MessageFns<WatchTopologyRequest> = {
+  encode(message: WatchTopologyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.includeTokens !== false) {
+      writer.uint32(8).bool(message.includeTokens);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchTopologyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchTopologyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.includeTokens = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchTopologyRequest {
+    return {
+      includeTokens: isSet(object.includeTokens)
+        ? globalThis.Boolean(object.includeTokens)
+        : isSet(object.include_tokens)
+        ? globalThis.Boolean(object.include_tokens)
+        : false,
+    };
+  },
+
+  toJSON(message: WatchTopologyRequest): unknown {
+    const obj: any = {};
+    if (message.includeTokens !== false) {
+      obj.includeTokens = message.includeTokens;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WatchTopologyRequest>): WatchTopologyRequest {
+    return WatchTopologyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchTopologyRequest>): WatchTopologyRequest {
+    const message = createBaseWatchTopologyRequest();
+    message.includeTokens = object.includeTokens ?? false;
+    return message;
+  },
+};
+
+function createBaseWatchTopologyResponse(): WatchTopologyResponse {
+  return { topology: undefined };
+}
+
+export const WatchTopologyResponse: MessageFns<WatchTopologyResponse> = {
+  encode(message: WatchTopologyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topology !== undefined) {
+      Topology.encode(message.topology, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchTopologyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchTopologyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topology = Topology.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchTopologyResponse {
+    return { topology: isSet(object.topology) ? Topology.fromJSON(object.topology) : undefined };
+  },
+
+  toJSON(message: WatchTopologyResponse): unknown {
+    const obj: any = {};
+    if (message.topology !== undefined) {
+      obj.topology = Topology.toJSON(message.topology);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WatchTopologyResponse>): WatchTopologyResponse {
+    return WatchTopologyResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchTopologyResponse>): WatchTopologyResponse {
+    const message = createBaseWatchTopologyResponse();
     message.topology = (object.topology !== undefined && object.topology !== null)
       ? Topology.fromPartial(object.topology)
       : undefined;
@@ -1010,6 +1256,18 @@ export const TopologyServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Shows all nodes at once, and again whenever the answering node sees one of them change. The stream ends only with
+     * the client, or with UNAVAILABLE when the node shuts down.
+     */
+    watchTopology: {
+      name: "WatchTopology",
+      requestType: WatchTopologyRequest as typeof WatchTopologyRequest,
+      requestStream: false,
+      responseType: WatchTopologyResponse as typeof WatchTopologyResponse,
+      responseStream: true,
+      options: {},
+    },
     /** Tells which nodes keep a key. The key need not exist. */
     locate: {
       name: "Locate",
@@ -1028,6 +1286,14 @@ export interface TopologyServiceImplementation<CallContextExt = {}> {
     request: GetTopologyRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<GetTopologyResponse>>;
+  /**
+   * Shows all nodes at once, and again whenever the answering node sees one of them change. The stream ends only with
+   * the client, or with UNAVAILABLE when the node shuts down.
+   */
+  watchTopology(
+    request: WatchTopologyRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<WatchTopologyResponse>>;
   /** Tells which nodes keep a key. The key need not exist. */
   locate(request: LocateRequest, context: CallContext & CallContextExt): Promise<DeepPartial<LocateResponse>>;
 }
@@ -1038,6 +1304,14 @@ export interface TopologyServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<GetTopologyRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<GetTopologyResponse>;
+  /**
+   * Shows all nodes at once, and again whenever the answering node sees one of them change. The stream ends only with
+   * the client, or with UNAVAILABLE when the node shuts down.
+   */
+  watchTopology(
+    request: DeepPartial<WatchTopologyRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<WatchTopologyResponse>;
   /** Tells which nodes keep a key. The key need not exist. */
   locate(request: DeepPartial<LocateRequest>, options?: CallOptions & CallOptionsExt): Promise<LocateResponse>;
 }
@@ -1102,6 +1376,8 @@ function longToNumber(int64: { toString(): string }): number {
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;
 }
+
+export type ServerStreamingMethodResult<Response> = { [Symbol.asyncIterator](): AsyncIterator<Response, void> };
 
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;

@@ -327,6 +327,62 @@ export function blindWriteToJSON(object: BlindWrite): string {
   }
 }
 
+/** Whether a write counts nodes that stand in for replicas that are away. */
+export const Handoff = {
+  /** HANDOFF_UNSPECIFIED - The default of the bucket. */
+  HANDOFF_UNSPECIFIED: 0,
+  /** HANDOFF_STRICT - Only replicas count: what a reader at QUORUM relies on. */
+  HANDOFF_STRICT: 1,
+  /**
+   * HANDOFF_SLOPPY - A hint that another node has stored durably counts as the replica it was meant for (Dynamo calls
+   * it a sloppy quorum). Writes stay possible while most replicas are away; readers at QUORUM may miss
+   * them until the hints are handed over.
+   */
+  HANDOFF_SLOPPY: 2,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type Handoff = typeof Handoff[keyof typeof Handoff];
+
+export namespace Handoff {
+  export type HANDOFF_UNSPECIFIED = typeof Handoff.HANDOFF_UNSPECIFIED;
+  export type HANDOFF_STRICT = typeof Handoff.HANDOFF_STRICT;
+  export type HANDOFF_SLOPPY = typeof Handoff.HANDOFF_SLOPPY;
+  export type UNRECOGNIZED = typeof Handoff.UNRECOGNIZED;
+}
+
+export function handoffFromJSON(object: any): Handoff {
+  switch (object) {
+    case 0:
+    case "HANDOFF_UNSPECIFIED":
+      return Handoff.HANDOFF_UNSPECIFIED;
+    case 1:
+    case "HANDOFF_STRICT":
+      return Handoff.HANDOFF_STRICT;
+    case 2:
+    case "HANDOFF_SLOPPY":
+      return Handoff.HANDOFF_SLOPPY;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return Handoff.UNRECOGNIZED;
+  }
+}
+
+export function handoffToJSON(object: Handoff): string {
+  switch (object) {
+    case Handoff.HANDOFF_UNSPECIFIED:
+      return "HANDOFF_UNSPECIFIED";
+    case Handoff.HANDOFF_STRICT:
+      return "HANDOFF_STRICT";
+    case Handoff.HANDOFF_SLOPPY:
+      return "HANDOFF_SLOPPY";
+    case Handoff.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /**
  * Why a call failed. The gRPC code says what class of failure it is, the reason says which one.
  * Where another attempt of the same write may have been applied (the client's gRPC library sent it
@@ -740,6 +796,8 @@ export interface WriteOptions {
     /** An explicit number W of replicas: 1 to N. Else: INVALID_ARGUMENT + INVALID_REQUEST. */
     { $case: "replicas"; value: number }
     | undefined;
+  /** Whether nodes that stand in for absent replicas count. Default: Bucket.default_handoff. */
+  handoff: Handoff;
   /** When an acknowledgement counts. Default: Bucket.default_durability. */
   durability: Durability;
   /**
@@ -781,7 +839,10 @@ export interface WriteReport {
   achieved: ConsistencyLevel;
   /** How many replicas of the key had acknowledged. */
   acked: number;
-  /** How many hints other nodes had stored for replicas that are away. They count for ANY only. */
+  /**
+   * How many hints were stored durably for replicas that are away. They count at ANY and with
+   * HANDOFF_SLOPPY only.
+   */
   hinted: number;
   /** How many of `acked` came after an fsync. */
   synced: number;
@@ -1760,7 +1821,7 @@ export const ReadOptions: MessageFns<ReadOptions> = {
 };
 
 function createBaseWriteOptions(): WriteOptions {
-  return { strength: undefined, durability: 0, requestId: new Uint8Array(0) };
+  return { strength: undefined, handoff: 0, durability: 0, requestId: new Uint8Array(0) };
 }
 
 export const WriteOptions: MessageFns<WriteOptions> = {
@@ -1772,6 +1833,9 @@ export const WriteOptions: MessageFns<WriteOptions> = {
       case "replicas":
         writer.uint32(16).uint32(message.strength.value);
         break;
+    }
+    if (message.handoff !== 0) {
+      writer.uint32(24).int32(message.handoff);
     }
     if (message.durability !== 0) {
       writer.uint32(32).int32(message.durability);
@@ -1811,6 +1875,14 @@ export const WriteOptions: MessageFns<WriteOptions> = {
             message.strength = { $case: "replicas", value: reader.uint32() };
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.handoff = reader.int32() as any;
+            continue;
+          }
           case 4: {
             if (tag !== 32) {
               break;
@@ -1846,6 +1918,7 @@ export const WriteOptions: MessageFns<WriteOptions> = {
         : isSet(object.replicas)
         ? { $case: "replicas", value: globalThis.Number(object.replicas) }
         : undefined,
+      handoff: isSet(object.handoff) ? handoffFromJSON(object.handoff) : 0,
       durability: isSet(object.durability) ? durabilityFromJSON(object.durability) : 0,
       requestId: isSet(object.requestId)
         ? bytesFromBase64(object.requestId)
@@ -1861,6 +1934,9 @@ export const WriteOptions: MessageFns<WriteOptions> = {
       obj.consistency = consistencyLevelToJSON(message.strength.value);
     } else if (message.strength?.$case === "replicas") {
       obj.replicas = Math.round(message.strength.value);
+    }
+    if (message.handoff !== 0) {
+      obj.handoff = handoffToJSON(message.handoff);
     }
     if (message.durability !== 0) {
       obj.durability = durabilityToJSON(message.durability);
@@ -1890,6 +1966,7 @@ export const WriteOptions: MessageFns<WriteOptions> = {
         break;
       }
     }
+    message.handoff = object.handoff ?? 0;
     message.durability = object.durability ?? 0;
     message.requestId = object.requestId ?? new Uint8Array(0);
     return message;

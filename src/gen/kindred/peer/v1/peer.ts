@@ -23,6 +23,8 @@ export const Origin = {
   ORIGIN_HINT: 2,
   /** ORIGIN_READ_REPAIR - A read found the replica behind. */
   ORIGIN_READ_REPAIR: 3,
+  /** ORIGIN_ANTI_ENTROPY - A comparison found the replica behind. */
+  ORIGIN_ANTI_ENTROPY: 4,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -33,6 +35,7 @@ export namespace Origin {
   export type ORIGIN_WRITE = typeof Origin.ORIGIN_WRITE;
   export type ORIGIN_HINT = typeof Origin.ORIGIN_HINT;
   export type ORIGIN_READ_REPAIR = typeof Origin.ORIGIN_READ_REPAIR;
+  export type ORIGIN_ANTI_ENTROPY = typeof Origin.ORIGIN_ANTI_ENTROPY;
   export type UNRECOGNIZED = typeof Origin.UNRECOGNIZED;
 }
 
@@ -50,6 +53,9 @@ export function originFromJSON(object: any): Origin {
     case 3:
     case "ORIGIN_READ_REPAIR":
       return Origin.ORIGIN_READ_REPAIR;
+    case 4:
+    case "ORIGIN_ANTI_ENTROPY":
+      return Origin.ORIGIN_ANTI_ENTROPY;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -67,6 +73,8 @@ export function originToJSON(object: Origin): string {
       return "ORIGIN_HINT";
     case Origin.ORIGIN_READ_REPAIR:
       return "ORIGIN_READ_REPAIR";
+    case Origin.ORIGIN_ANTI_ENTROPY:
+      return "ORIGIN_ANTI_ENTROPY";
     case Origin.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -101,6 +109,13 @@ export interface Hello {
    * once: the store has been put back to an earlier state, and may not name writes under its id.
    */
   openedAtMark: number;
+  /**
+   * Whose data its store holds besides its own: the replica_id that the store had before it took a new one, because its
+   * directory is a copy or an earlier state. 0: none.
+   */
+  formerReplicaId: number;
+  /** The time mark of those data under former_replica_id. 0: none, or not known. */
+  formerMark: number;
 }
 
 /** The answer to Hello, in the first frame of the other direction. */
@@ -118,6 +133,11 @@ export interface HelloReply {
    * come back with another replica_id.
    */
   setBack: boolean;
+  /**
+   * Refused because what the caller's store holds is older than deletions which the answering node has since collected:
+   * it would bring the deleted values back. The caller must stop, and come back empty.
+   */
+  outdated: boolean;
 }
 
 /** A frame of calls. */
@@ -161,6 +181,18 @@ export interface ReplicaCall {
     | //
     /** Look for the write with a request id. */
     { $case: "find"; value: FindWrite }
+    | //
+    /** Keep a record for a node that is away. */
+    { $case: "keepHint"; value: KeepHint }
+    | //
+    /** Tell hashes of the Merkle trees. */
+    { $case: "readTree"; value: ReadTree }
+    | //
+    /** List what a leaf of a tree stands for. */
+    { $case: "listLeaf"; value: ListLeaf }
+    | //
+    /** Make what was compared durable. */
+    { $case: "endComparison"; value: EndComparison }
     | undefined;
 }
 
@@ -185,6 +217,11 @@ export interface MergeRecord {
   origin: Origin;
   /** Force it to disk (fsync) before replying. */
   sync: boolean;
+  /**
+   * With ORIGIN_HINT: the newest stored_mark of the receiver that the sender had heard when it kept the hint. A receiver
+   * that has since collected deletions refuses the hint, because it may be older than they. 0: not known.
+   */
+  receiverMark: number;
 }
 
 /** An operation whose coordinator must be a replica of the key. Never forwarded a second time. */
@@ -199,6 +236,54 @@ export interface FindWrite {
   key: Uint8Array;
   /** The 16 bytes of WriteOptions.request_id. */
   requestId: Uint8Array;
+}
+
+/** Asks a node that is no replica of the key to keep a record durably for one that is away (sloppy hand-off). */
+export interface KeepHint {
+  /** The node id of the replica that is away. */
+  target: string;
+  /** The encoded (bucket, key). */
+  key: Uint8Array;
+  /** The record: at most 8 MiB. */
+  record: Uint8Array;
+  /** The newest stored_mark of the target that the sender has heard. 0: not known. */
+  targetMark: number;
+}
+
+/**
+ * Asks for hashes of the trees over the partitions that the two nodes share. Level 0: the root. Level 1: the groups of
+ * partitions under the root. Level 2: the partitions of groups. Level 3: the leaves of partitions.
+ */
+export interface ReadTree {
+  /** Of the buckets with this many replicas: buckets that differ in it have trees of their own. */
+  replication: number;
+  /** Which level to tell: 0 to 3. */
+  level: number;
+  /** Whose children to tell: nodes of the level above, ascending. Empty for levels 0 and 1. At most 1,024. */
+  parents: number[];
+}
+
+/** Asks for the keys and digests under a leaf. */
+export interface ListLeaf {
+  /** Of the buckets with this many replicas. */
+  replication: number;
+  /** The partition. */
+  partition: number;
+  /** The leaf in it. */
+  leaf: number;
+  /** Begin behind this record key. Empty: at the first. */
+  after: Uint8Array;
+  /** At most so many entries: 1 to 10,000. */
+  limit: number;
+}
+
+/**
+ * Says that all that was compared on this stream since the last EndComparison is equal now. The replica brings all it
+ * holds to stable storage before it replies.
+ */
+export interface EndComparison {
+  /** Of the buckets with this many replicas. */
+  replication: number;
 }
 
 /** The reply to one ReplicaCall. */
@@ -222,7 +307,55 @@ export interface ReplicaReply {
     | //
     /** Of FindWrite. */
     { $case: "found"; value: FoundWrite }
+    | //
+    /** Of KeepHint. */
+    { $case: "hintKept"; value: HintKept }
+    | //
+    /** Of ReadTree. */
+    { $case: "treeHashes"; value: TreeHashes }
+    | //
+    /** Of ListLeaf. */
+    { $case: "leafEntries"; value: LeafEntries }
+    | //
+    /** Of EndComparison. */
+    { $case: "comparisonEnded"; value: ComparisonEnded }
     | undefined;
+}
+
+/** What became of a hint. */
+export interface HintKept {
+  /** Whether it is on stable storage. False: the bound on hints is met, nothing was stored. */
+  stored: boolean;
+}
+
+/** Hashes of tree nodes. */
+export interface TreeHashes {
+  /** Whether the trees are complete: while they are read from the disk they are not, and nothing can be compared. */
+  ready: boolean;
+  /** 8 bytes for each tree node, the children of each parent one after another, in order. */
+  hashes: Uint8Array;
+}
+
+/** What a leaf stands for. */
+export interface LeafEntries {
+  /** In ascending order of record keys. */
+  entries: LeafEntry[];
+  /** Whether there are more behind the last. */
+  more: boolean;
+}
+
+/** One key under a leaf. */
+export interface LeafEntry {
+  /** The encoded (bucket, key). */
+  key: Uint8Array;
+  /** The digest of its record. Empty: the record is damaged. */
+  digest: Uint8Array;
+}
+
+/** All that was compared is durable. */
+export interface ComparisonEnded {
+  /** The mark that the replica's store holds on stable storage after that. */
+  storedMark: number;
 }
 
 /** What the replica holds for a key. */
@@ -277,6 +410,8 @@ export const ReplicaError_Kind = {
   KIND_RECORD_DAMAGED: 5,
   /** KIND_INVALID - The call makes no sense: no such bucket, a record that does not decode, a limit exceeded. */
   KIND_INVALID: 6,
+  /** KIND_OUTDATED - The record may be older than deletions that the replica has collected. */
+  KIND_OUTDATED: 7,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -290,6 +425,7 @@ export namespace ReplicaError_Kind {
   export type KIND_EXPIRED = typeof ReplicaError_Kind.KIND_EXPIRED;
   export type KIND_RECORD_DAMAGED = typeof ReplicaError_Kind.KIND_RECORD_DAMAGED;
   export type KIND_INVALID = typeof ReplicaError_Kind.KIND_INVALID;
+  export type KIND_OUTDATED = typeof ReplicaError_Kind.KIND_OUTDATED;
   export type UNRECOGNIZED = typeof ReplicaError_Kind.UNRECOGNIZED;
 }
 
@@ -316,6 +452,9 @@ export function replicaError_KindFromJSON(object: any): ReplicaError_Kind {
     case 6:
     case "KIND_INVALID":
       return ReplicaError_Kind.KIND_INVALID;
+    case 7:
+    case "KIND_OUTDATED":
+      return ReplicaError_Kind.KIND_OUTDATED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -339,6 +478,8 @@ export function replicaError_KindToJSON(object: ReplicaError_Kind): string {
       return "KIND_RECORD_DAMAGED";
     case ReplicaError_Kind.KIND_INVALID:
       return "KIND_INVALID";
+    case ReplicaError_Kind.KIND_OUTDATED:
+      return "KIND_OUTDATED";
     case ReplicaError_Kind.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -357,6 +498,8 @@ export interface HeartbeatRequest {
     | undefined;
   /** The time mark that the sender's data store holds on stable storage. It only grows. 0: not known. */
   storedMark: number;
+  /** Asks the receiver to ask these nodes for a sign of life, for the sender: node ids, at most 16. */
+  probe: string[];
 }
 
 /** The answer to a sign of life. */
@@ -366,7 +509,91 @@ export interface HeartbeatResponse {
   /** The answering node's hybrid logical clock: microseconds since 1970, below 2^53. */
   answeredAt: number;
   /** The answer to HeartbeatRequest.hello. In the first frame of a stream only. */
-  hello: HelloReply | undefined;
+  hello:
+    | HelloReply
+    | undefined;
+  /** The time mark that the answering node's data store holds on stable storage. It only grows. 0: not known. */
+  storedMark: number;
+  /** What became of probes that were asked for before. May come in a response of its own, with sequence 0. */
+  probed: ProbeResult[];
+}
+
+/** What became of a probe for another node. */
+export interface ProbeResult {
+  /** Of which node. */
+  nodeId: string;
+  /** Whether the node gave a sign of life to the answering node after the probe was asked for. */
+  reachable: boolean;
+}
+
+/** What the sender knows, in brief, or what the receiver asked for. */
+export interface GossipRequest {
+  /** Who is calling. In the first frame of a stream only. */
+  hello:
+    | Hello
+    | undefined;
+  /** How far the sender knows its members. */
+  digests:
+    | Digests
+    | undefined;
+  /** What the receiver lacks, by its last answer. */
+  deltas: Deltas | undefined;
+}
+
+/** The answer to GossipRequest.digests. */
+export interface GossipResponse {
+  /** The answer to GossipRequest.hello. In the first frame of a stream only. */
+  hello:
+    | HelloReply
+    | undefined;
+  /** What the sender of the digests lacks. */
+  deltas:
+    | Deltas
+    | undefined;
+  /** What the answering node lacks: how far it knows the members of which the other knows more. */
+  wanted: Digests | undefined;
+}
+
+/** How far members are known. */
+export interface Digests {
+  /** One for each member, or for as many as fit the message. */
+  members: MemberDigest[];
+}
+
+/** How far one member is known. */
+export interface MemberDigest {
+  /** Its node id. */
+  nodeId: string;
+  /** Of its process: Hello.generation. Grows with every start. 0: nothing is known. */
+  generation: number;
+  /** The newest entry that is known. 0: none. */
+  version: number;
+}
+
+/** Entries of several members. */
+export interface Deltas {
+  /** One for each member that has news. */
+  members: MemberDelta[];
+}
+
+/** News of one member: all its entries above the version asked for, oldest first, or as many of them as fit. */
+export interface MemberDelta {
+  /** Its node id. */
+  nodeId: string;
+  /** Of its process. */
+  generation: number;
+  /** In ascending order of versions, without a gap from the version that was asked for. */
+  entries: StateEntry[];
+}
+
+/** One thing that a member says of itself. Only the member writes it. */
+export interface StateEntry {
+  /** What it is: "address", "zone", "load", "version", "layout", "verdicts" and others. At most 64 bytes. */
+  key: string;
+  /** At most 4 KiB. */
+  value: Uint8Array;
+  /** Grows with every entry that the member writes. */
+  version: number;
 }
 
 function createBaseHello(): Hello {
@@ -379,6 +606,8 @@ function createBaseHello(): Hello {
     softwareVersion: "",
     generation: 0,
     openedAtMark: 0,
+    formerReplicaId: 0,
+    formerMark: 0,
   };
 }
 
@@ -407,6 +636,12 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.openedAtMark !== 0) {
       writer.uint32(65).fixed64(message.openedAtMark);
+    }
+    if (message.formerReplicaId !== 0) {
+      writer.uint32(73).fixed64(message.formerReplicaId);
+    }
+    if (message.formerMark !== 0) {
+      writer.uint32(81).fixed64(message.formerMark);
     }
     return writer;
   },
@@ -488,6 +723,22 @@ export const Hello: MessageFns<Hello> = {
             message.openedAtMark = longToNumber(reader.fixed64());
             continue;
           }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.formerReplicaId = longToNumber(reader.fixed64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.formerMark = longToNumber(reader.fixed64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -534,6 +785,16 @@ export const Hello: MessageFns<Hello> = {
         : isSet(object.opened_at_mark)
         ? globalThis.Number(object.opened_at_mark)
         : 0,
+      formerReplicaId: isSet(object.formerReplicaId)
+        ? globalThis.Number(object.formerReplicaId)
+        : isSet(object.former_replica_id)
+        ? globalThis.Number(object.former_replica_id)
+        : 0,
+      formerMark: isSet(object.formerMark)
+        ? globalThis.Number(object.formerMark)
+        : isSet(object.former_mark)
+        ? globalThis.Number(object.former_mark)
+        : 0,
     };
   },
 
@@ -563,6 +824,12 @@ export const Hello: MessageFns<Hello> = {
     if (message.openedAtMark !== 0) {
       obj.openedAtMark = Math.round(message.openedAtMark);
     }
+    if (message.formerReplicaId !== 0) {
+      obj.formerReplicaId = Math.round(message.formerReplicaId);
+    }
+    if (message.formerMark !== 0) {
+      obj.formerMark = Math.round(message.formerMark);
+    }
     return obj;
   },
 
@@ -579,12 +846,14 @@ export const Hello: MessageFns<Hello> = {
     message.softwareVersion = object.softwareVersion ?? "";
     message.generation = object.generation ?? 0;
     message.openedAtMark = object.openedAtMark ?? 0;
+    message.formerReplicaId = object.formerReplicaId ?? 0;
+    message.formerMark = object.formerMark ?? 0;
     return message;
   },
 };
 
 function createBaseHelloReply(): HelloReply {
-  return { accepted: false, refusal: "", self: undefined, setBack: false };
+  return { accepted: false, refusal: "", self: undefined, setBack: false, outdated: false };
 }
 
 export const HelloReply: MessageFns<HelloReply> = {
@@ -600,6 +869,9 @@ export const HelloReply: MessageFns<HelloReply> = {
     }
     if (message.setBack !== false) {
       writer.uint32(32).bool(message.setBack);
+    }
+    if (message.outdated !== false) {
+      writer.uint32(40).bool(message.outdated);
     }
     return writer;
   },
@@ -649,6 +921,14 @@ export const HelloReply: MessageFns<HelloReply> = {
             message.setBack = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.outdated = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -671,6 +951,7 @@ export const HelloReply: MessageFns<HelloReply> = {
         : isSet(object.set_back)
         ? globalThis.Boolean(object.set_back)
         : false,
+      outdated: isSet(object.outdated) ? globalThis.Boolean(object.outdated) : false,
     };
   },
 
@@ -688,6 +969,9 @@ export const HelloReply: MessageFns<HelloReply> = {
     if (message.setBack !== false) {
       obj.setBack = message.setBack;
     }
+    if (message.outdated !== false) {
+      obj.outdated = message.outdated;
+    }
     return obj;
   },
 
@@ -700,6 +984,7 @@ export const HelloReply: MessageFns<HelloReply> = {
     message.refusal = object.refusal ?? "";
     message.self = (object.self !== undefined && object.self !== null) ? Hello.fromPartial(object.self) : undefined;
     message.setBack = object.setBack ?? false;
+    message.outdated = object.outdated ?? false;
     return message;
   },
 };
@@ -923,6 +1208,18 @@ export const ReplicaCall: MessageFns<ReplicaCall> = {
       case "find":
         FindWrite.encode(message.call.value, writer.uint32(50).fork()).join();
         break;
+      case "keepHint":
+        KeepHint.encode(message.call.value, writer.uint32(58).fork()).join();
+        break;
+      case "readTree":
+        ReadTree.encode(message.call.value, writer.uint32(66).fork()).join();
+        break;
+      case "listLeaf":
+        ListLeaf.encode(message.call.value, writer.uint32(74).fork()).join();
+        break;
+      case "endComparison":
+        EndComparison.encode(message.call.value, writer.uint32(82).fork()).join();
+        break;
     }
     return writer;
   },
@@ -988,6 +1285,38 @@ export const ReplicaCall: MessageFns<ReplicaCall> = {
             message.call = { $case: "find", value: FindWrite.decode(reader, reader.uint32()) };
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.call = { $case: "keepHint", value: KeepHint.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.call = { $case: "readTree", value: ReadTree.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.call = { $case: "listLeaf", value: ListLeaf.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.call = { $case: "endComparison", value: EndComparison.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1016,6 +1345,22 @@ export const ReplicaCall: MessageFns<ReplicaCall> = {
         ? { $case: "forwarded", value: ForwardedOperation.fromJSON(object.forwarded) }
         : isSet(object.find)
         ? { $case: "find", value: FindWrite.fromJSON(object.find) }
+        : isSet(object.keepHint)
+        ? { $case: "keepHint", value: KeepHint.fromJSON(object.keepHint) }
+        : isSet(object.keep_hint)
+        ? { $case: "keepHint", value: KeepHint.fromJSON(object.keep_hint) }
+        : isSet(object.readTree)
+        ? { $case: "readTree", value: ReadTree.fromJSON(object.readTree) }
+        : isSet(object.read_tree)
+        ? { $case: "readTree", value: ReadTree.fromJSON(object.read_tree) }
+        : isSet(object.listLeaf)
+        ? { $case: "listLeaf", value: ListLeaf.fromJSON(object.listLeaf) }
+        : isSet(object.list_leaf)
+        ? { $case: "listLeaf", value: ListLeaf.fromJSON(object.list_leaf) }
+        : isSet(object.endComparison)
+        ? { $case: "endComparison", value: EndComparison.fromJSON(object.endComparison) }
+        : isSet(object.end_comparison)
+        ? { $case: "endComparison", value: EndComparison.fromJSON(object.end_comparison) }
         : undefined,
     };
   },
@@ -1036,6 +1381,14 @@ export const ReplicaCall: MessageFns<ReplicaCall> = {
       obj.forwarded = ForwardedOperation.toJSON(message.call.value);
     } else if (message.call?.$case === "find") {
       obj.find = FindWrite.toJSON(message.call.value);
+    } else if (message.call?.$case === "keepHint") {
+      obj.keepHint = KeepHint.toJSON(message.call.value);
+    } else if (message.call?.$case === "readTree") {
+      obj.readTree = ReadTree.toJSON(message.call.value);
+    } else if (message.call?.$case === "listLeaf") {
+      obj.listLeaf = ListLeaf.toJSON(message.call.value);
+    } else if (message.call?.$case === "endComparison") {
+      obj.endComparison = EndComparison.toJSON(message.call.value);
     }
     return obj;
   },
@@ -1069,6 +1422,30 @@ export const ReplicaCall: MessageFns<ReplicaCall> = {
       case "find": {
         if (object.call?.value !== undefined && object.call?.value !== null) {
           message.call = { $case: "find", value: FindWrite.fromPartial(object.call.value) };
+        }
+        break;
+      }
+      case "keepHint": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "keepHint", value: KeepHint.fromPartial(object.call.value) };
+        }
+        break;
+      }
+      case "readTree": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "readTree", value: ReadTree.fromPartial(object.call.value) };
+        }
+        break;
+      }
+      case "listLeaf": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "listLeaf", value: ListLeaf.fromPartial(object.call.value) };
+        }
+        break;
+      }
+      case "endComparison": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "endComparison", value: EndComparison.fromPartial(object.call.value) };
         }
         break;
       }
@@ -1167,7 +1544,7 @@ export const ReadRecord: MessageFns<ReadRecord> = {
 };
 
 function createBaseMergeRecord(): MergeRecord {
-  return { key: new Uint8Array(0), record: new Uint8Array(0), origin: 0, sync: false };
+  return { key: new Uint8Array(0), record: new Uint8Array(0), origin: 0, sync: false, receiverMark: 0 };
 }
 
 export const MergeRecord: MessageFns<MergeRecord> = {
@@ -1183,6 +1560,9 @@ export const MergeRecord: MessageFns<MergeRecord> = {
     }
     if (message.sync !== false) {
       writer.uint32(40).bool(message.sync);
+    }
+    if (message.receiverMark !== 0) {
+      writer.uint32(49).fixed64(message.receiverMark);
     }
     return writer;
   },
@@ -1232,6 +1612,14 @@ export const MergeRecord: MessageFns<MergeRecord> = {
             message.sync = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.receiverMark = longToNumber(reader.fixed64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1250,6 +1638,11 @@ export const MergeRecord: MessageFns<MergeRecord> = {
       record: isSet(object.record) ? bytesFromBase64(object.record) : new Uint8Array(0),
       origin: isSet(object.origin) ? originFromJSON(object.origin) : 0,
       sync: isSet(object.sync) ? globalThis.Boolean(object.sync) : false,
+      receiverMark: isSet(object.receiverMark)
+        ? globalThis.Number(object.receiverMark)
+        : isSet(object.receiver_mark)
+        ? globalThis.Number(object.receiver_mark)
+        : 0,
     };
   },
 
@@ -1267,6 +1660,9 @@ export const MergeRecord: MessageFns<MergeRecord> = {
     if (message.sync !== false) {
       obj.sync = message.sync;
     }
+    if (message.receiverMark !== 0) {
+      obj.receiverMark = Math.round(message.receiverMark);
+    }
     return obj;
   },
 
@@ -1279,6 +1675,7 @@ export const MergeRecord: MessageFns<MergeRecord> = {
     message.record = object.record ?? new Uint8Array(0);
     message.origin = object.origin ?? 0;
     message.sync = object.sync ?? false;
+    message.receiverMark = object.receiverMark ?? 0;
     return message;
   },
 };
@@ -1439,6 +1836,442 @@ export const FindWrite: MessageFns<FindWrite> = {
   },
 };
 
+function createBaseKeepHint(): KeepHint {
+  return { target: "", key: new Uint8Array(0), record: new Uint8Array(0), targetMark: 0 };
+}
+
+export const KeepHint: MessageFns<KeepHint> = {
+  encode(message: KeepHint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.target !== "") {
+      writer.uint32(10).string(message.target);
+    }
+    if (message.key.length !== 0) {
+      writer.uint32(18).bytes(message.key);
+    }
+    if (message.record.length !== 0) {
+      writer.uint32(26).bytes(message.record);
+    }
+    if (message.targetMark !== 0) {
+      writer.uint32(33).fixed64(message.targetMark);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeepHint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeepHint();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.target = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.record = reader.bytes();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.targetMark = longToNumber(reader.fixed64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): KeepHint {
+    return {
+      target: isSet(object.target) ? globalThis.String(object.target) : "",
+      key: isSet(object.key) ? bytesFromBase64(object.key) : new Uint8Array(0),
+      record: isSet(object.record) ? bytesFromBase64(object.record) : new Uint8Array(0),
+      targetMark: isSet(object.targetMark)
+        ? globalThis.Number(object.targetMark)
+        : isSet(object.target_mark)
+        ? globalThis.Number(object.target_mark)
+        : 0,
+    };
+  },
+
+  toJSON(message: KeepHint): unknown {
+    const obj: any = {};
+    if (message.target !== "") {
+      obj.target = message.target;
+    }
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.record.length !== 0) {
+      obj.record = base64FromBytes(message.record);
+    }
+    if (message.targetMark !== 0) {
+      obj.targetMark = Math.round(message.targetMark);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<KeepHint>): KeepHint {
+    return KeepHint.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<KeepHint>): KeepHint {
+    const message = createBaseKeepHint();
+    message.target = object.target ?? "";
+    message.key = object.key ?? new Uint8Array(0);
+    message.record = object.record ?? new Uint8Array(0);
+    message.targetMark = object.targetMark ?? 0;
+    return message;
+  },
+};
+
+function createBaseReadTree(): ReadTree {
+  return { replication: 0, level: 0, parents: [] };
+}
+
+export const ReadTree: MessageFns<ReadTree> = {
+  encode(message: ReadTree, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.replication !== 0) {
+      writer.uint32(8).uint32(message.replication);
+    }
+    if (message.level !== 0) {
+      writer.uint32(16).uint32(message.level);
+    }
+    if (message.parents.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.parents) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadTree {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadTree();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.replication = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.level = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.parents.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.parents.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReadTree {
+    return {
+      replication: isSet(object.replication) ? globalThis.Number(object.replication) : 0,
+      level: isSet(object.level) ? globalThis.Number(object.level) : 0,
+      parents: globalThis.Array.isArray(object?.parents) ? object.parents.map((e: any) => globalThis.Number(e)) : [],
+    };
+  },
+
+  toJSON(message: ReadTree): unknown {
+    const obj: any = {};
+    if (message.replication !== 0) {
+      obj.replication = Math.round(message.replication);
+    }
+    if (message.level !== 0) {
+      obj.level = Math.round(message.level);
+    }
+    if (message.parents?.length) {
+      obj.parents = message.parents.map((e) => Math.round(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReadTree>): ReadTree {
+    return ReadTree.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadTree>): ReadTree {
+    const message = createBaseReadTree();
+    message.replication = object.replication ?? 0;
+    message.level = object.level ?? 0;
+    message.parents = object.parents?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseListLeaf(): ListLeaf {
+  return { replication: 0, partition: 0, leaf: 0, after: new Uint8Array(0), limit: 0 };
+}
+
+export const ListLeaf: MessageFns<ListLeaf> = {
+  encode(message: ListLeaf, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.replication !== 0) {
+      writer.uint32(8).uint32(message.replication);
+    }
+    if (message.partition !== 0) {
+      writer.uint32(16).uint32(message.partition);
+    }
+    if (message.leaf !== 0) {
+      writer.uint32(24).uint32(message.leaf);
+    }
+    if (message.after.length !== 0) {
+      writer.uint32(34).bytes(message.after);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(40).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListLeaf {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListLeaf();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.replication = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.partition = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.leaf = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.after = reader.bytes();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListLeaf {
+    return {
+      replication: isSet(object.replication) ? globalThis.Number(object.replication) : 0,
+      partition: isSet(object.partition) ? globalThis.Number(object.partition) : 0,
+      leaf: isSet(object.leaf) ? globalThis.Number(object.leaf) : 0,
+      after: isSet(object.after) ? bytesFromBase64(object.after) : new Uint8Array(0),
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+    };
+  },
+
+  toJSON(message: ListLeaf): unknown {
+    const obj: any = {};
+    if (message.replication !== 0) {
+      obj.replication = Math.round(message.replication);
+    }
+    if (message.partition !== 0) {
+      obj.partition = Math.round(message.partition);
+    }
+    if (message.leaf !== 0) {
+      obj.leaf = Math.round(message.leaf);
+    }
+    if (message.after.length !== 0) {
+      obj.after = base64FromBytes(message.after);
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListLeaf>): ListLeaf {
+    return ListLeaf.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListLeaf>): ListLeaf {
+    const message = createBaseListLeaf();
+    message.replication = object.replication ?? 0;
+    message.partition = object.partition ?? 0;
+    message.leaf = object.leaf ?? 0;
+    message.after = object.after ?? new Uint8Array(0);
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseEndComparison(): EndComparison {
+  return { replication: 0 };
+}
+
+export const EndComparison: MessageFns<EndComparison> = {
+  encode(message: EndComparison, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.replication !== 0) {
+      writer.uint32(8).uint32(message.replication);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EndComparison {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEndComparison();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.replication = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EndComparison {
+    return { replication: isSet(object.replication) ? globalThis.Number(object.replication) : 0 };
+  },
+
+  toJSON(message: EndComparison): unknown {
+    const obj: any = {};
+    if (message.replication !== 0) {
+      obj.replication = Math.round(message.replication);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EndComparison>): EndComparison {
+    return EndComparison.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EndComparison>): EndComparison {
+    const message = createBaseEndComparison();
+    message.replication = object.replication ?? 0;
+    return message;
+  },
+};
+
 function createBaseReplicaReply(): ReplicaReply {
   return { id: 0, reply: undefined };
 }
@@ -1463,6 +2296,18 @@ export const ReplicaReply: MessageFns<ReplicaReply> = {
         break;
       case "found":
         FoundWrite.encode(message.reply.value, writer.uint32(50).fork()).join();
+        break;
+      case "hintKept":
+        HintKept.encode(message.reply.value, writer.uint32(58).fork()).join();
+        break;
+      case "treeHashes":
+        TreeHashes.encode(message.reply.value, writer.uint32(66).fork()).join();
+        break;
+      case "leafEntries":
+        LeafEntries.encode(message.reply.value, writer.uint32(74).fork()).join();
+        break;
+      case "comparisonEnded":
+        ComparisonEnded.encode(message.reply.value, writer.uint32(82).fork()).join();
         break;
     }
     return writer;
@@ -1529,6 +2374,38 @@ export const ReplicaReply: MessageFns<ReplicaReply> = {
             message.reply = { $case: "found", value: FoundWrite.decode(reader, reader.uint32()) };
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reply = { $case: "hintKept", value: HintKept.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.reply = { $case: "treeHashes", value: TreeHashes.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.reply = { $case: "leafEntries", value: LeafEntries.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.reply = { $case: "comparisonEnded", value: ComparisonEnded.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1556,6 +2433,22 @@ export const ReplicaReply: MessageFns<ReplicaReply> = {
         ? { $case: "error", value: ReplicaError.fromJSON(object.error) }
         : isSet(object.found)
         ? { $case: "found", value: FoundWrite.fromJSON(object.found) }
+        : isSet(object.hintKept)
+        ? { $case: "hintKept", value: HintKept.fromJSON(object.hintKept) }
+        : isSet(object.hint_kept)
+        ? { $case: "hintKept", value: HintKept.fromJSON(object.hint_kept) }
+        : isSet(object.treeHashes)
+        ? { $case: "treeHashes", value: TreeHashes.fromJSON(object.treeHashes) }
+        : isSet(object.tree_hashes)
+        ? { $case: "treeHashes", value: TreeHashes.fromJSON(object.tree_hashes) }
+        : isSet(object.leafEntries)
+        ? { $case: "leafEntries", value: LeafEntries.fromJSON(object.leafEntries) }
+        : isSet(object.leaf_entries)
+        ? { $case: "leafEntries", value: LeafEntries.fromJSON(object.leaf_entries) }
+        : isSet(object.comparisonEnded)
+        ? { $case: "comparisonEnded", value: ComparisonEnded.fromJSON(object.comparisonEnded) }
+        : isSet(object.comparison_ended)
+        ? { $case: "comparisonEnded", value: ComparisonEnded.fromJSON(object.comparison_ended) }
         : undefined,
     };
   },
@@ -1575,6 +2468,14 @@ export const ReplicaReply: MessageFns<ReplicaReply> = {
       obj.error = ReplicaError.toJSON(message.reply.value);
     } else if (message.reply?.$case === "found") {
       obj.found = FoundWrite.toJSON(message.reply.value);
+    } else if (message.reply?.$case === "hintKept") {
+      obj.hintKept = HintKept.toJSON(message.reply.value);
+    } else if (message.reply?.$case === "treeHashes") {
+      obj.treeHashes = TreeHashes.toJSON(message.reply.value);
+    } else if (message.reply?.$case === "leafEntries") {
+      obj.leafEntries = LeafEntries.toJSON(message.reply.value);
+    } else if (message.reply?.$case === "comparisonEnded") {
+      obj.comparisonEnded = ComparisonEnded.toJSON(message.reply.value);
     }
     return obj;
   },
@@ -1616,7 +2517,426 @@ export const ReplicaReply: MessageFns<ReplicaReply> = {
         }
         break;
       }
+      case "hintKept": {
+        if (object.reply?.value !== undefined && object.reply?.value !== null) {
+          message.reply = { $case: "hintKept", value: HintKept.fromPartial(object.reply.value) };
+        }
+        break;
+      }
+      case "treeHashes": {
+        if (object.reply?.value !== undefined && object.reply?.value !== null) {
+          message.reply = { $case: "treeHashes", value: TreeHashes.fromPartial(object.reply.value) };
+        }
+        break;
+      }
+      case "leafEntries": {
+        if (object.reply?.value !== undefined && object.reply?.value !== null) {
+          message.reply = { $case: "leafEntries", value: LeafEntries.fromPartial(object.reply.value) };
+        }
+        break;
+      }
+      case "comparisonEnded": {
+        if (object.reply?.value !== undefined && object.reply?.value !== null) {
+          message.reply = { $case: "comparisonEnded", value: ComparisonEnded.fromPartial(object.reply.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseHintKept(): HintKept {
+  return { stored: false };
+}
+
+export const HintKept: MessageFns<HintKept> = {
+  encode(message: HintKept, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stored !== false) {
+      writer.uint32(8).bool(message.stored);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HintKept {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHintKept();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stored = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HintKept {
+    return { stored: isSet(object.stored) ? globalThis.Boolean(object.stored) : false };
+  },
+
+  toJSON(message: HintKept): unknown {
+    const obj: any = {};
+    if (message.stored !== false) {
+      obj.stored = message.stored;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HintKept>): HintKept {
+    return HintKept.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HintKept>): HintKept {
+    const message = createBaseHintKept();
+    message.stored = object.stored ?? false;
+    return message;
+  },
+};
+
+function createBaseTreeHashes(): TreeHashes {
+  return { ready: false, hashes: new Uint8Array(0) };
+}
+
+export const TreeHashes: MessageFns<TreeHashes> = {
+  encode(message: TreeHashes, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ready !== false) {
+      writer.uint32(8).bool(message.ready);
+    }
+    if (message.hashes.length !== 0) {
+      writer.uint32(18).bytes(message.hashes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TreeHashes {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTreeHashes();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ready = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hashes = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TreeHashes {
+    return {
+      ready: isSet(object.ready) ? globalThis.Boolean(object.ready) : false,
+      hashes: isSet(object.hashes) ? bytesFromBase64(object.hashes) : new Uint8Array(0),
+    };
+  },
+
+  toJSON(message: TreeHashes): unknown {
+    const obj: any = {};
+    if (message.ready !== false) {
+      obj.ready = message.ready;
+    }
+    if (message.hashes.length !== 0) {
+      obj.hashes = base64FromBytes(message.hashes);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TreeHashes>): TreeHashes {
+    return TreeHashes.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TreeHashes>): TreeHashes {
+    const message = createBaseTreeHashes();
+    message.ready = object.ready ?? false;
+    message.hashes = object.hashes ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseLeafEntries(): LeafEntries {
+  return { entries: [], more: false };
+}
+
+export const LeafEntries: MessageFns<LeafEntries> = {
+  encode(message: LeafEntries, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.entries) {
+      LeafEntry.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.more !== false) {
+      writer.uint32(16).bool(message.more);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeafEntries {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeafEntries();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entries.push(LeafEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.more = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LeafEntries {
+    return {
+      entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => LeafEntry.fromJSON(e)) : [],
+      more: isSet(object.more) ? globalThis.Boolean(object.more) : false,
+    };
+  },
+
+  toJSON(message: LeafEntries): unknown {
+    const obj: any = {};
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => LeafEntry.toJSON(e));
+    }
+    if (message.more !== false) {
+      obj.more = message.more;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LeafEntries>): LeafEntries {
+    return LeafEntries.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LeafEntries>): LeafEntries {
+    const message = createBaseLeafEntries();
+    message.entries = object.entries?.map((e) => LeafEntry.fromPartial(e)) || [];
+    message.more = object.more ?? false;
+    return message;
+  },
+};
+
+function createBaseLeafEntry(): LeafEntry {
+  return { key: new Uint8Array(0), digest: new Uint8Array(0) };
+}
+
+export const LeafEntry: MessageFns<LeafEntry> = {
+  encode(message: LeafEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    if (message.digest.length !== 0) {
+      writer.uint32(18).bytes(message.digest);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeafEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeafEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.digest = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LeafEntry {
+    return {
+      key: isSet(object.key) ? bytesFromBase64(object.key) : new Uint8Array(0),
+      digest: isSet(object.digest) ? bytesFromBase64(object.digest) : new Uint8Array(0),
+    };
+  },
+
+  toJSON(message: LeafEntry): unknown {
+    const obj: any = {};
+    if (message.key.length !== 0) {
+      obj.key = base64FromBytes(message.key);
+    }
+    if (message.digest.length !== 0) {
+      obj.digest = base64FromBytes(message.digest);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LeafEntry>): LeafEntry {
+    return LeafEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LeafEntry>): LeafEntry {
+    const message = createBaseLeafEntry();
+    message.key = object.key ?? new Uint8Array(0);
+    message.digest = object.digest ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseComparisonEnded(): ComparisonEnded {
+  return { storedMark: 0 };
+}
+
+export const ComparisonEnded: MessageFns<ComparisonEnded> = {
+  encode(message: ComparisonEnded, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.storedMark !== 0) {
+      writer.uint32(9).fixed64(message.storedMark);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ComparisonEnded {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseComparisonEnded();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.storedMark = longToNumber(reader.fixed64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ComparisonEnded {
+    return {
+      storedMark: isSet(object.storedMark)
+        ? globalThis.Number(object.storedMark)
+        : isSet(object.stored_mark)
+        ? globalThis.Number(object.stored_mark)
+        : 0,
+    };
+  },
+
+  toJSON(message: ComparisonEnded): unknown {
+    const obj: any = {};
+    if (message.storedMark !== 0) {
+      obj.storedMark = Math.round(message.storedMark);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ComparisonEnded>): ComparisonEnded {
+    return ComparisonEnded.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ComparisonEnded>): ComparisonEnded {
+    const message = createBaseComparisonEnded();
+    message.storedMark = object.storedMark ?? 0;
     return message;
   },
 };
@@ -1998,7 +3318,7 @@ export const ReplicaError: MessageFns<ReplicaError> = {
 };
 
 function createBaseHeartbeatRequest(): HeartbeatRequest {
-  return { sequence: 0, sentAt: 0, hello: undefined, storedMark: 0 };
+  return { sequence: 0, sentAt: 0, hello: undefined, storedMark: 0, probe: [] };
 }
 
 export const HeartbeatRequest: MessageFns<HeartbeatRequest> = {
@@ -2014,6 +3334,9 @@ export const HeartbeatRequest: MessageFns<HeartbeatRequest> = {
     }
     if (message.storedMark !== 0) {
       writer.uint32(33).fixed64(message.storedMark);
+    }
+    for (const v of message.probe) {
+      writer.uint32(42).string(v!);
     }
     return writer;
   },
@@ -2063,6 +3386,14 @@ export const HeartbeatRequest: MessageFns<HeartbeatRequest> = {
             message.storedMark = longToNumber(reader.fixed64());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.probe.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2089,6 +3420,9 @@ export const HeartbeatRequest: MessageFns<HeartbeatRequest> = {
         : isSet(object.stored_mark)
         ? globalThis.Number(object.stored_mark)
         : 0,
+      probe: globalThis.Array.isArray(object?.probe)
+        ? object.probe.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -2106,6 +3440,9 @@ export const HeartbeatRequest: MessageFns<HeartbeatRequest> = {
     if (message.storedMark !== 0) {
       obj.storedMark = Math.round(message.storedMark);
     }
+    if (message.probe?.length) {
+      obj.probe = message.probe;
+    }
     return obj;
   },
 
@@ -2118,12 +3455,13 @@ export const HeartbeatRequest: MessageFns<HeartbeatRequest> = {
     message.sentAt = object.sentAt ?? 0;
     message.hello = (object.hello !== undefined && object.hello !== null) ? Hello.fromPartial(object.hello) : undefined;
     message.storedMark = object.storedMark ?? 0;
+    message.probe = object.probe?.map((e) => e) || [];
     return message;
   },
 };
 
 function createBaseHeartbeatResponse(): HeartbeatResponse {
-  return { sequence: 0, answeredAt: 0, hello: undefined };
+  return { sequence: 0, answeredAt: 0, hello: undefined, storedMark: 0, probed: [] };
 }
 
 export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
@@ -2136,6 +3474,12 @@ export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
     }
     if (message.hello !== undefined) {
       HelloReply.encode(message.hello, writer.uint32(26).fork()).join();
+    }
+    if (message.storedMark !== 0) {
+      writer.uint32(33).fixed64(message.storedMark);
+    }
+    for (const v of message.probed) {
+      ProbeResult.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -2177,6 +3521,22 @@ export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
             message.hello = HelloReply.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.storedMark = longToNumber(reader.fixed64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.probed.push(ProbeResult.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2198,6 +3558,12 @@ export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
         ? globalThis.Number(object.answered_at)
         : 0,
       hello: isSet(object.hello) ? HelloReply.fromJSON(object.hello) : undefined,
+      storedMark: isSet(object.storedMark)
+        ? globalThis.Number(object.storedMark)
+        : isSet(object.stored_mark)
+        ? globalThis.Number(object.stored_mark)
+        : 0,
+      probed: globalThis.Array.isArray(object?.probed) ? object.probed.map((e: any) => ProbeResult.fromJSON(e)) : [],
     };
   },
 
@@ -2212,6 +3578,12 @@ export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
     if (message.hello !== undefined) {
       obj.hello = HelloReply.toJSON(message.hello);
     }
+    if (message.storedMark !== 0) {
+      obj.storedMark = Math.round(message.storedMark);
+    }
+    if (message.probed?.length) {
+      obj.probed = message.probed.map((e) => ProbeResult.toJSON(e));
+    }
     return obj;
   },
 
@@ -2225,6 +3597,760 @@ export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
     message.hello = (object.hello !== undefined && object.hello !== null)
       ? HelloReply.fromPartial(object.hello)
       : undefined;
+    message.storedMark = object.storedMark ?? 0;
+    message.probed = object.probed?.map((e) => ProbeResult.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseProbeResult(): ProbeResult {
+  return { nodeId: "", reachable: false };
+}
+
+export const ProbeResult: MessageFns<ProbeResult> = {
+  encode(message: ProbeResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    if (message.reachable !== false) {
+      writer.uint32(16).bool(message.reachable);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProbeResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProbeResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.reachable = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ProbeResult {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.String(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.String(object.node_id)
+        : "",
+      reachable: isSet(object.reachable) ? globalThis.Boolean(object.reachable) : false,
+    };
+  },
+
+  toJSON(message: ProbeResult): unknown {
+    const obj: any = {};
+    if (message.nodeId !== "") {
+      obj.nodeId = message.nodeId;
+    }
+    if (message.reachable !== false) {
+      obj.reachable = message.reachable;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ProbeResult>): ProbeResult {
+    return ProbeResult.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProbeResult>): ProbeResult {
+    const message = createBaseProbeResult();
+    message.nodeId = object.nodeId ?? "";
+    message.reachable = object.reachable ?? false;
+    return message;
+  },
+};
+
+function createBaseGossipRequest(): GossipRequest {
+  return { hello: undefined, digests: undefined, deltas: undefined };
+}
+
+export const GossipRequest: MessageFns<GossipRequest> = {
+  encode(message: GossipRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hello !== undefined) {
+      Hello.encode(message.hello, writer.uint32(10).fork()).join();
+    }
+    if (message.digests !== undefined) {
+      Digests.encode(message.digests, writer.uint32(18).fork()).join();
+    }
+    if (message.deltas !== undefined) {
+      Deltas.encode(message.deltas, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GossipRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGossipRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hello = Hello.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.digests = Digests.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.deltas = Deltas.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GossipRequest {
+    return {
+      hello: isSet(object.hello) ? Hello.fromJSON(object.hello) : undefined,
+      digests: isSet(object.digests) ? Digests.fromJSON(object.digests) : undefined,
+      deltas: isSet(object.deltas) ? Deltas.fromJSON(object.deltas) : undefined,
+    };
+  },
+
+  toJSON(message: GossipRequest): unknown {
+    const obj: any = {};
+    if (message.hello !== undefined) {
+      obj.hello = Hello.toJSON(message.hello);
+    }
+    if (message.digests !== undefined) {
+      obj.digests = Digests.toJSON(message.digests);
+    }
+    if (message.deltas !== undefined) {
+      obj.deltas = Deltas.toJSON(message.deltas);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GossipRequest>): GossipRequest {
+    return GossipRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GossipRequest>): GossipRequest {
+    const message = createBaseGossipRequest();
+    message.hello = (object.hello !== undefined && object.hello !== null) ? Hello.fromPartial(object.hello) : undefined;
+    message.digests = (object.digests !== undefined && object.digests !== null)
+      ? Digests.fromPartial(object.digests)
+      : undefined;
+    message.deltas = (object.deltas !== undefined && object.deltas !== null)
+      ? Deltas.fromPartial(object.deltas)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGossipResponse(): GossipResponse {
+  return { hello: undefined, deltas: undefined, wanted: undefined };
+}
+
+export const GossipResponse: MessageFns<GossipResponse> = {
+  encode(message: GossipResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hello !== undefined) {
+      HelloReply.encode(message.hello, writer.uint32(10).fork()).join();
+    }
+    if (message.deltas !== undefined) {
+      Deltas.encode(message.deltas, writer.uint32(18).fork()).join();
+    }
+    if (message.wanted !== undefined) {
+      Digests.encode(message.wanted, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GossipResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGossipResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hello = HelloReply.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.deltas = Deltas.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.wanted = Digests.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GossipResponse {
+    return {
+      hello: isSet(object.hello) ? HelloReply.fromJSON(object.hello) : undefined,
+      deltas: isSet(object.deltas) ? Deltas.fromJSON(object.deltas) : undefined,
+      wanted: isSet(object.wanted) ? Digests.fromJSON(object.wanted) : undefined,
+    };
+  },
+
+  toJSON(message: GossipResponse): unknown {
+    const obj: any = {};
+    if (message.hello !== undefined) {
+      obj.hello = HelloReply.toJSON(message.hello);
+    }
+    if (message.deltas !== undefined) {
+      obj.deltas = Deltas.toJSON(message.deltas);
+    }
+    if (message.wanted !== undefined) {
+      obj.wanted = Digests.toJSON(message.wanted);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GossipResponse>): GossipResponse {
+    return GossipResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GossipResponse>): GossipResponse {
+    const message = createBaseGossipResponse();
+    message.hello = (object.hello !== undefined && object.hello !== null)
+      ? HelloReply.fromPartial(object.hello)
+      : undefined;
+    message.deltas = (object.deltas !== undefined && object.deltas !== null)
+      ? Deltas.fromPartial(object.deltas)
+      : undefined;
+    message.wanted = (object.wanted !== undefined && object.wanted !== null)
+      ? Digests.fromPartial(object.wanted)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDigests(): Digests {
+  return { members: [] };
+}
+
+export const Digests: MessageFns<Digests> = {
+  encode(message: Digests, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.members) {
+      MemberDigest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Digests {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDigests();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.members.push(MemberDigest.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Digests {
+    return {
+      members: globalThis.Array.isArray(object?.members)
+        ? object.members.map((e: any) => MemberDigest.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: Digests): unknown {
+    const obj: any = {};
+    if (message.members?.length) {
+      obj.members = message.members.map((e) => MemberDigest.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Digests>): Digests {
+    return Digests.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Digests>): Digests {
+    const message = createBaseDigests();
+    message.members = object.members?.map((e) => MemberDigest.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMemberDigest(): MemberDigest {
+  return { nodeId: "", generation: 0, version: 0 };
+}
+
+export const MemberDigest: MessageFns<MemberDigest> = {
+  encode(message: MemberDigest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(16).uint64(message.generation);
+    }
+    if (message.version !== 0) {
+      writer.uint32(24).uint64(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MemberDigest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberDigest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.generation = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.version = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MemberDigest {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.String(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.String(object.node_id)
+        : "",
+      generation: isSet(object.generation) ? globalThis.Number(object.generation) : 0,
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+    };
+  },
+
+  toJSON(message: MemberDigest): unknown {
+    const obj: any = {};
+    if (message.nodeId !== "") {
+      obj.nodeId = message.nodeId;
+    }
+    if (message.generation !== 0) {
+      obj.generation = Math.round(message.generation);
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MemberDigest>): MemberDigest {
+    return MemberDigest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MemberDigest>): MemberDigest {
+    const message = createBaseMemberDigest();
+    message.nodeId = object.nodeId ?? "";
+    message.generation = object.generation ?? 0;
+    message.version = object.version ?? 0;
+    return message;
+  },
+};
+
+function createBaseDeltas(): Deltas {
+  return { members: [] };
+}
+
+export const Deltas: MessageFns<Deltas> = {
+  encode(message: Deltas, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.members) {
+      MemberDelta.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Deltas {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeltas();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.members.push(MemberDelta.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Deltas {
+    return {
+      members: globalThis.Array.isArray(object?.members) ? object.members.map((e: any) => MemberDelta.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: Deltas): unknown {
+    const obj: any = {};
+    if (message.members?.length) {
+      obj.members = message.members.map((e) => MemberDelta.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Deltas>): Deltas {
+    return Deltas.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Deltas>): Deltas {
+    const message = createBaseDeltas();
+    message.members = object.members?.map((e) => MemberDelta.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseMemberDelta(): MemberDelta {
+  return { nodeId: "", generation: 0, entries: [] };
+}
+
+export const MemberDelta: MessageFns<MemberDelta> = {
+  encode(message: MemberDelta, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nodeId !== "") {
+      writer.uint32(10).string(message.nodeId);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(16).uint64(message.generation);
+    }
+    for (const v of message.entries) {
+      StateEntry.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MemberDelta {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberDelta();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.generation = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.entries.push(StateEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MemberDelta {
+    return {
+      nodeId: isSet(object.nodeId)
+        ? globalThis.String(object.nodeId)
+        : isSet(object.node_id)
+        ? globalThis.String(object.node_id)
+        : "",
+      generation: isSet(object.generation) ? globalThis.Number(object.generation) : 0,
+      entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => StateEntry.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: MemberDelta): unknown {
+    const obj: any = {};
+    if (message.nodeId !== "") {
+      obj.nodeId = message.nodeId;
+    }
+    if (message.generation !== 0) {
+      obj.generation = Math.round(message.generation);
+    }
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => StateEntry.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MemberDelta>): MemberDelta {
+    return MemberDelta.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MemberDelta>): MemberDelta {
+    const message = createBaseMemberDelta();
+    message.nodeId = object.nodeId ?? "";
+    message.generation = object.generation ?? 0;
+    message.entries = object.entries?.map((e) => StateEntry.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseStateEntry(): StateEntry {
+  return { key: "", value: new Uint8Array(0), version: 0 };
+}
+
+export const StateEntry: MessageFns<StateEntry> = {
+  encode(message: StateEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value.length !== 0) {
+      writer.uint32(18).bytes(message.value);
+    }
+    if (message.version !== 0) {
+      writer.uint32(24).uint64(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StateEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStateEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.version = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StateEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? bytesFromBase64(object.value) : new Uint8Array(0),
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+    };
+  },
+
+  toJSON(message: StateEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value.length !== 0) {
+      obj.value = base64FromBytes(message.value);
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StateEntry>): StateEntry {
+    return StateEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StateEntry>): StateEntry {
+    const message = createBaseStateEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? new Uint8Array(0);
+    message.version = object.version ?? 0;
     return message;
   },
 };
@@ -2238,7 +4364,10 @@ export const ReplicaServiceDefinition = {
   name: "ReplicaService",
   fullName: "kindred.peer.v1.ReplicaService",
   methods: {
-    /** Carries calls to the answering node's replica. The first frame each way is the greeting. */
+    /**
+     * Carries calls to the answering node's replica. The first frame each way is the greeting.
+     * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+     */
     exchange: {
       name: "Exchange",
       requestType: ExchangeRequest as typeof ExchangeRequest,
@@ -2251,7 +4380,10 @@ export const ReplicaServiceDefinition = {
 } as const;
 
 export interface ReplicaServiceImplementation<CallContextExt = {}> {
-  /** Carries calls to the answering node's replica. The first frame each way is the greeting. */
+  /**
+   * Carries calls to the answering node's replica. The first frame each way is the greeting.
+   * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+   */
   exchange(
     request: AsyncIterable<ExchangeRequest>,
     context: CallContext & CallContextExt,
@@ -2259,20 +4391,69 @@ export interface ReplicaServiceImplementation<CallContextExt = {}> {
 }
 
 export interface ReplicaServiceClient<CallOptionsExt = {}> {
-  /** Carries calls to the answering node's replica. The first frame each way is the greeting. */
+  /**
+   * Carries calls to the answering node's replica. The first frame each way is the greeting.
+   * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+   */
   exchange(
     request: AsyncIterable<DeepPartial<ExchangeRequest>>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<ExchangeResponse>;
 }
 
-/** Tells nodes who is up. On a channel of its own, so that it never waits behind data. */
+/**
+ * Work that no client waits for: hints, and the comparison of replicas. The same calls on a channel of its own, so that
+ * clients never wait behind it.
+ */
+export type BackgroundServiceDefinition = typeof BackgroundServiceDefinition;
+export const BackgroundServiceDefinition = {
+  name: "BackgroundService",
+  fullName: "kindred.peer.v1.BackgroundService",
+  methods: {
+    /**
+     * Carries calls to the answering node's replica. The first frame each way is the greeting.
+     * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+     */
+    exchange: {
+      name: "Exchange",
+      requestType: ExchangeRequest as typeof ExchangeRequest,
+      requestStream: true,
+      responseType: ExchangeResponse as typeof ExchangeResponse,
+      responseStream: true,
+      options: {},
+    },
+  },
+} as const;
+
+export interface BackgroundServiceImplementation<CallContextExt = {}> {
+  /**
+   * Carries calls to the answering node's replica. The first frame each way is the greeting.
+   * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+   */
+  exchange(
+    request: AsyncIterable<ExchangeRequest>,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<ExchangeResponse>>;
+}
+
+export interface BackgroundServiceClient<CallOptionsExt = {}> {
+  /**
+   * Carries calls to the answering node's replica. The first frame each way is the greeting.
+   * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+   */
+  exchange(
+    request: AsyncIterable<DeepPartial<ExchangeRequest>>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<ExchangeResponse>;
+}
+
+/** Tells nodes who is up. On channels of their own, so that it never waits behind data. */
 export type MembershipServiceDefinition = typeof MembershipServiceDefinition;
 export const MembershipServiceDefinition = {
   name: "MembershipService",
   fullName: "kindred.peer.v1.MembershipService",
   methods: {
-    /** Carries heartbeats, answered in order. The first frame each way is the greeting. */
+    /** Carries heartbeats, answered in order, and probes. The first frame each way is the greeting. */
     heartbeat: {
       name: "Heartbeat",
       requestType: HeartbeatRequest as typeof HeartbeatRequest,
@@ -2281,23 +4462,51 @@ export const MembershipServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /**
+     * Carries what nodes know of each other (Scuttlebutt): digests, and the entries that the other side lacks. The first
+     * frame each way is the greeting.
+     */
+    gossip: {
+      name: "Gossip",
+      requestType: GossipRequest as typeof GossipRequest,
+      requestStream: true,
+      responseType: GossipResponse as typeof GossipResponse,
+      responseStream: true,
+      options: {},
+    },
   },
 } as const;
 
 export interface MembershipServiceImplementation<CallContextExt = {}> {
-  /** Carries heartbeats, answered in order. The first frame each way is the greeting. */
+  /** Carries heartbeats, answered in order, and probes. The first frame each way is the greeting. */
   heartbeat(
     request: AsyncIterable<HeartbeatRequest>,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<HeartbeatResponse>>;
+  /**
+   * Carries what nodes know of each other (Scuttlebutt): digests, and the entries that the other side lacks. The first
+   * frame each way is the greeting.
+   */
+  gossip(
+    request: AsyncIterable<GossipRequest>,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<GossipResponse>>;
 }
 
 export interface MembershipServiceClient<CallOptionsExt = {}> {
-  /** Carries heartbeats, answered in order. The first frame each way is the greeting. */
+  /** Carries heartbeats, answered in order, and probes. The first frame each way is the greeting. */
   heartbeat(
     request: AsyncIterable<DeepPartial<HeartbeatRequest>>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<HeartbeatResponse>;
+  /**
+   * Carries what nodes know of each other (Scuttlebutt): digests, and the entries that the other side lacks. The first
+   * frame each way is the greeting.
+   */
+  gossip(
+    request: AsyncIterable<DeepPartial<GossipRequest>>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<GossipResponse>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {
