@@ -49,13 +49,13 @@ export interface Trees {
   ): Uint8Array | undefined;
 
   /**
-   * The keys under a leaf and the digests of their records, read from the disk by a walk over the whole partition, behind the
+   * The keys under leaves and the digests of their records, read from the disk by one walk over the whole partition, behind the
    * record key `after` (empty: from the first), at most `limit`. Aged deletions are left out. Rejects with EngineError.
    */
   leafEntries(
     replication: number,
     partition: PartitionId,
-    leaf: number,
+    leaves: readonly number[],
     after: Uint8Array,
     limit: number,
   ): Promise<LeafListing>;

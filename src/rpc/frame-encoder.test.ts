@@ -46,7 +46,7 @@ const callBody: fc.Arbitrary<CallBody> = fc.oneof(
     .record({
       replication: fc.nat({ max: 7 }),
       partition: fc.nat({ max: 65_535 }),
-      leaf: fc.nat({ max: 63 }),
+      leaves: fc.array(fc.nat({ max: 63 }), { maxLength: 64 }),
       after: bytes,
       limit: fc.nat({ max: 10_000 }),
     })

@@ -29,7 +29,7 @@ export function callBytes(call: CallBody): number {
     case 'readTree':
       return envelopeBytes + call.value.parents.length * 5;
     case 'listLeaf':
-      return envelopeBytes + call.value.after.byteLength;
+      return envelopeBytes + call.value.leaves.length + call.value.after.byteLength;
     case 'endComparison':
       return envelopeBytes;
     case 'forwarded':

@@ -138,7 +138,7 @@ function verbOf(call: ReplicaCall['call']): string {
     case 'readTree':
       return `read tree level ${call.value.level} of ${call.value.parents.length} parents`;
     case 'listLeaf':
-      return `list leaf ${call.value.partition}/${call.value.leaf}`;
+      return `list leaves ${call.value.partition}/${call.value.leaves.join()}`;
     case 'endComparison':
       return 'end comparison';
     case undefined:

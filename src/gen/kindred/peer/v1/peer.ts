@@ -188,7 +188,7 @@ export interface ReplicaCall {
     /** Tell hashes of the Merkle trees. */
     { $case: "readTree"; value: ReadTree }
     | //
-    /** List what a leaf of a tree stands for. */
+    /** List what leaves of a tree stand for. */
     { $case: "listLeaf"; value: ListLeaf }
     | //
     /** Make what was compared durable. */
@@ -263,14 +263,14 @@ export interface ReadTree {
   parents: number[];
 }
 
-/** Asks for the keys and digests under a leaf. */
+/** Asks for the keys and digests under leaves of one partition. */
 export interface ListLeaf {
   /** Of the buckets with this many replicas. */
   replication: number;
   /** The partition. */
   partition: number;
-  /** The leaf in it. */
-  leaf: number;
+  /** The leaves in it, ascending. At least one. */
+  leaves: number[];
   /** Begin behind this record key. Empty: at the first. */
   after: Uint8Array;
   /** At most so many entries: 1 to 10,000. */
@@ -336,7 +336,7 @@ export interface TreeHashes {
   hashes: Uint8Array;
 }
 
-/** What a leaf stands for. */
+/** What leaves stand for. */
 export interface LeafEntries {
   /** In ascending order of record keys. */
   entries: LeafEntry[];
@@ -2073,7 +2073,7 @@ export const ReadTree: MessageFns<ReadTree> = {
 };
 
 function createBaseListLeaf(): ListLeaf {
-  return { replication: 0, partition: 0, leaf: 0, after: new Uint8Array(0), limit: 0 };
+  return { replication: 0, partition: 0, leaves: [], after: new Uint8Array(0), limit: 0 };
 }
 
 export const ListLeaf: MessageFns<ListLeaf> = {
@@ -2084,8 +2084,12 @@ export const ListLeaf: MessageFns<ListLeaf> = {
     if (message.partition !== 0) {
       writer.uint32(16).uint32(message.partition);
     }
-    if (message.leaf !== 0) {
-      writer.uint32(24).uint32(message.leaf);
+    if (message.leaves.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.leaves) {
+        writer.uint32(v);
+      }
+      writer.join();
     }
     if (message.after.length !== 0) {
       writer.uint32(34).bytes(message.after);
@@ -2126,12 +2130,22 @@ export const ListLeaf: MessageFns<ListLeaf> = {
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
+            if (tag === 24) {
+              message.leaves.push(reader.uint32());
+
+              continue;
             }
 
-            message.leaf = reader.uint32();
-            continue;
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.leaves.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
           }
           case 4: {
             if (tag !== 34) {
@@ -2165,7 +2179,7 @@ export const ListLeaf: MessageFns<ListLeaf> = {
     return {
       replication: isSet(object.replication) ? globalThis.Number(object.replication) : 0,
       partition: isSet(object.partition) ? globalThis.Number(object.partition) : 0,
-      leaf: isSet(object.leaf) ? globalThis.Number(object.leaf) : 0,
+      leaves: globalThis.Array.isArray(object?.leaves) ? object.leaves.map((e: any) => globalThis.Number(e)) : [],
       after: isSet(object.after) ? bytesFromBase64(object.after) : new Uint8Array(0),
       limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
     };
@@ -2179,8 +2193,8 @@ export const ListLeaf: MessageFns<ListLeaf> = {
     if (message.partition !== 0) {
       obj.partition = Math.round(message.partition);
     }
-    if (message.leaf !== 0) {
-      obj.leaf = Math.round(message.leaf);
+    if (message.leaves?.length) {
+      obj.leaves = message.leaves.map((e) => Math.round(e));
     }
     if (message.after.length !== 0) {
       obj.after = base64FromBytes(message.after);
@@ -2198,7 +2212,7 @@ export const ListLeaf: MessageFns<ListLeaf> = {
     const message = createBaseListLeaf();
     message.replication = object.replication ?? 0;
     message.partition = object.partition ?? 0;
-    message.leaf = object.leaf ?? 0;
+    message.leaves = object.leaves?.map((e) => e) || [];
     message.after = object.after ?? new Uint8Array(0);
     message.limit = object.limit ?? 0;
     return message;
