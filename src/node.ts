@@ -101,10 +101,11 @@ export class Node {
   }
 
   async #open(openClientPort: OpenClientPort, openHttpPort: OpenHttpPort): Promise<void> {
-    const { peers, replay, clock, store, env, log } = this.#parts;
+    const { peers, background, replay, clock, store, env, log } = this.#parts;
     await peers.start();
     // Before the mark is stored, too: a start that no peer has judged must not hide from the next one what they know.
     await peers.joined;
+    background.start();
     replay.start();
     // Ahead of the wall clock, which time follows, or a little ahead of a clock that runs before it: relative to the clock
     // alone the mark would gain on the wall with every restart, because the clock begins at the mark.
@@ -181,7 +182,7 @@ export class Node {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const { peers, replay, store, log } = this.#parts;
+    const { peers, background, replay, store, log } = this.#parts;
     if (this.#server !== undefined) {
       const finished = await this.#server.drain(deadlineMs);
       if (!finished)
@@ -189,6 +190,7 @@ export class Node {
       await this.#server.close();
     }
     this.#highWater?.cancel();
+    background.stop();
     // Without their peers the hints on the way are given up at once, so this does not wait long.
     const replayed = replay.stop();
     await peers.stop();

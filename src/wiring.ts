@@ -3,6 +3,7 @@
  * They import none of one another; what each needs of the others it has declared where it uses it.
  */
 
+import { BackgroundWork } from './background-work.ts';
 import { type Config, canonicalConfiguration } from './config/config.ts';
 import { softwareVersion } from './config/software-version.ts';
 import { Coordinator } from './coordinator/coordinator.ts';
@@ -81,6 +82,8 @@ export interface NodeParts {
   readonly buckets: ReadonlyMap<string, Bucket>;
   /** How much client work is under way: shared by all that takes some on. */
   readonly admission: Admission;
+  /** Holds back what no client waits for, by how busy the node is. */
+  readonly background: BackgroundWork;
   readonly keyValue: KeyValueService;
   readonly observe: RequestObserver;
   readonly reportIncident: (error: unknown) => string;
@@ -183,6 +186,11 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     { hints: store.hints, identity, clock, wallMicros },
     { recordBytesMax: config.limits.recordBytesMax },
   );
+  const admission = new Admission({ env }, config.limits);
+  const background = new BackgroundWork(
+    { env, requestsInFlight: () => admission.requests },
+    { ...config.background, requestsInFlightMax: config.limits.requestsInFlightMax },
+  );
   const siblingAlarm = new SiblingAlarm({
     monotonicMs: () => env.clock.monotonicMs(),
     count: (bucket) => metrics.manySiblings(bucket).add(),
@@ -204,6 +212,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
         manySiblings: ({ name, siblingsMax }, recordKey, siblings) =>
           siblingAlarm.noticed(name, recordKey, siblings, siblingsMax),
       },
+      repairThrottle: background.throttle('urgent'),
     },
     {
       hedgeFactor: config.reads.hedgeFactor,
@@ -218,7 +227,6 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     log.error({ error, incident }, 'a request failed unexpectedly');
     return incident;
   };
-  const admission = new Admission({ env }, config.limits);
   const keyValue = keyValueService(
     {
       env,
@@ -272,6 +280,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     placementFor,
     buckets,
     admission,
+    background,
     keyValue,
     observe,
     reportIncident,

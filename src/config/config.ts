@@ -30,6 +30,7 @@ export interface Config {
   readonly heartbeat: HeartbeatConfig;
   readonly hints: HintConfig;
   readonly reads: ReadConfig;
+  readonly background: BackgroundConfig;
   readonly clock: ClockConfig;
   readonly log: LogConfig;
 }
@@ -195,6 +196,19 @@ export interface ReadConfig {
    * that are behind. From 0 to 1, default 0.1. Higher heals sooner and costs a read of every replica that often.
    */
   readonly repairChance: number;
+}
+
+/** How much a node spends on work that no client waits for: hints, repairs, comparisons of replicas. */
+export interface BackgroundConfig {
+  /**
+   * Bytes a second that hints and repairs together may move, and comparisons again as much. Default 32 MiB. More heals sooner and
+   * takes disk and network from clients; under their load it falls by itself.
+   */
+  readonly bytesPerSecond: number;
+  /** Keys a second, likewise. Default 20,000: small records cost by the key. Trees are read from the disk 20 times as fast. */
+  readonly keysPerSecond: number;
+  /** The part of both that remains when clients ask for all the node can do: more than 0, to 1. Default 0.05. 1 never yields. */
+  readonly shareMin: number;
 }
 
 /** How much clocks of other machines are believed. */

@@ -255,6 +255,7 @@ function complete(raw: RawConfig, terminal: boolean, problems: Problem[]): Confi
     peers: camelCased(raw.peers),
     heartbeat: camelCased(raw.heartbeat),
     hints: camelCased(raw.hints),
+    background: camelCased(raw.background),
     reads: camelCased(raw.reads),
     clock: camelCased(raw.clock),
     log: { level: raw.log.level, format: raw.log.format ?? (terminal ? 'pretty' : 'json') },

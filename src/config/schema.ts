@@ -72,6 +72,11 @@ export interface RawConfig {
     readonly hedge_ms_min: number;
     readonly repair_chance: number;
   };
+  readonly background: {
+    readonly bytes_per_second: number;
+    readonly keys_per_second: number;
+    readonly share_min: number;
+  };
   readonly clock: { readonly ahead_ms_max: number };
   readonly log: {
     readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
@@ -233,6 +238,13 @@ const shape = z.strictObject({
       hedge_factor: z.number().min(0).max(100).default(3),
       hedge_ms_min: integer(0, 60_000).default(5),
       repair_chance: z.number().min(0).max(1).default(0.1),
+    })
+    .prefault({}),
+  background: z
+    .strictObject({
+      bytes_per_second: integer(KIB, 1024 * KIB * MIB).default(32 * MIB),
+      keys_per_second: integer(1, 100_000_000).default(20_000),
+      share_min: z.number().min(0.001).max(1).default(0.05),
     })
     .prefault({}),
   clock: z.strictObject({ ahead_ms_max: integer(1, HOUR_MS).default(10_000) }).prefault({}),

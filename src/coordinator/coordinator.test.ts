@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { FakeEnv } from '../../test/support/fake-env.ts';
 import { FakeReplica } from '../../test/support/fake-replica.ts';
+import { unthrottled } from '../core/background/throttle.ts';
 import type { Bucket } from '../core/bucket.ts';
 import { contextOf, emptyContext } from '../core/causality/context-token.ts';
 import type { VersionedRecord } from '../core/causality/record.ts';
@@ -95,6 +96,7 @@ class Cluster {
           hedged: () => this.hedges++,
           manySiblings: () => this.siblingAlarms++,
         },
+        repairThrottle: unthrottled,
       },
       {
         hedgeFactor: options.hedgeFactor ?? 0,

@@ -5,6 +5,7 @@
  * Availability is checked before anything is sent, and only then: whatever fails later has an unknown outcome.
  */
 
+import type { Throttle } from '../core/background/throttle.ts';
 import type { Bucket } from '../core/bucket.ts';
 import type { NodeId } from '../core/identity.ts';
 import type { Placement } from '../core/ring/placement.ts';
@@ -40,6 +41,8 @@ export interface CoordinatorDependencies {
   readonly hints: HintedWrites;
   readonly health: PeerHealth;
   readonly observe: CoordinatorObserver;
+  /** Where repairs that no client waits for take their tokens. */
+  readonly repairThrottle: Throttle;
 }
 
 export class Coordinator implements Coordination {
@@ -49,10 +52,13 @@ export class Coordinator implements Coordination {
   readonly #writes: WriteCoordinator;
 
   constructor(dependencies: CoordinatorDependencies, options: ReadCoordinatorOptions) {
-    const { self, env, clientOf, replica, hints, observe } = dependencies;
+    const { self, env, clientOf, replica, hints, observe, repairThrottle } = dependencies;
     this.#deps = dependencies;
     this.#lists = new PreferenceLists(dependencies);
-    this.#reads = new ReadCoordinator({ self, env, clientOf, lists: this.#lists, observe }, options);
+    this.#reads = new ReadCoordinator(
+      { self, env, clientOf, lists: this.#lists, observe, repairThrottle },
+      options,
+    );
     this.#writes = new WriteCoordinator({
       self,
       env,

@@ -1,5 +1,6 @@
 /** The reading half of the coordinator: reads at a level, and the repair of replicas that were found behind. */
 
+import type { Throttle } from '../core/background/throttle.ts';
 import type { Bucket } from '../core/bucket.ts';
 import { OperationError } from '../core/coordinator/failure.ts';
 import type { ReadCore } from '../core/coordinator/read-core.ts';
@@ -32,6 +33,8 @@ export interface ReadCoordinatorDependencies {
   readonly clientOf: (node: NodeId) => ReplicaClient;
   readonly lists: PreferenceLists;
   readonly observe: CoordinatorObserver;
+  /** Where repairs that no client waits for take their tokens. */
+  readonly repairThrottle: Throttle;
 }
 
 export interface ReadCoordinatorOptions {
@@ -61,11 +64,14 @@ export class ReadCoordinator {
   constructor(dependencies: ReadCoordinatorDependencies, options: ReadCoordinatorOptions) {
     this.#deps = dependencies;
     this.#options = options;
-    const { env, clientOf, observe } = dependencies;
+    const { env, clientOf, observe, repairThrottle } = dependencies;
     this.#runDeps = { env, clientOf, onHedge: () => observe.hedged() };
-    this.#repairs = new RepairBacklog(options.repairsMax, ({ bucket, recordKey }, done) =>
-      this.#repairAll(bucket, recordKey, Number.POSITIVE_INFINITY, done),
-    );
+    this.#repairs = new RepairBacklog(options.repairsMax, ({ bucket, recordKey }, done) => {
+      // By the key alone: how many bytes it takes is known only when it is done, and few run at once.
+      void repairThrottle
+        .take(1, 0)
+        .then(() => this.#repairAll(bucket, recordKey, Number.POSITIVE_INFINITY, done));
+    });
   }
 
   /** Background repairs that wait or run now. */

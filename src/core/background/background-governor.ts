@@ -6,7 +6,7 @@
  * at once and falls slowly, so that background work stays out of the way between two bursts.
  *
  * Laws (test/property/background.test.ts): more load never means a higher rate; no class is ever faster than a more urgent one,
- * relative to its full rate; none falls below the floor; without load all reach the full rate again.
+ * relative to its full rate; none falls below the floor; without load, and with nobody waiting, all reach the full rate again.
  */
 
 import { assert } from '../assert.ts';
@@ -19,6 +19,8 @@ export interface NodeLoad {
   readonly requestsInFlightMax: number;
   /** How late the event loop calls back what is due, in milliseconds. */
   readonly eventLoopDelayMs: number;
+  /** The classes whose work waits for tokens now. */
+  readonly waiting: readonly BackgroundClass[];
 }
 
 /** What of its full rate every class may use: 1 is all. */
@@ -45,10 +47,14 @@ const yields: Readonly<Record<BackgroundClass, { readonly from: number; readonly
   rebuild: { from: 0, to: 0.5 },
 };
 
+/** A class whose work waits is as much load to every class that is less urgent: what comes first also gets the machine first. */
+const loadOfWaiting = 0.3;
+
 /** Decides the shares of one node. */
 export class BackgroundGovernor {
   readonly #options: Required<BackgroundGovernorOptions>;
   #load = 0;
+  #waiting: readonly BackgroundClass[] = [];
   #atMs: number;
 
   constructor(options: BackgroundGovernorOptions, nowMs: number) {
@@ -75,13 +81,18 @@ export class BackgroundGovernor {
     const faded = this.#load * 0.5 ** (Math.max(0, nowMs - this.#atMs) / this.#options.halfLifeMs);
     this.#atMs = nowMs;
     this.#load = Math.max(faded, this.#measure(load));
+    this.#waiting = load.waiting;
     return this.shares;
   }
 
   /** What every class may use now. */
   get shares(): BackgroundShares {
     const shares = { urgent: 1, comparison: 1, rebuild: 1 };
-    for (const kind of backgroundClasses) shares[kind] = this.#share(kind);
+    let load = this.#load;
+    for (const kind of backgroundClasses) {
+      shares[kind] = this.#share(kind, load);
+      if (this.#waiting.includes(kind)) load += loadOfWaiting;
+    }
     return shares;
   }
 
@@ -92,10 +103,10 @@ export class BackgroundGovernor {
     return clamp(Math.max(requests, delay), 0, 1);
   }
 
-  #share(kind: BackgroundClass): number {
+  #share(kind: BackgroundClass, load: number): number {
     const { from, to } = yields[kind];
     const { shareMin } = this.#options;
-    const yielded = clamp((this.#load - from) / (to - from), 0, 1);
+    const yielded = clamp((load - from) / (to - from), 0, 1);
     return 1 - (1 - shareMin) * yielded;
   }
 }
