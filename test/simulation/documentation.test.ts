@@ -8,6 +8,7 @@ import { afterAll, expect, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import { root } from '../../tools/command.ts';
 import { checkers } from '../checkers/all-checkers.ts';
+import { planProfiles } from './plan/draw-profile.ts';
 import { usage } from './tool/arguments.ts';
 
 const page = read('docs/internals/simulation.md');
@@ -30,6 +31,7 @@ const profiles = /export type ClientProfile =([^;]+);/.exec(shapes)?.[1] ?? '';
 test.each([
   ['checker', [...checkers.keys(), 'acknowledgement-claims', 'copies-at-heal', 'resources-at-rest']],
   ['kind of fault', namesIn(shapes, /readonly kind: '([a-z-]+)'/g, 17)],
+  ['profile of plans', planProfiles],
   ['client profile', namesIn(profiles, /'([a-z-]+)'/g, 10)],
 ])('every %s has its row', (_, names) => {
   expect(names.filter((name) => !tableNames.has(name))).toEqual([]);

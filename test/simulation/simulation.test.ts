@@ -24,7 +24,7 @@ function calm(plan: SeedPlan): SeedPlan {
 test.each([3, 14, 159])(
   'without faults every operation of seed %i is done, or refused for what it asks',
   async (seed) => {
-    const { history, violations, crash, counts } = await runSeed(calm(planOf(seed)));
+    const { history, violations, crash, counts } = await runSeed(calm(planOf(seed, 'mixed')));
     expect({ violations, crash }).toEqual({ violations: [], crash: undefined });
     expect(counts.operations).toBeGreaterThan(400);
     const failed = history.keys.flatMap(({ attempts }) =>
@@ -35,7 +35,7 @@ test.each([3, 14, 159])(
 );
 
 test('a volume put back to a snapshot is found out by the peers, and serves as another replica', async () => {
-  const plan = calm(planOf(3));
+  const plan = calm(planOf(3, 'mixed'));
   const logged: string[] = [];
   const result = await runSeed(
     {
@@ -74,7 +74,7 @@ test('a seed gives the same run alone and after another, and its trace changes n
 
 test('faults bite: of some seeds, writes are acknowledged, refused and unknown, and nodes start again', async () => {
   const results: SeedResult[] = [];
-  for (let seed = 100; seed < 106; seed++) results.push(await runSeed(planOf(seed)));
+  for (let seed = 100; seed < 106; seed++) results.push(await runSeed(planOf(seed, 'mixed')));
   const sum = (pick: (result: SeedResult) => number): number =>
     results.reduce((total, result) => total + pick(result), 0);
   expect(sum(({ counts }) => counts.acknowledged)).toBeGreaterThan(600);

@@ -10,13 +10,25 @@ export interface FaultField {
   readonly spanMs: number;
   /** Many writes do not wait for the disk: then it pays to take the power away. */
   readonly buffers: boolean;
+  /** Faults of these kinds and no others; absent: a mixture that is drawn. */
+  readonly only?: OnlyFaults | undefined;
+}
+
+/** What is left of the mixture where a seed is about something. */
+export interface OnlyFaults {
+  /** Each as often as it is to weigh; the first happens in any case. */
+  readonly kinds: readonly CommonFault[];
+  readonly count: number;
+  /** The machines that may lose power; absent: any, in most seeds. */
+  readonly powerOf?: readonly string[] | undefined;
 }
 
 type FaultName = FaultKind['kind'];
-type Timed = FaultKind & { readonly atMs: number };
+/** A fault before it is numbered. */
+export type Timed = FaultKind & { readonly atMs: number };
 
 /** Kinds that are drawn one by one. The others, which destroy memory, are placed apart: they keep to one node. */
-const common = [
+const common: readonly CommonFault[] = [
   'crash',
   'suspend',
   'restart',
@@ -32,14 +44,27 @@ const common = [
   'disk-full',
   'clock-jump',
   'clock-stop',
-] as const satisfies readonly FaultName[];
+];
+
+/** A kind of fault that destroys nothing that was fsynced. */
+export type CommonFault = Exclude<FaultName, 'bit-flip' | 'wipe' | 'restore'>;
 
 /** An outage that is longer than this is long: at most a minority may have one at a time. */
 const longMs = 1000;
 
-/** At least ten faults, in the order of their times, numbered from 1. */
+/** At least ten faults (but for `only`), in the order of their times, numbered from 1. */
 export function drawFaults(random: SeededRandom, field: FaultField): readonly FaultPlan[] {
+  return numbered(drawTimed(random, field));
+}
+
+/** The same, before they are numbered among others. */
+export function drawTimed(random: SeededRandom, field: FaultField): readonly Timed[] {
   return new FaultDraw(random, field).draw();
+}
+
+/** In the order of their times. Sorting is stable, so those at one moment stay in the order in which they were drawn. */
+export function numbered(faults: readonly Timed[]): readonly FaultPlan[] {
+  return [...faults].sort((a, b) => a.atMs - b.atMs).map((fault, index) => ({ id: index + 1, ...fault }));
 }
 
 class FaultDraw {
@@ -55,18 +80,29 @@ class FaultDraw {
   readonly #centresMs: readonly number[];
   /** Whether every machine may lose power, which is so where no disk loses more than that. */
   #powerAnywhere = true;
+  /** The only ones that may, where a seed says which. */
+  readonly #powerOf: readonly string[];
 
   constructor(random: SeededRandom, field: FaultField) {
     this.#random = random;
     this.#field = field;
     this.#victim = random.pick(field.nodes);
+    this.#powerOf = field.only?.powerOf ?? [this.#victim];
     this.#severity = random.pick([5, 20, 20, 50]);
     const centres = random.pick([0, 0, 2, 4]);
     this.#centresMs = Array.from({ length: centres }, () => random.between(1000, field.spanMs - 1000));
   }
 
-  draw(): readonly FaultPlan[] {
+  draw(): readonly Timed[] {
     const random = this.#random;
+    const { only } = this.#field;
+    if (only !== undefined) {
+      this.#powerAnywhere = only.powerOf === undefined && random.percent(70);
+      // One of the first kind at least, which the seed is named after.
+      this.#drawn.push(...this.#drawOne(only.kinds[0] as CommonFault));
+      while (this.#drawn.length < only.count) this.#drawn.push(...this.#drawOne(random.pick(only.kinds)));
+      return this.#drawn;
+    }
     const count = random.between(10, 20);
     const loses = random.percent(25);
     const rots = random.percent(30);
@@ -80,8 +116,7 @@ class FaultDraw {
     if (this.#field.buffers) this.#drawPowerCuts();
     const bag = this.#drawKinds();
     while (this.#drawn.length < count) this.#drawn.push(...this.#drawOne(random.pick(bag)));
-    // Sorting is stable, so those at one moment stay in the order in which they were drawn.
-    return this.#drawn.sort((a, b) => a.atMs - b.atMs).map((fault, index) => ({ id: index + 1, ...fault }));
+    return this.#drawn;
   }
 
   /** Each kind as often as it weighs in this seed. */
@@ -224,7 +259,7 @@ class FaultDraw {
     const node = random.pick(this.#field.nodes);
     switch (kind) {
       case 'crash': {
-        const power = random.percent(50) && (this.#powerAnywhere || node === this.#victim);
+        const power = random.percent(50) && (this.#powerAnywhere || this.#powerOf.includes(node));
         return [{ atMs, kind, node, downMs: this.#outage(node, atMs), power, midWrite: random.percent(60) }];
       }
       case 'suspend':

@@ -2,19 +2,86 @@
 
 import { expect, test } from 'vitest';
 import { checkPlan } from './check-plan.ts';
+import { planProfiles } from './draw-profile.ts';
 import { planOf } from './generate-plan.ts';
-import type { FaultPlan } from './seed-plan.ts';
+import type { FaultPlan, PlanProfile } from './seed-plan.ts';
 
-const plans = Array.from({ length: 2000 }, (_, index) => planOf(index + 1));
+const seeds = Array.from({ length: 2000 }, (_, index) => index + 1);
+/** As they are drawn, of all profiles. */
+const drawn = seeds.map((seed) => planOf(seed));
+/** All seeds as if they were mixtures. */
+const plans = seeds.map((seed) => planOf(seed, 'mixed'));
 
 test('a seed has one plan, and another seed another', () => {
   expect(planOf(7)).toEqual(planOf(7));
   expect(new Set(plans.map((plan) => JSON.stringify({ ...plan, seed: 0 }))).size).toBe(plans.length);
 });
 
-test('every plan is sound, and is large enough to find something', () => {
+test('every plan is sound', () => {
+  for (const plan of [...drawn, ...plans]) expect(checkPlan(plan), `seed ${plan.seed}`).toEqual([]);
+});
+
+test('every profile has its share of the seeds, and the mixture of a seed does not depend on it', () => {
+  const counts = new Map<PlanProfile, number>();
+  for (const { seed, profile } of drawn) {
+    if (profile === undefined) throw new Error(`seed ${seed} has no profile`);
+    counts.set(profile, (counts.get(profile) ?? 0) + 1);
+  }
+  expect([...counts.keys()].sort()).toEqual([...planProfiles].sort());
+  for (const [profile, count] of counts) expect(count, profile).toBeGreaterThan(20);
+  expect(counts.get('mixed')).toBeGreaterThan(700);
+  expect(counts.get('deletes')).toBeGreaterThan(250);
+  const mixed = drawn.filter(({ profile }) => profile === 'mixed');
+  for (const plan of mixed.slice(0, 50)) expect(plan).toEqual(planOf(plan.seed, 'mixed'));
+});
+
+const some = seeds.slice(0, 200);
+
+test('what a profile is named after happens in each of its seeds', () => {
+  const kinds = (profile: PlanProfile): readonly ReadonlySet<string>[] =>
+    some.map((seed) => new Set(planOf(seed, profile).faults.map(({ kind }) => kind)));
+  const each = (profile: PlanProfile, ...oneOf: readonly FaultPlan['kind'][]): void => {
+    for (const found of kinds(profile)) expect(oneOf.some((kind) => found.has(kind))).toBe(true);
+  };
+  each('crash', 'crash');
+  each('pause', 'suspend');
+  each('partition', 'partition');
+  each('wiped-disk', 'wipe');
+  each('restored-disk', 'restore');
+  each('skew', 'clock-jump', 'clock-stop');
+  each('slow-peers', 'slow-link', 'slow-disk', 'slow-process');
+  for (const found of kinds('quiet')) expect(found.size).toBe(0);
+});
+
+test('a long absence is several times the grace, and is one of a single node', () => {
+  for (const seed of some) {
+    const { faults, repair } = planOf(seed, 'long-absence');
+    const graceMs = repair?.graceMs ?? Number.POSITIVE_INFINITY;
+    const long = faults.filter((fault) => {
+      const forMs = 'downMs' in fault ? fault.downMs : 'forMs' in fault ? fault.forMs : 0;
+      return forMs > 1.2 * graceMs;
+    });
+    expect(long.length, `seed ${seed}`).toBe(1);
+  }
+});
+
+test('in seeds about deletes tombstones can grow old: time passes, and little is done in it', () => {
+  for (const seed of some) {
+    const { repair, clients, faults } = planOf(seed, 'deletes');
+    expect(repair?.graceMs).toBeLessThanOrEqual(15_000);
+    expect(repair?.comparisonMs).toBeLessThanOrEqual(2_000);
+    const lastMs = Math.max(...clients.map(({ operations, pauseMs }) => operations * pauseMs));
+    expect(lastMs).toBeGreaterThan(19_000);
+    expect(lastMs).toBeLessThan(60_000);
+    const operations = clients.reduce((sum, client) => sum + client.operations, 0);
+    expect(operations).toBeGreaterThan(80);
+    expect(operations).toBeLessThan(360);
+    expect(faults.length).toBeGreaterThan(2);
+  }
+});
+
+test('every mixture is large enough to find something', () => {
   for (const plan of plans) {
-    expect(checkPlan(plan), `seed ${plan.seed}`).toEqual([]);
     const operations = plan.clients.reduce((sum, client) => sum + client.operations, 0);
     expect(operations).toBeGreaterThanOrEqual(500);
     expect(operations).toBeLessThanOrEqual(720);

@@ -6,6 +6,8 @@
 import type { RarePath } from '../../../src/env/rare-path.ts';
 import { SeededRandom } from '../../support/seeded-random.ts';
 import { drawFaults } from './draw-faults.ts';
+import { drawProfile, drawRepair, drawTrial, isLong } from './draw-profile.ts';
+import { drawProfileFaults } from './profile-faults.ts';
 import type {
   ClientPlan,
   ClientProfile,
@@ -13,11 +15,13 @@ import type {
   DiskWeather,
   KeyName,
   NetworkWeather,
+  PlanProfile,
   SeedPlan,
 } from './seed-plan.ts';
 
 /** Keeps the chance that draws a plan apart from that of the world with the same seed. */
 const planStream = 0x1_0000_0000 * 0x706c;
+const profileStream = 0x1_0000_0000 * 0x7072;
 
 /** Register clients share their keys with nobody, and the others share theirs with many. */
 const profiles: readonly Exclude<ClientProfile, 'register'>[] = [
@@ -31,6 +35,21 @@ const profiles: readonly Exclude<ClientProfile, 'register'>[] = [
   'streamer',
   'mixed',
 ];
+
+/** Deletes most of all. */
+const patientProfiles: readonly ClientProfile[] = [
+  'deleter',
+  'deleter',
+  'deleter',
+  'expirer',
+  'merger',
+  'blind',
+  'retrier',
+  'batcher',
+  'mixed',
+];
+
+const lateProfiles: readonly ClientProfile[] = ['deleter', 'deleter', 'session', 'blind', 'retrier', 'mixed'];
 
 /** The highest percentage of each: beyond it little else would happen, or the run would cost too much. */
 const rarePathMax: Readonly<Record<RarePath, number>> = {
@@ -53,28 +72,41 @@ const rarePathMax: Readonly<Record<RarePath, number>> = {
   'pipeline-of-one': 100,
 };
 
-/** The plan of a seed: always the same one. */
-export function planOf(seed: number): SeedPlan {
+/** The plan of a seed: always the same one. `about`: as if the seed were about that. */
+export function planOf(seed: number, about?: PlanProfile): SeedPlan {
+  // A stream of its own, so that the mixture of a seed is the same whatever else there is.
+  const choice = new SeededRandom(seed + profileStream);
+  const drawn = drawProfile(choice);
+  const profile = about ?? drawn;
+  const repair = drawRepair(choice, profile);
+  const trial = drawTrial(choice, profile);
   const random = new SeededRandom(seed + planStream);
-  const spanMs = random.between(10_000, 25_000);
+  const spanMs = isLong(profile) ? random.between(40_000, 60_000) : random.between(10_000, 25_000);
   const nodes = Array.from({ length: random.between(5, 7) }, (_, index) => `n${index + 1}`);
   const bufferedPercent = random.percent(15) ? random.pick([50, 90, 97]) : undefined;
+  const field = { nodes, spanMs, buffers: bufferedPercent !== undefined };
+  const isQuiet = profile === 'quiet';
   return {
     seed,
     nodes,
     partitions: random.pick([16, 32, 64, 128]),
-    network: drawNetwork(random),
+    network: isQuiet ? calmNetwork(random) : drawNetwork(random),
     disk: drawDisk(random),
-    clocks: drawClocks(random, nodes),
-    clients: drawClients(random, spanMs, bufferedPercent),
-    faults: drawFaults(random, { nodes, spanMs, buffers: bufferedPercent !== undefined }),
-    rarePaths: drawRarePaths(random),
+    clocks: drawClocks(random, nodes, profile),
+    clients: isLong(profile)
+      ? drawPatientClients(random, spanMs, bufferedPercent)
+      : drawClients(random, spanMs, bufferedPercent),
+    faults: profile === 'mixed' ? drawFaults(random, field) : drawProfileFaults(random, profile, field),
+    rarePaths: isQuiet ? {} : drawRarePaths(random),
+    profile,
+    repair,
+    ...(trial !== undefined && { trial }),
   };
 }
 
-function drawNetwork(random: SeededRandom): NetworkWeather {
+function calmNetwork(random: SeededRandom): NetworkWeather {
   const latencyMin = random.pick([30, 100, 300, 1000]);
-  const calm: NetworkWeather = {
+  return {
     latencyMin,
     latencyMax: latencyMin * random.between(2, 4),
     lossPercent: 0,
@@ -84,6 +116,11 @@ function drawNetwork(random: SeededRandom): NetworkWeather {
     resetPerTenThousand: 0,
     sendBytesMax: random.pick([400, 4_000, 64_000, 1024 * 1024]),
   };
+}
+
+function drawNetwork(random: SeededRandom): NetworkWeather {
+  const calm = calmNetwork(random);
+  const { latencyMin } = calm;
   if (random.percent(35)) return calm;
   return {
     ...calm,
@@ -109,10 +146,16 @@ function drawDisk(random: SeededRandom): DiskWeather {
   };
 }
 
-function drawClocks(random: SeededRandom, nodes: readonly string[]): readonly ClockPlan[] {
+function drawClocks(
+  random: SeededRandom,
+  nodes: readonly string[],
+  profile: PlanProfile,
+): readonly ClockPlan[] {
   // Good clocks, those that NTP keeps, and those that nobody keeps.
-  const offsetMax = random.pick([0, 2000, 200_000, 5_000_000]);
-  const driftMax = random.pick([0, 50, 500]);
+  const offsetMax = random.pick(
+    profile === 'skew' ? [200_000, 2_000_000, 5_000_000] : [0, 2000, 200_000, 5_000_000],
+  );
+  const driftMax = random.pick(profile === 'skew' ? [50, 500] : [0, 50, 500]);
   return nodes.map((node) => ({
     node,
     wallOffsetMicros: random.between(-offsetMax, offsetMax),
@@ -148,6 +191,38 @@ function drawClients(
       // The rest of the span goes by in waiting for answers.
       pauseMs: Math.max(1, Math.floor((spanMs * random.between(50, 75)) / 100 / own)),
       keys: isRegister ? drawOwnKeys(random, name) : drawKeysOfOne(random, shared, hot),
+      ...(bufferedPercent !== undefined && { bufferedPercent }),
+    };
+  });
+}
+
+/**
+ * Clients of a seed in which what they leave has to grow old. Most do what they do at the beginning and go; what they deleted
+ * is left alone then. A few come back to some of the keys again and again, and create anew what may have been collected.
+ */
+function drawPatientClients(
+  random: SeededRandom,
+  spanMs: number,
+  bufferedPercent: number | undefined,
+): readonly ClientPlan[] {
+  const shared = drawSharedKeys(random, random.between(12, 24));
+  const early = random.between(4, 7);
+  const late = random.between(1, 3);
+  return Array.from({ length: early + late }, (_, index): ClientPlan => {
+    const isLate = index >= early;
+    const operations = isLate ? random.between(8, 24) : random.between(20, 40);
+    const ownSpanMs = isLate ? spanMs : random.between(3_000, Math.floor(spanMs / 3));
+    const keys = isLate
+      ? Array.from({ length: random.between(1, 3) }, () => random.pick(shared))
+      : shared.filter(() => random.percent(60));
+    const own = keys.filter((key, at) => keys.indexOf(key) === at);
+    return {
+      name: `c${index + 1}`,
+      seed: random.next(),
+      operations,
+      profile: random.pick(isLate ? lateProfiles : patientProfiles),
+      pauseMs: Math.max(1, Math.floor((ownSpanMs * random.between(50, 75)) / 100 / operations)),
+      keys: own.length > 0 ? own : [random.pick(shared)],
       ...(bufferedPercent !== undefined && { bufferedPercent }),
     };
   });

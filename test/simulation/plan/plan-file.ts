@@ -61,6 +61,20 @@ const profile = z.enum([
   'mixed',
 ]);
 
+const planProfile = z.enum([
+  'mixed',
+  'crash',
+  'pause',
+  'partition',
+  'wiped-disk',
+  'restored-disk',
+  'skew',
+  'slow-peers',
+  'long-absence',
+  'deletes',
+  'quiet',
+]);
+
 const plan = z.strictObject({
   seed: z.number().int().min(0),
   nodes: z.array(name).max(9),
@@ -99,6 +113,9 @@ const plan = z.strictObject({
     .max(64),
   faults: z.array(faults).max(1000),
   rarePaths: z.record(name, percent),
+  profile: planProfile.optional(),
+  repair: z.strictObject({ graceMs: count.min(1).optional(), comparisonMs: count.min(100) }).optional(),
+  trial: z.enum(['crash', 'power', 'link']).optional(),
 });
 
 /** The plan in what was read from a file. Throws `PlanError` with all that is wrong. */

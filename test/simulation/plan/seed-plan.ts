@@ -17,7 +17,47 @@ export interface SeedPlan {
   readonly faults: readonly FaultPlan[];
   /** How often each marked rare path is taken, in percent. A path that is not named: never. */
   readonly rarePaths: Readonly<Record<string, number>>;
+  /** Whose story it was drawn for; for people and statistics. */
+  readonly profile?: PlanProfile | undefined;
+  /** How the replicas keep each other equal; absent: tombstones are kept for a day. */
+  readonly repair?: RepairPlan | undefined;
+  /** What failure detection is put to when all else is over; absent: nothing. */
+  readonly trial?: DetectionTrial | undefined;
 }
+
+/**
+ * What a seed is about. `mixed`: everything in different shares. `crash`: processes and machines that end. `pause`: processes
+ * that stand still or get little time. `partition`: networks that are cut. `wiped-disk`, `restored-disk`: a node that comes
+ * back with nothing, or with what it held some time ago. `skew`: clocks that are wrong, jump and stand still. `slow-peers`:
+ * nodes that answer late for a long time. `long-absence`: a node that is away for several times the grace of tombstones.
+ * `deletes`: keys that are deleted and created again, a replica that is away meanwhile, and tombstones that are collected.
+ * `quiet`: nothing fails.
+ */
+export type PlanProfile =
+  | 'mixed'
+  | 'crash'
+  | 'pause'
+  | 'partition'
+  | 'wiped-disk'
+  | 'restored-disk'
+  | 'skew'
+  | 'slow-peers'
+  | 'long-absence'
+  | 'deletes'
+  | 'quiet';
+
+export interface RepairPlan {
+  /** Tombstones are kept for at least so long. Absent: for a day, as in production. */
+  readonly graceMs?: number | undefined;
+  /** A node compares its replicas with those of each peer about every so many milliseconds. */
+  readonly comparisonMs: number;
+}
+
+/**
+ * `crash`: a process ends, and all must see it FAILED. `power`: a machine does, and nobody is told. `link`: two nodes do not
+ * hear each other, and as the others hear both, neither may become FAILED.
+ */
+export type DetectionTrial = 'crash' | 'power' | 'link';
 
 /** What is usual between any two hosts. Microseconds; chances in percent of frames. */
 export interface NetworkWeather {

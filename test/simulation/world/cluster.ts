@@ -24,6 +24,8 @@ import type { World } from './world.ts';
 
 const hash64 = await loadHash64();
 const replication = 3;
+/** Of plans that do not say. */
+const defaultRepair = { comparisonMs: 2_000 };
 
 export class Cluster {
   readonly faults: FaultInjector;
@@ -53,7 +55,13 @@ export class Cluster {
         id,
         new SimulatedProcess(
           { world, network: this.#network, disk, clock, onDefect },
-          { id, members: plan.nodes, partitions: plan.partitions, rarePaths: plan.rarePaths },
+          {
+            id,
+            members: plan.nodes,
+            partitions: plan.partitions,
+            repair: plan.repair ?? defaultRepair,
+            rarePaths: plan.rarePaths,
+          },
         ),
       );
     }

@@ -6,12 +6,14 @@
 import pino from 'pino';
 import type { Config } from '../../../src/config/config.ts';
 import { parseConfig } from '../../../src/config/parse-config.ts';
+import { knobs } from '../../../src/config/schema.ts';
 import { Node } from '../../../src/node.ts';
 import type { Logger } from '../../../src/observe/log.ts';
 import { workloadBuckets } from '../../workload/workload-buckets.ts';
 import { EventOwner } from '../kernel/scheduler.ts';
 import type { SimulatedClock } from '../kernel/simulated-clock.ts';
 import { SimulatedEnv } from '../kernel/simulated-env.ts';
+import type { RepairPlan } from '../plan/seed-plan.ts';
 import { clientPortOpener, type SimulatedClientPort } from './client-port.ts';
 import type { SimulatedDisk } from './simulated-disk.ts';
 import type { SimulatedNetwork } from './simulated-network.ts';
@@ -25,6 +27,7 @@ export interface ProcessOptions {
   /** All nodes of the cluster. */
   readonly members: readonly string[];
   readonly partitions: number;
+  readonly repair: RepairPlan;
   readonly rarePaths: Readonly<Record<string, number>>;
 }
 
@@ -233,8 +236,7 @@ export class SimulatedProcess {
   }
 
   #config(): Config {
-    const { members, partitions } = this.#options;
-    const text = configText(members, partitions);
+    const text = configText(this.#options);
     let config = configs.get(`${this.id} ${text}`);
     if (config === undefined) {
       ({ config } = parseConfig({ file: { name: 'simulated.yaml', text: `${text}${ownText(this.id)}` } }));
@@ -282,13 +284,27 @@ function ownText(id: string): string {
   return `node: ${id}\nstorage: { engine: ${engine}, path: /simulated/${id} }\n`;
 }
 
-function configText(members: readonly string[], partitions: number): string {
+/** Knobs that a configuration may set; the others are left out. */
+const known: ReadonlySet<string> = new Set(knobs().map(({ path }) => path));
+
+function configText({ members, partitions, repair }: ProcessOptions): string {
   const lines = members.map((id) => `  - { id: ${id}, host: ${id} }`);
+  const { graceMs, comparisonMs } = repair;
+  const settings: [path: string, value: number][] = [['anti_entropy.interval_ms', comparisonMs]];
+  if (graceMs !== undefined) {
+    settings.push(['tombstones.grace_ms', graceMs], ['hints.age_ms_max', Math.floor(graceMs / 4)]);
+  }
+  const own = settings
+    .filter(([path]) => known.has(path))
+    .map(([path, value]) => {
+      const [section, field] = path.split('.');
+      return `${section}: { ${field}: ${value} }\n`;
+    });
   return `cluster: { id: ${clusterId}, replication: 3, partitions: ${partitions} }
 members:
 ${lines.join('\n')}
 buckets: ${JSON.stringify(workloadBuckets)}
-timeouts: { request_ms: 2000, request_ms_max: 5000, drain_ms: 2000 }
-log: { level: silent }
+timeouts: { request_ms: 2000, request_ms_max: ${graceMs === undefined ? 5000 : 2000}, drain_ms: 2000 }
+${own.join('')}log: { level: silent }
 `;
 }
