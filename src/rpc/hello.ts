@@ -6,7 +6,7 @@
 import type { Hello } from '../gen/kindred/peer/v1/peer.ts';
 
 /** The version of the peer protocol that this code speaks. On the wire: raise it only with a plan for mixed clusters. */
-export const peerProtocolVersion = 2;
+export const peerProtocolVersion = 3;
 
 /** Differences that a refusal spells out; the rest are counted. */
 const differencesShown = 5;
