@@ -2,19 +2,14 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  Comparison,
-  parentsMax,
-  type TreeLevel,
-  type TreeShape,
-  treeHashLength,
-} from '../../src/core/anti-entropy/comparison.ts';
+import { Comparison, parentsMax, type TreeShape } from '../../src/core/anti-entropy/comparison.ts';
 import {
   type ListedKey,
   ListingDifference,
   type ListingPage,
   type ListingSide,
 } from '../../src/core/anti-entropy/listing-difference.ts';
+import { type TreeLevel, treeHashBytes } from '../../src/core/anti-entropy/merkle-tree.ts';
 import { compareBytes } from '../../src/core/bytes.ts';
 import { digest64 } from '../../src/env/xxhash.ts';
 
@@ -51,8 +46,8 @@ class Twin {
 }
 
 function hashOf(leaf: number): Uint8Array {
-  const hash = new Uint8Array(treeHashLength);
-  hash[leaf % treeHashLength] = leaf;
+  const hash = new Uint8Array(treeHashBytes);
+  hash[leaf % treeHashBytes] = leaf;
   return hash;
 }
 

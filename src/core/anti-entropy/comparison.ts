@@ -9,9 +9,7 @@
  */
 
 import { assert } from '../assert.ts';
-
-/** The levels of the tree over what two nodes share: its root, groups of partitions, partitions, leaves of partitions. */
-export type TreeLevel = 0 | 1 | 2 | 3;
+import { type TreeLevel, treeHashBytes } from './merkle-tree.ts';
 
 /** The shape of the tree that two replicas hold of what they share. */
 export interface TreeShape {
@@ -33,9 +31,6 @@ export type ComparisonStep =
 
 /** Parents of one question at most, so that its answer has at most 32 KiB with groups of 64 and 64 leaves. */
 export const parentsMax = 64;
-
-/** Bytes of the hash of a tree node. */
-export const treeHashLength = 8;
 
 type Ask = Extract<ComparisonStep, { kind: 'ask' }>;
 
@@ -84,13 +79,13 @@ export class Comparison {
     const asked = this.#asked;
     assert(asked !== undefined, 'an answer follows a question');
     const expected = this.#childrenOf(asked);
-    const bytes = expected.reduce((sum, { count }) => sum + count, 0) * treeHashLength;
+    const bytes = expected.reduce((sum, { count }) => sum + count, 0) * treeHashBytes;
     if (own.length !== bytes || theirs.length !== bytes) return false;
     this.#asked = undefined;
     let offset = 0;
     for (const { first, count } of expected) {
       const differing: number[] = [];
-      for (let i = 0; i < count; i++, offset += treeHashLength) {
+      for (let i = 0; i < count; i++, offset += treeHashBytes) {
         if (!sameHash(own, theirs, offset)) differing.push(first + i);
       }
       this.#learn(asked.level, first, count, differing);
@@ -151,6 +146,6 @@ export class Comparison {
 }
 
 function sameHash(a: Uint8Array, b: Uint8Array, offset: number): boolean {
-  for (let i = offset; i < offset + treeHashLength; i++) if (a[i] !== b[i]) return false;
+  for (let i = offset; i < offset + treeHashBytes; i++) if (a[i] !== b[i]) return false;
   return true;
 }
