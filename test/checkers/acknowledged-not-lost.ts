@@ -18,6 +18,8 @@
  * Also here: a write with a context supersedes no more than that context covers, and one that adds a sibling supersedes
  * nothing. What else it covered would be gone although nobody had read it (ADR 8).
  *
+ * What a tombstone covered that may be collected by then counts as superseded, known and gone (`collected.ts`).
+ *
  * Not checked: values that expired are looked at as versions, as if they were deletions. Without an observer of the disks,
  * a write of unknown outcome and unknown dot excuses whatever the final context covers. With a home that stays
  * damaged the state at rest is not compared (`replicas-converge` says so).
@@ -25,6 +27,7 @@
 
 import { attemptText, violationOf } from './attempt-text.ts';
 import { ClockFloor, counterIn, coversParts, partsOf } from './clock-floor.ts';
+import { collectedDots, withCollected } from './collected.ts';
 import { answersOf, copiesLeft, lossesOfHomes } from './copies-left.ts';
 import type {
   ClockEntries,
@@ -74,13 +77,9 @@ export function acknowledgedNotLost(key: KeyHistory, run: RunHistory): readonly 
       same.nodes.push(node);
       continue;
     }
-    const state = new FinalState(
-      key,
-      run,
-      known,
-      { clock, dots: [] },
-      versions.map((v) => v.dot),
-    );
+    const context = withCollected(key, { clock, dots: [] }, run.endedMs);
+    const held = [...versions.map((version) => version.dot), ...collectedDots(key, run.endedMs)];
+    const state = new FinalState(key, run, known, context, held);
     states.set(record ?? '', { nodes: [node], state });
   }
   for (const { nodes, state } of states.values()) {
@@ -209,27 +208,20 @@ class FinalState {
 }
 
 function stateOfRead(key: KeyHistory, run: RunHistory, known: KnownVersions, read: DoneRead): FinalState {
-  const { versions, context } = read.outcome;
-  if (versions.length > 0)
-    return new FinalState(
-      key,
-      run,
-      known,
-      context,
-      versions.map((v) => v.dot),
-    );
+  const { versions } = read.outcome;
+  const context = withCollected(key, read.outcome.context, read.returnedMs);
+  const collected = collectedDots(key, read.returnedMs);
+  if (versions.length > 0) {
+    const held = [...versions.map((version) => version.dot), ...collected];
+    return new FinalState(key, run, known, context, held);
+  }
   // "Absent" hides deletions and what has expired: any of those that the context covers may be what is held.
   const hidden: KnownVersion[] = [];
   for (const version of known.byDot.values()) {
     if (version.mayBeHidden && seenCovers(context, version.dot)) hidden.push(version);
   }
-  return new FinalState(
-    key,
-    run,
-    known,
-    context,
-    hidden.map((version) => version.dot),
-  );
+  const held = [...hidden.map((version) => version.dot), ...collected];
+  return new FinalState(key, run, known, context, held);
 }
 
 /** True when the write, if it happened, may have seen the dot. */

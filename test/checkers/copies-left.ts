@@ -39,13 +39,16 @@ export function answersOf(level: HistoryLevel, n: number): number {
   }
 }
 
-/** The losses of this key's homes, in order of time. */
+/** The losses of this key on its homes, in order of time. */
 export function lossesOfHomes(
   key: Pick<KeyHistory, 'bucket' | 'key' | 'homes'>,
   run: Pick<RunHistory, 'memoryLosses'>,
 ): readonly MemoryLoss[] {
   if (run.memoryLosses.length === 0) return run.memoryLosses;
-  return run.memoryLosses.filter((loss) => key.homes.includes(loss.node)).sort((a, b) => a.atMs - b.atMs);
+  const name = `${key.bucket}/${key.key}`;
+  return run.memoryLosses
+    .filter((loss) => key.homes.includes(loss.node) && (loss.keys?.has(name) ?? true))
+    .sort((a, b) => a.atMs - b.atMs);
 }
 
 /** Homes that hold for certain, at `untilMs`, what `copies` of them acknowledged after `fromMs`. 0: nothing is promised. */

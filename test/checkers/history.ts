@@ -131,6 +131,8 @@ export interface MemoryLoss {
    * so. `unsynced`: the machine lost power, and what was not fsynced is gone.
    */
   readonly lost: 'everything' | 'recent' | 'records' | 'unsynced';
+  /** As `bucket/key`: only these were lost. Absent: any. */
+  readonly keys?: ReadonlySet<string> | undefined;
 }
 
 /** What one replica holds for a key when all has come to rest. */
@@ -141,6 +143,19 @@ export interface ReplicaState {
   /** The record opened; empty where there is none. */
   readonly versions: readonly SeenVersion[];
   readonly clock: ClockEntries;
+  /** True for a tombstone so old that replicas leave it out when they compare what they hold: it is as good as nothing. */
+  readonly isAged?: boolean | undefined;
+}
+
+/**
+ * A record of which every version is a deletion or has a deadline, as some replica stored it. Once it is dead for longer than the
+ * grace, replicas may drop it (docs/internals/anti-entropy.md), and with it all knowledge of what it had superseded.
+ */
+export interface MortalRecord {
+  readonly dots: readonly DotName[];
+  readonly clock: ClockEntries;
+  /** From then on, by the most hasty of all clocks, it may be gone. */
+  readonly mayGoMs: number;
 }
 
 /** A version that was seen on some replica's disk at any time: more than clients see. Only the simulator has an observer. */
@@ -172,6 +187,8 @@ export interface KeyHistory {
   readonly witnessed: readonly WitnessedVersion[];
   /** When all had come to rest; one of each home. Empty where nobody could look. */
   readonly replicas: readonly ReplicaState[];
+  /** Tombstones and the like that may have been collected; absent where the grace is longer than the run. */
+  readonly mortal?: readonly MortalRecord[] | undefined;
 }
 
 /** One run. */

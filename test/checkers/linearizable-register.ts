@@ -20,8 +20,9 @@
  */
 
 import { attemptText, violationOf } from './attempt-text.ts';
+import { withCollected } from './collected.ts';
 import { answersOf, lossesOfHomes, quorumOf } from './copies-left.ts';
-import type { KeyHistory, RunHistory, Violation, WriteAttempt } from './history.ts';
+import type { KeyHistory, RunHistory, SeenContext, Violation, WriteAttempt } from './history.ts';
 import { seenCovers } from './history.ts';
 import { type DoneRead, type KnownVersions, knownVersions } from './known-versions.ts';
 import { checkLinearizable, type SequentialModel, type TimedOperation } from './linearizability.ts';
@@ -104,7 +105,8 @@ function judge(key: KeyHistory, run: RunHistory): RegisterJudgement {
   const positionsRead = new Set<number>();
   for (const read of known.doneReads) {
     if (answersOf(read.level, key.homes.length) < quorumOf(key.homes.length)) continue;
-    const position = newestSeen(known, writes, read);
+    const context = withCollected(key, read.outcome.context, read.returnedMs);
+    const position = newestSeen(known, writes, read, context);
     positionsRead.add(position);
     operations.push({ op: { kind: 'read', position }, callMs: read.invokedMs, returnMs: read.returnedMs });
     behind.push({ read });
@@ -179,11 +181,16 @@ function orderOf(known: KnownVersions, quorum: number, homes: number): readonly 
 }
 
 /** The newest write that the answer's context covers; 0: none; -1: it is covered, and must be shown, but is not. */
-function newestSeen(known: KnownVersions, writes: readonly OrderedWrite[], { outcome }: DoneRead): number {
+function newestSeen(
+  known: KnownVersions,
+  writes: readonly OrderedWrite[],
+  { outcome }: DoneRead,
+  context: SeenContext,
+): number {
   for (let i = writes.length - 1; i >= 0; i--) {
     const { attempts, position } = writes[i] as OrderedWrite;
     const versions = known.byWrite.get((attempts[0] as WriteAttempt).write) ?? [];
-    if (!versions.some((version) => seenCovers(outcome.context, version.dot))) continue;
+    if (!versions.some((version) => seenCovers(context, version.dot))) continue;
     // A later write may have superseded it under a dot that nobody knows.
     if (known.unseen.length > 0 || versions.some((version) => version.mayBeHidden)) return position;
     const isShown = versions.some((version) => outcome.versions.some((shown) => shown.dot === version.dot));

@@ -12,12 +12,15 @@
  * write of the key was SYNC_QUORUM: that the bucket is not a buffered one, for which repairs are not fsynced
  * either, is assumed then.
  *
+ * A tombstone that may be collected by then need not be known any more (`collected.ts`); what it hid must stay hidden.
+ *
  * Not checked: reads of clients that overlap, for which no order is promised; single dots that an answer's context has
  * beyond the write itself; whether what was hidden had expired (clocks of nodes differ).
  */
 
 import { attemptText, violationOf } from './attempt-text.ts';
 import { coversParts } from './clock-floor.ts';
+import { withCollected } from './collected.ts';
 import { answersOf, copiesLeft, lossesOfHomes, quorumOf } from './copies-left.ts';
 import type { DotName, KeyHistory, RunHistory, Violation } from './history.ts';
 import { type DoneRead, type KnownVersions, knownVersions } from './known-versions.ts';
@@ -46,7 +49,7 @@ export function quorumReadsNeverGoBack(key: KeyHistory, run: RunHistory): readon
     sources.push({ attempt: write, copies: { acked, synced }, clock: context.clock, dots: [dot] });
   }
   judgeLaterReads(key, run, sources, (read, floor) => {
-    const missing = floor.missingIn(read.outcome.context);
+    const missing = floor.missingIn(withCollected(key, read.outcome.context, read.returnedMs));
     if (missing === undefined) return;
     const { dot, source } = missing;
     const message = `${attemptText(source)} knew ${dot}, but ${attemptText(read)}, which began later, does not`;

@@ -2,6 +2,9 @@
  * Invariant 4 of the design: replicas end byte-identical. At rest all homes of a key hold the same bytes, none of them
  * damaged, and the final reads of a key agree.
  *
+ * A tombstone so old that replicas leave it out when they compare what they hold is as good as nothing: one home may have
+ * collected it, and another not yet.
+ *
  * Final reads that began after one at ALL must show the same versions, because all homes were equal by then. What is left open is
  * a write of unknown outcome that arrives late: a version that no finished write made may appear, and what it
  * superseded be gone; and a value whose lifetime ended may be gone.
@@ -19,8 +22,8 @@ const name = 'replicas-converge';
 export function replicasConverge(key: KeyHistory, run: RunHistory): readonly Violation[] {
   const violations: Violation[] = [];
   const holders = new Map<string, string[]>();
-  for (const { node, record } of key.replicas) {
-    const text = record ?? 'nothing';
+  for (const { node, record, isAged } of key.replicas) {
+    const text = record === undefined || isAged === true ? 'nothing' : record;
     const nodes = holders.get(text);
     if (nodes === undefined) holders.set(text, [node]);
     else nodes.push(node);

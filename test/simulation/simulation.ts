@@ -150,7 +150,8 @@ class Simulation {
     const resting = cluster.resting();
     for (const violation of resourcesAtRest(resting, this.#nowMs)) this.#violations.push(violation);
     this.#history = this.#makeHistory();
-    this.#violations.push(...cluster.acknowledgements.violations, ...checkRun(this.#history));
+    const observed = [...cluster.acknowledgements.violations, ...cluster.collections.violations];
+    this.#violations.push(...observed, ...checkRun(this.#history));
     for (const violation of this.#violations) {
       this.#world.trace?.add({
         atMicros: Math.round(violation.atMs * 1000),
@@ -207,7 +208,7 @@ class Simulation {
     // Until anti-entropy does it by itself, readers bring the replicas together: through one node a round.
     for (let round = 0; round < repairRoundsMax; round++) {
       await this.#readAll(transports.slice(round % transports.length).slice(0, 1), boundMs, 'all');
-      if (this.#cluster.agree(this.#keys())) break;
+      if (this.#cluster.differing(this.#keys()) === undefined) break;
     }
     // And then nothing is left to repair, whoever reads.
     const before = this.#recorder.attempts;

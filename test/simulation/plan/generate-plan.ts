@@ -70,6 +70,8 @@ const rarePathMax: Readonly<Record<RarePath, number>> = {
   'hint-delivered-twice': 50,
   'admission-refuses': 3,
   'pipeline-of-one': 100,
+  'tree-read-needlessly': 50,
+  'tree-stored-early': 50,
 };
 
 /** The plan of a seed: always the same one. `about`: as if the seed were about that. */

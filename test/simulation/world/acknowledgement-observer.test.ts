@@ -32,6 +32,7 @@ class Disks {
     ),
     placeOf: () => ({ homes, engineKey, recordKey }),
     memoryLosses: this.losses,
+    mayBeCollected: () => false,
     nowMs: () => nowMs,
   });
 
@@ -157,6 +158,7 @@ test('a touch that found nothing claims nothing', () => {
     disks: new Map(),
     placeOf: () => ({ homes, engineKey, recordKey }),
     memoryLosses: [],
+    mayBeCollected: () => false,
     nowMs: () => nowMs,
   });
   const history = new HandMadeHistory().touch(10, 90, undefined, { outcome }).history();

@@ -42,6 +42,8 @@ export interface AcknowledgementObserverDependencies {
   readonly placeOf: (bucket: string, key: string) => KeyPlace;
   /** Grows while the run goes on. */
   readonly memoryLosses: readonly MemoryLoss[];
+  /** True when a tombstone that had seen the write may be gone by then: nobody has to know of the write any more. */
+  readonly mayBeCollected: (write: DoneWrite, nowMs: number) => boolean;
   readonly nowMs: () => number;
 }
 
@@ -106,7 +108,7 @@ export class AcknowledgementObserver {
     const nowMs = this.#deps.nowMs();
     for (const write of this.#writes) {
       const { acked, synced } = write.outcome;
-      if (acked === 0) continue;
+      if (acked === 0 || this.#deps.mayBeCollected(write, nowMs)) continue;
       const place = this.#deps.placeOf(write.bucket, write.key);
       const losses = this.#lossesOf(write, place);
       const left = copiesLeft(losses, place.homes.length, { acked, synced }, write.invokedMs, nowMs);

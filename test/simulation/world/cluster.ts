@@ -6,16 +6,18 @@ import { Placement } from '../../../src/core/ring/placement.ts';
 import { recordKeyOf } from '../../../src/core/ring/record-key.ts';
 import { partitionOf, tokenOf } from '../../../src/core/ring/token.ts';
 import { loadHash64 } from '../../../src/env/xxhash.ts';
-import type { KeyHistory } from '../../checkers/history.ts';
+import { mayBeCollected } from '../../checkers/collected.ts';
+import type { KeyHistory, MortalRecord, ReplicaState } from '../../checkers/history.ts';
 import type { RestingNode } from '../../checkers/resources-at-rest.ts';
 import type { ClientTransport } from '../../workload/client-transport.ts';
 import { conflictPolicyOf } from '../../workload/workload-buckets.ts';
 import type { EventOwner } from '../kernel/scheduler.ts';
-import { SimulatedClock } from '../kernel/simulated-clock.ts';
-import type { SeedPlan } from '../plan/seed-plan.ts';
+import { epochMicros, SimulatedClock } from '../kernel/simulated-clock.ts';
+import type { KeyName, SeedPlan } from '../plan/seed-plan.ts';
 import { AcknowledgementObserver, type KeyPlace } from './acknowledgement-observer.ts';
 import { ClientConnection } from './client-connection.ts';
-import { DiskObserver, replicaState } from './disk-observer.ts';
+import { CollectionObserver, hybridAheadMs } from './collection-observer.ts';
+import { DiskObserver, deadSinceMicros, replicaState } from './disk-observer.ts';
 import { FaultInjector } from './fault-injector.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
@@ -24,6 +26,8 @@ import type { World } from './world.ts';
 
 const hash64 = await loadHash64();
 const replication = 3;
+/** The grace of a configuration that does not say. */
+const dayMs = 24 * 3_600_000;
 /** Of plans that do not say. */
 const defaultRepair = { comparisonMs: 2_000 };
 
@@ -31,6 +35,10 @@ export class Cluster {
   readonly faults: FaultInjector;
   /** Compares acknowledgements with the disks. */
   readonly acknowledgements: AcknowledgementObserver;
+  /** Judges what replicas remove from their disks. */
+  readonly collections: CollectionObserver;
+  readonly #graceMs: number | undefined;
+  #clockErrorMsEver = 0;
   readonly #world: World;
   readonly #network: SimulatedNetwork;
   readonly #processes = new Map<string, SimulatedProcess>();
@@ -39,6 +47,7 @@ export class Cluster {
 
   constructor(world: World, plan: SeedPlan, onDefect: (node: string, problem: string) => void) {
     this.#world = world;
+    this.#graceMs = plan.repair?.graceMs;
     this.#network = new SimulatedNetwork(world, plan.network);
     this.#observer = new DiskObserver(world.scheduler, onDefect);
     const disks = new Map<string, SimulatedDisk>();
@@ -71,8 +80,23 @@ export class Cluster {
       disks,
       placeOf: (bucket, key) => this.#placeOf(bucket, key),
       memoryLosses: this.faults.memoryLosses,
+      mayBeCollected: (write, nowMs) => {
+        const { dot } = write.outcome;
+        const mortal = this.#mortalRecords(write.bucket, write.key);
+        return dot !== undefined && mayBeCollected({ mortal }, dot, nowMs);
+      },
       nowMs: () => world.scheduler.nowMicros / 1000,
     });
+    this.collections = new CollectionObserver(
+      {
+        disks,
+        homesOf: (bucket, key) => this.#placeOf(bucket, key).homes,
+        memoryLosses: this.faults.memoryLosses,
+        nowMs: () => world.scheduler.nowMicros / 1000,
+        clockErrorMsMax: () => this.#hastyMs,
+      },
+      { graceMs: this.#graceMs ?? dayMs, microsAtZero: epochMicros },
+    );
   }
 
   start(): void {
@@ -113,15 +137,27 @@ export class Cluster {
   }
 
   forgetClockErrors(): void {
+    this.#clockErrorMsEver = Math.max(this.#clockErrorMsEver, this.clockErrorMsMax);
     for (const { clock } of this.#processes.values()) clock.forgetErrors();
   }
 
-  /** All homes of every key hold the same bytes. */
-  agree(keys: readonly { readonly bucket: string; readonly key: string }[]): boolean {
-    return keys.every(({ bucket, key }) => {
+  /** How far off the most hasty clock was at any time. */
+  get #hastyMs(): number {
+    return Math.max(this.#clockErrorMsEver, this.clockErrorMsMax);
+  }
+
+  /** The first key whose homes do not hold the same, but for tombstones that one may have collected; `undefined`: none. */
+  differing(keys: readonly KeyName[]): KeyName | undefined {
+    return keys.find(({ bucket, key }) => {
       const { replicas } = this.observed(bucket, key);
-      return replicas.every(({ record }) => record !== 'damaged' && record === replicas[0]?.record);
+      const listed = replicas.map((state) => (this.#isSurelyAged(state) ? undefined : state.record));
+      return !listed.every((record) => record !== 'damaged' && record === listed[0]);
     });
+  }
+
+  /** Whether some home has collected the key's tombstone and another has not, or may do so at any time. */
+  isBeingCollected({ bucket, key }: KeyName): boolean {
+    return this.observed(bucket, key).replicas.some(({ isAged }) => isAged === true);
   }
 
   /** What each node holds of the resources that must come to rest. */
@@ -158,14 +194,53 @@ export class Cluster {
   observed(
     bucket: string,
     key: string,
-  ): Pick<KeyHistory, 'conflictPolicy' | 'homes' | 'witnessed' | 'replicas'> {
+  ): Pick<KeyHistory, 'conflictPolicy' | 'homes' | 'witnessed' | 'replicas' | 'mortal'> {
     const { homes, engineKey } = this.#placeOf(bucket, key);
+    const mortal = this.#mortalRecords(bucket, key);
     return {
       conflictPolicy: conflictPolicyOf(bucket),
       homes,
       witnessed: this.#observer.witnessed(bucket, key),
-      replicas: homes.map((id) => replicaState(id, engineKey, this.#storedAt(id, engineKey))),
+      replicas: homes.map((id) => {
+        const state = replicaState(id, engineKey, this.#storedAt(id, engineKey));
+        return this.#isAged(state) ? { ...state, isAged: true } : state;
+      }),
+      ...(mortal !== undefined && { mortal }),
     };
+  }
+
+  #mortalRecords(bucket: string, key: string): readonly MortalRecord[] | undefined {
+    if (this.#graceMs === undefined) return undefined;
+    return this.#observer.mortal(bucket, key).map(({ dots, clock, deadSinceMicros: since }) => ({
+      dots,
+      clock,
+      mayGoMs: this.#mayGoMs(since),
+    }));
+  }
+
+  /** From then on the most hasty clock takes what is dead since then for old enough. */
+  #mayGoMs(sinceMicros: number): number {
+    const deadMs = (sinceMicros - epochMicros) / 1_000;
+    return deadMs + (this.#graceMs ?? dayMs) - this.#hastyMs - hybridAheadMs;
+  }
+
+  /** By some clock, if by a hasty one only. */
+  #isAged({ versions }: ReplicaState): boolean {
+    if (this.#graceMs === undefined || versions.length === 0) return false;
+    const since = deadSinceMicros(versions);
+    return since !== undefined && this.#mayGoMs(since) <= this.#nowMs;
+  }
+
+  /** By every clock, as clocks have been since they were last looked at. */
+  #isSurelyAged({ versions }: ReplicaState): boolean {
+    if (this.#graceMs === undefined || versions.length === 0) return false;
+    const since = deadSinceMicros(versions);
+    if (since === undefined) return false;
+    return this.#nowMs - (since - epochMicros) / 1_000 - this.clockErrorMsMax > this.#graceMs;
+  }
+
+  get #nowMs(): number {
+    return this.#world.scheduler.nowMicros / 1_000;
   }
 
   #placeOf(bucket: string, key: string): KeyPlace {

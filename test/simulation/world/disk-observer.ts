@@ -18,9 +18,27 @@ const headerLength = 3;
 
 type Witnessed = WitnessedVersion & { alsoStoredBy: string | undefined };
 
+/** When the last version of a record is dead: its deadline, or the time of the deletion. `undefined`: never. */
+export function deadSinceMicros(versions: readonly SeenVersion[]): number | undefined {
+  let since: number | undefined;
+  for (const { value, writtenAtMicros, expiresAtMicros } of versions) {
+    if (value !== undefined && expiresAtMicros === undefined) return undefined;
+    since = Math.max(since ?? 0, expiresAtMicros ?? writtenAtMicros);
+  }
+  return since;
+}
+
+/** A record that dies, or is dead. */
+export interface DeadRecord {
+  readonly dots: readonly string[];
+  readonly clock: ClockEntries;
+  readonly deadSinceMicros: number;
+}
+
 export class DiskObserver {
   readonly #scheduler: Scheduler;
   readonly #byKey = new Map<string, WitnessedVersion[]>();
+  readonly #mortal = new Map<string, Map<string, DeadRecord>>();
   readonly #seen = new Map<string, Witnessed>();
 
   readonly #onMalformed: (node: string, problem: string) => void;
@@ -39,6 +57,23 @@ export class DiskObserver {
     return this.#byKey.get(`${bucket}/${key}`) ?? [];
   }
 
+  /** Every record without a version that lives for ever, by whatever replica it was stored. */
+  mortal(bucket: string, key: string): readonly DeadRecord[] {
+    return [...(this.#mortal.get(`${bucket}/${key}`)?.values() ?? [])];
+  }
+
+  #remember(path: string, record: VersionedRecord): void {
+    if (record.versions.some(({ value, expiresAt }) => value !== undefined && expiresAt === undefined))
+      return;
+    const versions = record.versions.map(seenVersion);
+    const since = deadSinceMicros(versions) ?? 0;
+    const records = this.#mortal.get(path) ?? new Map<string, DeadRecord>();
+    if (records.size === 0) this.#mortal.set(path, records);
+    const dots = versions.map(({ dot }) => dot);
+    const clock = entriesOf(record.clock);
+    records.set(`${dots.join()} ${clock.join()} ${since}`, { dots, clock, deadSinceMicros: since });
+  }
+
   #stored(node: string, engineKey: Uint8Array, sealed: Uint8Array): void {
     if (engineKey[0] !== recordPrefix) return;
     const bytes = openValue(crc32, engineKey, sealed);
@@ -50,6 +85,7 @@ export class DiskObserver {
       this.#onMalformed(node, `stored what is no record under ${name.bucket}/${key}`);
       return;
     }
+    this.#remember(`${name.bucket}/${key}`, record);
     for (const version of record.versions) {
       const fingerprint = fingerprintOf(version);
       const dot = dotName(version);

@@ -146,9 +146,11 @@ export class FaultInjector {
         this.#strongest(fault, fault.node, { value: 1, none: 0 }, (full) => disk.setFull(full > 0));
         break;
       }
-      case 'bit-flip':
-        if (this.#process(fault.node).disk.flipBits(fault.records) > 0) this.#lost(fault.node, 'records');
+      case 'bit-flip': {
+        const keys = this.#process(fault.node).disk.flipBits(fault.records);
+        if (keys.length > 0) this.#lost(fault.node, 'records', new Set(keys));
         break;
+      }
       case 'wipe': {
         const process = this.#process(fault.node);
         process.crash('process', fault.downMs * 1000);
@@ -270,8 +272,9 @@ export class FaultInjector {
     undo();
   }
 
-  #lost(node: string, lost: MemoryLoss['lost']): void {
-    this.memoryLosses.push({ node, atMs: this.#world.scheduler.nowMicros / 1000, lost });
+  #lost(node: string, lost: MemoryLoss['lost'], keys?: ReadonlySet<string>): void {
+    const atMs = this.#world.scheduler.nowMicros / 1000;
+    this.memoryLosses.push({ node, atMs, lost, ...(keys !== undefined && { keys }) });
   }
 
   #process(node: string): SimulatedProcess {

@@ -56,6 +56,7 @@ export class SimulatedDisk {
   readonly #random: SeededRandom;
   readonly #state = new DiskState();
   readonly #storedListeners: ((key: Uint8Array, value: Uint8Array) => void)[] = [];
+  readonly #removedListeners: ((key: Uint8Array, value: Uint8Array) => void)[] = [];
   /** The engine that is open, or is being opened. */
   #holder: { readonly owner: EventOwner; engine: SimulatedEngine | undefined } | undefined;
   /** Of the files that are there; any kind may be opened on an empty disk. */
@@ -143,11 +144,11 @@ export class SimulatedDisk {
     this.#slowFactor = factor;
   }
 
-  /** Flips one bit in the values of up to so many entries under `prefix`, and returns of how many. */
-  flipBits(records: number, prefix: number = keyPrefix.record): number {
+  /** Flips one bit in the values of up to so many records (or hints), and returns their keys, as `bucket/key`. */
+  flipBits(records: number, prefix: number = keyPrefix.record): readonly string[] {
     const entries = this.#state.range(Uint8Array.of(prefix), Uint8Array.of(prefix + 1));
-    let flipped = 0;
-    while (flipped < records && entries.length > 0) {
+    const flipped: string[] = [];
+    while (flipped.length < records && entries.length > 0) {
       const [entry] = entries.splice(this.#random.below(entries.length), 1);
       if (entry === undefined || entry.value.length === 0) continue;
       const value = entry.value.slice();
@@ -155,7 +156,7 @@ export class SimulatedDisk {
       value[at] = (value[at] as number) ^ (1 << this.#random.below(8));
       this.#state.replaceValue(entry, value);
       this.#trace(() => `a bit of ${nameOf(entry.key)} rotted`, [entry.key]);
-      flipped++;
+      flipped.push(...concernedBy(entry.key));
     }
     return flipped;
   }
@@ -166,6 +167,11 @@ export class SimulatedDisk {
    */
   onStored(listener: (key: Uint8Array, value: Uint8Array) => void): void {
     this.#storedListeners.push(listener);
+  }
+
+  /** Calls `listener` with every record that is deleted, as `onStored` does with what is put. */
+  onRecordRemoved(listener: (key: Uint8Array, value: Uint8Array) => void): void {
+    this.#removedListeners.push(listener);
   }
 
   /** All records there are, in the order of their keys. */
@@ -362,7 +368,14 @@ export class SimulatedDisk {
 
   #apply(operations: readonly EngineOperation[]): void {
     const { scheduler } = this.#world;
+    const removed = operations.flatMap(({ kind, key }) => {
+      if (kind !== 'delete' || key[0] !== keyPrefix.record) return [];
+      return this.#state.get(key) ?? [];
+    });
     this.#state.apply(operations, scheduler.nowMicros);
+    for (const { key, value } of removed) {
+      for (const listener of this.#removedListeners) listener(key, value);
+    }
     for (const operation of operations) {
       scheduler.mix(operation.kind === 'put' ? crc32(operation.value) : 1);
       if (operation.kind === 'delete') continue;

@@ -1,0 +1,144 @@
+/**
+ * Sees every record that a replica removes from its disk, and judges at that moment what no client could tell in time.
+ *
+ * `collection-is-safe`: a record is removed only when all its versions have been dead for the grace (by the most hasty clock of
+ * the cluster); when this replica has held it as it is for the grace of real time, whatever the clocks say; and when no other
+ * home of the key holds, on its disk, anything that the removed record had superseded: with nothing left to tell of the
+ * deletion, that would be live again.
+ *
+ * A home that lost its disk, or came back with an old one, after the record arrived here is not looked at: the fence between
+ * stores is there for it, and `deleted-stays-deleted` judges what comes of it. Damaged records say that they are.
+ */
+
+import { crc32 } from 'node:zlib';
+import type { VersionedRecord } from '../../../src/core/causality/record.ts';
+import { splitRecordKey } from '../../../src/core/ring/record-key.ts';
+import { openValue } from '../../../src/storage/value-envelope.ts';
+import { coversParts, partsOf } from '../../checkers/clock-floor.ts';
+import type { MemoryLoss, ReplicaState, Violation } from '../../checkers/history.ts';
+import { deadSinceMicros, openedRecord, replicaState } from './disk-observer.ts';
+import { keyPrefix, type SimulatedDisk } from './simulated-disk.ts';
+
+export interface CollectionObserverDependencies {
+  readonly disks: ReadonlyMap<string, SimulatedDisk>;
+  readonly homesOf: (bucket: string, key: string) => readonly string[];
+  /** Grows while the run goes on. */
+  readonly memoryLosses: readonly MemoryLoss[];
+  readonly nowMs: () => number;
+  /** How far the wall clock of any node has been off so far. */
+  readonly clockErrorMsMax: () => number;
+}
+
+export interface CollectionObserverOptions {
+  /** Of the configuration. */
+  readonly graceMs: number;
+  /** What a right clock shows at the beginning: microseconds since 1970. */
+  readonly microsAtZero: number;
+}
+
+/** A hybrid clock may run ahead of its wall clock by as much after a restart (`saveHighWater` in src/node.ts). */
+export const hybridAheadMs = 5_600;
+/** Clocks that count durations drift, by up to 500 parts per million; and timers are early by a little. */
+const roundingMs = 50;
+/** Where records begin in an engine key. */
+const recordHeaderLength = 3;
+
+export class CollectionObserver {
+  readonly violations: Violation[] = [];
+  /** Records that were removed. */
+  collected = 0;
+  readonly #deps: CollectionObserverDependencies;
+  readonly #options: CollectionObserverOptions;
+  /** When each replica last stored the record: `node key`. */
+  readonly #storedAtMs = new Map<string, number>();
+
+  constructor(dependencies: CollectionObserverDependencies, options: CollectionObserverOptions) {
+    this.#deps = dependencies;
+    this.#options = options;
+    for (const [node, disk] of dependencies.disks) {
+      disk.onStored((key) => this.#stored(node, key));
+      disk.onRecordRemoved((key, sealed) => this.#removed(node, key, sealed));
+    }
+  }
+
+  #stored(node: string, engineKey: Uint8Array): void {
+    if (engineKey[0] !== keyPrefix.record) return;
+    this.#storedAtMs.set(`${node} ${Buffer.from(engineKey).toString('latin1')}`, this.#deps.nowMs());
+  }
+
+  #removed(node: string, engineKey: Uint8Array, sealed: Uint8Array): void {
+    this.collected++;
+    const removed = replicaState(node, engineKey, sealed);
+    const bytes = openValue(crc32, engineKey, sealed);
+    const record = bytes === undefined ? undefined : openedRecord(bytes);
+    const name = splitRecordKey(engineKey.subarray(recordHeaderLength));
+    const path = { bucket: name.bucket, key: Buffer.from(name.key).toString('latin1') };
+    const violate = (problem: string): void => {
+      this.violations.push({
+        checker: 'collection-is-safe',
+        message: `${node} removed ${path.bucket}/${path.key} from its disk: ${problem}`,
+        ...path,
+        attempts: [],
+        atMs: this.#deps.nowMs(),
+      });
+    };
+    if (record === undefined) {
+      violate('its record was damaged, and nobody could tell what it was');
+      return;
+    }
+    const nowMs = this.#deps.nowMs();
+    const { graceMs, microsAtZero } = this.#options;
+    const since = deadSinceMicros(removed.versions);
+    if (since === undefined) {
+      violate(`it holds values that live: ${dotsOf(removed)}`);
+      return;
+    }
+    const hastyMs = nowMs + this.#deps.clockErrorMsMax() + hybridAheadMs;
+    const deadMs = hastyMs - (since - microsAtZero) / 1_000;
+    if (deadMs < graceMs)
+      violate(
+        `by no clock was it dead for longer than ${Math.round(deadMs)} ms, and the grace is ${graceMs} ms`,
+      );
+    const storedAtMs = this.#storedAtMs.get(`${node} ${Buffer.from(engineKey).toString('latin1')}`);
+    const heldMs = storedAtMs === undefined ? graceMs : nowMs - storedAtMs;
+    if (heldMs < graceMs * 0.999 - roundingMs)
+      violate(`it was stored there ${Math.round(heldMs)} ms ago, and the grace is ${graceMs} ms`);
+    this.#lookAtOthers(node, engineKey, record, { ...path, sinceMs: storedAtMs ?? 0, violate });
+  }
+
+  #lookAtOthers(
+    node: string,
+    engineKey: Uint8Array,
+    record: VersionedRecord,
+    about: {
+      readonly bucket: string;
+      readonly key: string;
+      readonly sinceMs: number;
+      readonly violate: (problem: string) => void;
+    },
+  ): void {
+    const clock = record.clock.map(({ replica, epoch, counter }) => [replica, epoch, counter] as const);
+    for (const home of this.#deps.homesOf(about.bucket, about.key)) {
+      if (home === node || this.#lostItsDisk(home, about.sinceMs)) continue;
+      const sealed = this.#deps.disks.get(home)?.entryNow(engineKey);
+      const held = replicaState(home, engineKey, sealed);
+      const revived = held.versions.filter(
+        ({ dot, value, expiresAtMicros }) =>
+          value !== undefined && expiresAtMicros === undefined && coversParts(clock, partsOf(dot)),
+      );
+      for (const { dot, value } of revived)
+        about.violate(`${home} still holds ${dot} ("${value}"), which it had superseded`);
+    }
+  }
+
+  #lostItsDisk(node: string, sinceMs: number): boolean {
+    return this.#deps.memoryLosses.some(
+      (loss) =>
+        loss.node === node && loss.lost !== 'unsynced' && loss.lost !== 'records' && loss.atMs >= sinceMs,
+    );
+  }
+}
+
+function dotsOf({ versions }: ReplicaState): string {
+  return versions.map(({ dot, value }) => `${dot} ("${value ?? 'deleted'}")`).join(', ');
+}
