@@ -15,14 +15,30 @@ const stateNumber = { failed: 0, suspect: 1, up: 2 } as const;
 export function viewOfNode(parts: NodeParts, config: Config, node: NodeId): NodeView {
   const { peers, env, startedAtMicros } = parts;
   if (node === config.node) {
-    return { state: 'up', clockAheadMs: 0, softwareVersion, upSinceMicros: startedAtMicros };
+    return {
+      state: 'up',
+      reason: '',
+      phi: 0,
+      lastHeartbeatAgoMs: undefined,
+      incarnation: peers.incarnation,
+      clockAheadMs: 0,
+      softwareVersion,
+      upSinceMicros: startedAtMicros,
+    };
   }
-  const seen = peers.liveness.view().find((peer) => peer.node === node);
+  const seen = peers.liveness.viewOf(node);
   const state = seen?.state ?? 'failed';
+  // Heard, but nothing can be sent to it: as good as down for requests.
+  const mute = state === 'up' && !peers.isUp(node);
   const ahead = seen?.clockOffsetMicros;
   return {
-    // Heard, but nothing can be sent to it: as good as down for requests.
-    state: state === 'up' && !peers.isUp(node) ? 'suspect' : state,
+    state: mute ? 'suspect' : state,
+    reason: mute
+      ? 'it answers heartbeats, but its data channel is broken'
+      : (seen?.reason ?? 'it is no member'),
+    phi: seen?.phi ?? 0,
+    lastHeartbeatAgoMs: seen?.lastHeartbeatAgoMs,
+    incarnation: seen?.incarnation ?? 0,
     clockAheadMs: ahead === undefined ? undefined : ahead / 1000,
     softwareVersion: peers.link(node).peer?.softwareVersion,
     upSinceMicros:
@@ -42,8 +58,8 @@ function alarmsOf(parts: NodeParts, config: Config, unreadyReason: string | unde
   const alarms: string[] = [];
   if (unreadyReason !== undefined) alarms.push(unreadyReason);
   for (const peer of peers.liveness.view()) {
-    const { state } = viewOfNode(parts, config, peer.node as NodeId);
-    if (state !== 'up') alarms.push(`${peer.node} is ${state}`);
+    const { state, reason } = viewOfNode(parts, config, peer.node as NodeId);
+    if (state !== 'up') alarms.push(`${peer.node} is ${state}: ${reason}`);
     const aheadMs = Math.abs(peer.clockOffsetMicros ?? 0) / 1000;
     if (aheadMs > config.clock.aheadMsMax) {
       alarms.push(

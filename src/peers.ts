@@ -10,8 +10,10 @@ import type { Env, Timer } from './env/env.ts';
 import type { Listener, Network } from './env/network.ts';
 import type { Hello } from './gen/kindred/peer/v1/peer.ts';
 import { Heartbeat, HeartbeatServer } from './membership/heartbeat.ts';
-import { type Liveness, TimeoutLiveness } from './membership/liveness.ts';
+import { AccrualLiveness, type Liveness } from './membership/liveness.ts';
 import { StoreWitness } from './membership/store-witness.ts';
+import { StoredMarks } from './membership/stored-marks.ts';
+import type { VerdictBoard } from './membership/verdict-board.ts';
 import type { Logger } from './observe/log.ts';
 import { PeerLink } from './rpc/peer-link.ts';
 import { type PeerCallHandler, PeerServer } from './rpc/peer-server.ts';
@@ -28,6 +30,8 @@ export interface PeersDependencies {
   readonly storedMark: () => number;
   /** A peer has proof that this node's store was put back to an earlier state. */
   readonly onSetBack: (reason: string) => void;
+  /** Where nodes tell each other whom they found silent. Default: nowhere. */
+  readonly verdicts?: VerdictBoard;
 }
 
 /** What is around the largest record in its frame. */
@@ -38,16 +42,19 @@ const backgroundBytesMax = 16 * 1024 * 1024;
 const suspectPenaltyMs = 60_000;
 /** A starting node waits for its peers so many heartbeat intervals: long for a greeting, and short for a cluster to start. */
 const joinIntervals = 2;
+/** A helper says no after this part of the time that it is given: as in memberlist. */
+const probeShare = 0.8;
 
 export class Peers {
   readonly liveness: Liveness;
   readonly #deps: PeersDependencies;
   readonly #witness = new StoreWitness();
+  readonly #marks = new StoredMarks();
   readonly #config: Config;
   readonly #links = new Map<NodeId, PeerLink>();
   readonly #background = new Map<NodeId, PeerLink>();
   readonly #heartbeats = new Map<NodeId, Heartbeat>();
-  readonly #detector: TimeoutLiveness;
+  readonly #detector: AccrualLiveness;
   readonly #server: PeerServer;
   readonly #backgroundServer: PeerServer;
   readonly #heartbeatServer: HeartbeatServer;
@@ -62,13 +69,20 @@ export class Peers {
     this.#config = config;
     const { env, hello, layoutVersion, handler, clock, log } = dependencies;
     const others = config.members.filter((member) => member.id !== config.node);
-    this.#detector = new TimeoutLiveness(
-      { env },
+    const { verdicts } = dependencies;
+    this.#detector = new AccrualLiveness(
+      {
+        env,
+        ...(verdicts !== undefined && { board: verdicts }),
+        askToProbe: (node, helpers) => {
+          for (const helper of helpers) this.#heartbeats.get(helper as NodeId)?.askToProbe([node]);
+        },
+      },
       {
         self: config.node,
         peers: others.map((member) => member.id),
-        suspectAfterMs: config.heartbeat.suspectAfterMs,
-        failedAfterMs: config.heartbeat.failedAfterMs,
+        intervalMs: config.heartbeat.intervalMs,
+        ...config.failureDetector,
       },
     );
     this.liveness = this.#detector;
@@ -82,7 +96,7 @@ export class Peers {
         log.info({ peer: node, from }, `${node} is up: ${reason}`);
       } else if (heard.has(node)) log.warn({ peer: node, from, to }, `${node} is ${to}: ${reason}`);
       // Nodes of a cluster start one after the other: that the next one is not there yet is no news.
-      else log.info({ peer: node }, `waiting for ${node} at ${addresses.get(node)}`);
+      else log.info({ peer: node }, `waiting for ${node} at ${addresses.get(node)}: ${reason}`);
     });
     for (const member of others) this.#connect(member);
     const isMember = (id: string): boolean => config.members.some((member) => member.id === id);
@@ -114,6 +128,13 @@ export class Peers {
       isMember,
       hybridMicros: () => clock.now,
       witness: this.#witness,
+      marks: this.#marks,
+      storedMark: dependencies.storedMark,
+      probe: (node, done) => {
+        // Before whoever asked gives up, so that he knows that he was heard.
+        const timeoutMs = probeShare * config.failureDetector.probeTimeoutMs;
+        this.#heartbeats.get(node as NodeId)?.probe(timeoutMs, done);
+      },
     });
   }
 
@@ -176,6 +197,11 @@ export class Peers {
     return link;
   }
 
+  /** What this node has announced when it refuted that it is suspected; 0: never yet. */
+  get incarnation(): number {
+    return this.#detector.incarnation;
+  }
+
   /** Up and connected: what is sent now can arrive. This node always is. */
   isUp(node: NodeId): boolean {
     if (node === this.#config.node) return true;
@@ -190,6 +216,11 @@ export class Peers {
 
   usualMs(node: NodeId): number | undefined {
     return node === this.#config.node ? undefined : this.#links.get(node)?.latencyMsP95;
+  }
+
+  /** The newest mark that the node has said its store holds on stable storage; 0: not known. */
+  storedMarkOf(node: NodeId): number {
+    return this.#marks.of(node);
   }
 
   /** Peer calls under way, in and out. */
@@ -220,7 +251,7 @@ export class Peers {
 
   #connect(member: MemberConfig): void {
     const { env, network, hello, layoutVersion, clock, log, storedMark, onSetBack } = this.#deps;
-    const { peers, heartbeat } = this.#config;
+    const { peers, heartbeat, failureDetector } = this.#config;
     const address = { host: member.host, port: member.peerPort };
     const onRefused = (reason: string): void => {
       log.error({ peer: member.id }, `${member.id} and this node do not talk: ${reason}`);
@@ -250,6 +281,7 @@ export class Peers {
       } else this.#detector.channelBroken(member.id, 'data', state.message);
     });
     this.#links.set(member.id, link);
+    if (!this.#detector.watched.has(member.id)) return;
     this.#heartbeats.set(
       member.id,
       new Heartbeat(
@@ -260,6 +292,12 @@ export class Peers {
           hybridMicros: () => clock.now,
           storedMark,
           witness: this.#witness,
+          marks: this.#marks,
+          onProbed: (results) => {
+            for (const { nodeId, reachable } of results) {
+              this.#detector.probed(nodeId, member.id, reachable);
+            }
+          },
           onSetBack,
           onAnswer: (sample) => {
             this.#detector.heartbeatAnswered(member.id, sample);
@@ -279,7 +317,8 @@ export class Peers {
           peer: member.id,
           address,
           intervalMs: heartbeat.intervalMs,
-          silentMsMax: heartbeat.failedAfterMs,
+          // No longer than a silence that makes a suspect.
+          silentMsMax: failureDetector.acceptablePauseMs + 2 * heartbeat.intervalMs,
           backoffMsMin: peers.reconnectMs,
           backoffMsMax: Math.min(2_000, peers.reconnectMsMax),
         },

@@ -28,9 +28,11 @@ export interface Config {
   readonly limits: LimitConfig;
   readonly peers: PeerConfig;
   readonly heartbeat: HeartbeatConfig;
+  readonly failureDetector: FailureDetectorConfig;
   readonly hints: HintConfig;
   readonly reads: ReadConfig;
   readonly background: BackgroundConfig;
+  readonly antiEntropy: AntiEntropyConfig;
   readonly clock: ClockConfig;
   readonly log: LogConfig;
 }
@@ -160,17 +162,39 @@ export interface PeerConfig {
   readonly reconnectMsMax: number;
 }
 
-/** How a silent peer is noticed. */
+/** Signs of life between nodes. */
 export interface HeartbeatConfig {
   /** Pause between heartbeats to each peer, in milliseconds. Default 500. */
   readonly intervalMs: number;
-  /** Silence after which a peer counts as suspect: reads prefer others. Default 1,500; at least 2 x `intervalMs`. */
-  readonly suspectAfterMs: number;
+}
+
+/** How silent peers are judged: phi accrual, helpers that probe, and in large clusters what others say. */
+export interface FailureDetectorConfig {
+  /** A peer is SUSPECT from this phi on: reads prefer others. Default 5: a silence that one heartbeat in 100,000 has. */
+  readonly suspectPhi: number;
   /**
-   * Silence after which a peer counts as failed: requests that need it are refused at once. Default
-   * 3,000; more than `suspectAfterMs`. Shorter reacts faster and takes a pause of the peer's process for its death.
+   * A peer is FAILED from this phi on, if no helper reaches it: it is counted on no more, and hints stand in for it. Default 8;
+   * at least `suspectPhi`. Higher mistakes pauses for death less often and notices deaths later.
    */
-  readonly failedAfterMs: number;
+  readonly failedPhi: number;
+  /**
+   * Silence beyond the usual that is nothing yet, in milliseconds: pauses of the peer's process, load, lost packets. Default
+   * 2,000; at least `heartbeat.intervalMs`. A silent peer is suspect about this and 900 ms after its last answer.
+   */
+  readonly acceptablePauseMs: number;
+  /** The times between answers deviate by at least this, in milliseconds. Default 100. Less suspects very even peers for a hiccup. */
+  readonly deviationMsMin: number;
+  /** Times between answers that are remembered for each peer. Default 1,000: eight minutes. */
+  readonly samplesMax: number;
+  /** Helpers that are asked to probe a suspect have so long to answer, in milliseconds. Default 500; at least a round trip and a half. */
+  readonly probeTimeoutMs: number;
+  /** A suspect that helpers reach, but this node does not, is FAILED after this, in milliseconds. Default 5,000; at least `probeTimeoutMs`. */
+  readonly suspicionMs: number;
+  /**
+   * In a cluster of more than twice this a node listens to so many others only, and takes for the rest what those say who
+   * listen to them. Default 32. More costs heartbeats, less leaves fewer witnesses for each failure.
+   */
+  readonly watchedMax: number;
 }
 
 /** What is kept for replicas that were all away when a write at level ANY came. */
@@ -209,6 +233,25 @@ export interface BackgroundConfig {
   readonly keysPerSecond: number;
   /** The part of both that remains when clients ask for all the node can do: more than 0, to 1. Default 0.05. 1 never yields. */
   readonly shareMin: number;
+}
+
+/** How replicas are compared without anybody asking, and made equal. */
+export interface AntiEntropyConfig {
+  /**
+   * Whether this node compares its records with those of its peers. Default true. Without it, differences that neither a hint
+   * nor a read mends stay for ever, and deletions are never collected. The trees are kept, and peers answered, all the same.
+   */
+  readonly enabled: boolean;
+  /**
+   * Each peer is compared with about this often, in milliseconds. Default 10,000. Shorter heals sooner what hints did not, and
+   * costs a few hundred bytes and an fsync of the peer each time, even when nothing differs.
+   */
+  readonly intervalMs: number;
+  /**
+   * Each tree is read anew from the disk about this often, in milliseconds. Default 604,800,000 (7 days). Shorter finds bits
+   * that have rotted sooner, and reads the whole disk that often.
+   */
+  readonly rebuildIntervalMs: number;
 }
 
 /** How much clocks of other machines are believed. */

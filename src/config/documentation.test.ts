@@ -18,7 +18,9 @@ const sections = new Set([
   'limits',
   'peers',
   'heartbeat',
+  'failure_detector',
   'hints',
+  'anti_entropy',
 ]);
 
 test.each(knobs().map((knob) => [knob.path, knob] as const))('the page tells of %s', (path, knob) => {
@@ -34,7 +36,7 @@ test.each(knobs().map((knob) => [knob.path, knob] as const))('the page tells of 
 test('the page tells of nothing else', () => {
   const known = new Set(knobs().map((knob) => knob.path));
   expect([...rows.keys()].filter((path) => path !== undefined && !known.has(path))).toEqual([]);
-  const named = [...page.matchAll(/`([a-z]+)\.([a-z_]+)`/g)].filter((match) =>
+  const named = [...page.matchAll(/`([a-z_]+)\.([a-z_]+)`/g)].filter((match) =>
     sections.has(match[1] as string),
   );
   expect(named.length).toBeGreaterThan(20);

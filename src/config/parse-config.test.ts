@@ -47,6 +47,7 @@ test('nothing at all is a single node with one copy', () => {
       readLevel: 'quorum',
       writeLevel: 'quorum',
       durability: 'sync-quorum',
+      handoff: 'strict',
       conflictPolicy: 'siblings',
       blindWrite: 'overwrite',
       siblingsWarn: 25,
@@ -235,13 +236,18 @@ const refused: [name: string, sources: ConfigSources, expected: RegExp[]][] = [
   ],
   [
     'suspicion',
-    file('heartbeat: { interval_ms: 1000 }\n'),
-    [/heartbeat\.suspect_after_ms: is 1500, but heartbeat\.interval_ms asks for at least 2000/],
+    file('heartbeat: { interval_ms: 3000 }\n'),
+    [/failure_detector\.acceptable_pause_ms: is 2000, but heartbeat\.interval_ms asks for at least 3000/],
   ],
   [
     'failure',
-    file('heartbeat: { failed_after_ms: 1500 }\n'),
-    [/heartbeat\.failed_after_ms: is 1500, but heartbeat\.suspect_after_ms asks for at least 1501/],
+    file('failure_detector: { failed_phi: 4.5 }\n'),
+    [/failure_detector\.failed_phi: is 4\.5, but failure_detector\.suspect_phi asks for at least 5/],
+  ],
+  [
+    'probe',
+    file('failure_detector: { suspicion_ms: 400 }\n'),
+    [/failure_detector\.suspicion_ms: is 400, but failure_detector\.probe_timeout_ms asks for at least 500/],
   ],
 ];
 

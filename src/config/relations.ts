@@ -28,6 +28,7 @@ const ENVELOPE_BYTES = 64 * 1024;
 /** Adds a problem for every relation between fields of `config` that does not hold. */
 export function checkRelations(config: Config, raw: RawConfig, problems: Problem[]): void {
   const { timeouts, limits, peers, heartbeat } = raw;
+  const failureDetector = raw.failure_detector;
   const members = config.members.length;
   if (config.cluster.replication > members) {
     problems.push({
@@ -126,18 +127,25 @@ export function checkRelations(config: Config, raw: RawConfig, problems: Problem
     'the longest pause must not be shorter than the first; raise the first or lower the second',
   );
   atLeast(
-    ['heartbeat', 'suspect_after_ms'],
-    heartbeat.suspect_after_ms,
-    ['heartbeat', 'interval_ms'],
-    2 * heartbeat.interval_ms,
-    'one late heartbeat must not make a suspect; raise the first or lower the second',
+    ['failure_detector', 'failed_phi'],
+    failureDetector.failed_phi,
+    ['failure_detector', 'suspect_phi'],
+    failureDetector.suspect_phi,
+    'a node is suspected before it counts as failed; raise the first or lower the second',
   );
   atLeast(
-    ['heartbeat', 'failed_after_ms'],
-    heartbeat.failed_after_ms,
-    ['heartbeat', 'suspect_after_ms'],
-    heartbeat.suspect_after_ms + 1,
-    'a node is suspected before it counts as failed; raise the first or lower the second',
+    ['failure_detector', 'acceptable_pause_ms'],
+    failureDetector.acceptable_pause_ms,
+    ['heartbeat', 'interval_ms'],
+    heartbeat.interval_ms,
+    'one lost heartbeat must not make a suspect; raise the first or lower the second',
+  );
+  atLeast(
+    ['failure_detector', 'suspicion_ms'],
+    failureDetector.suspicion_ms,
+    ['failure_detector', 'probe_timeout_ms'],
+    failureDetector.probe_timeout_ms,
+    'helpers must have had the time to answer once; raise the first or lower the second',
   );
 }
 

@@ -61,8 +61,16 @@ export interface RawConfig {
   };
   readonly heartbeat: {
     readonly interval_ms: number;
-    readonly suspect_after_ms: number;
-    readonly failed_after_ms: number;
+  };
+  readonly failure_detector: {
+    readonly suspect_phi: number;
+    readonly failed_phi: number;
+    readonly acceptable_pause_ms: number;
+    readonly deviation_ms_min: number;
+    readonly samples_max: number;
+    readonly probe_timeout_ms: number;
+    readonly suspicion_ms: number;
+    readonly watched_max: number;
   };
   readonly hints: {
     readonly bytes_max: number;
@@ -76,6 +84,11 @@ export interface RawConfig {
     readonly bytes_per_second: number;
     readonly keys_per_second: number;
     readonly share_min: number;
+  };
+  readonly anti_entropy: {
+    readonly enabled: boolean;
+    readonly interval_ms: number;
+    readonly rebuild_interval_ms: number;
   };
   readonly clock: { readonly ahead_ms_max: number };
   readonly log: {
@@ -221,11 +234,17 @@ const shape = z.strictObject({
       reconnect_ms_max: integer(1, HOUR_MS).default(5000),
     })
     .prefault({}),
-  heartbeat: z
+  heartbeat: z.strictObject({ interval_ms: integer(10, 60_000).default(500) }).prefault({}),
+  failure_detector: z
     .strictObject({
-      interval_ms: integer(10, 60_000).default(500),
-      suspect_after_ms: integer(20, HOUR_MS).default(1500),
-      failed_after_ms: integer(30, HOUR_MS).default(3000),
+      suspect_phi: z.number().min(1).max(100).default(5),
+      failed_phi: z.number().min(1).max(100).default(8),
+      acceptable_pause_ms: integer(10, HOUR_MS).default(2000),
+      deviation_ms_min: integer(1, 60_000).default(100),
+      samples_max: integer(10, 100_000).default(1000),
+      probe_timeout_ms: integer(10, 60_000).default(500),
+      suspicion_ms: integer(10, HOUR_MS).default(5000),
+      watched_max: integer(4, 64).default(32),
     })
     .prefault({}),
   hints: z
@@ -245,6 +264,13 @@ const shape = z.strictObject({
       bytes_per_second: integer(KIB, 1024 * KIB * MIB).default(32 * MIB),
       keys_per_second: integer(1, 100_000_000).default(20_000),
       share_min: z.number().min(0.001).max(1).default(0.05),
+    })
+    .prefault({}),
+  anti_entropy: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      interval_ms: integer(10, 24 * HOUR_MS).default(10_000),
+      rebuild_interval_ms: integer(1000, 400 * 24 * HOUR_MS).default(7 * 24 * HOUR_MS),
     })
     .prefault({}),
   clock: z.strictObject({ ahead_ms_max: integer(1, HOUR_MS).default(10_000) }).prefault({}),

@@ -22,6 +22,14 @@ import { type Service, service } from '../rpc/service.ts';
 /** One node, as this node sees it. */
 export interface NodeView {
   readonly state: 'up' | 'suspect' | 'failed';
+  /** Why it is in its state, in one sentence. Empty for this node. */
+  readonly reason: string;
+  /** How suspicious its silence is: 0 to 1,000. */
+  readonly phi: number;
+  /** Since its last answer to a heartbeat. `undefined`: none, or this node does not listen to it. */
+  readonly lastHeartbeatAgoMs: number | undefined;
+  /** Grows whenever the node refutes that it is suspected. */
+  readonly incarnation: number;
   /** How far its clock is ahead of this node's. `undefined`: not known yet. */
   readonly clockAheadMs: number | undefined;
   /** The release it runs. `undefined`: not known yet. */
@@ -136,10 +144,11 @@ export function nodeMessage(id: NodeId, dependencies: TopologyDependencies, incl
     upSince: view.upSinceMicros === undefined ? undefined : timestampOf(view.upSinceMicros),
     weight: member.weight,
     peerAddress: addresses.peer,
-    phi: 0,
-    lastHeartbeatAgo: undefined,
-    stateReason: '',
-    incarnation: 0,
+    phi: view.phi,
+    lastHeartbeatAgo:
+      view.lastHeartbeatAgoMs === undefined ? undefined : durationOfMs(view.lastHeartbeatAgoMs),
+    stateReason: view.reason,
+    incarnation: view.incarnation,
   };
 }
 

@@ -4,7 +4,7 @@ import { MemoryNetwork } from '../env/memory-network.ts';
 import type { FrameStream } from '../env/network.ts';
 import { HeartbeatRequest, HeartbeatResponse, type Hello } from '../gen/kindred/peer/v1/peer.ts';
 import { Heartbeat, type HeartbeatDependencies, HeartbeatServer } from './heartbeat.ts';
-import { type HeartbeatSample, TimeoutLiveness } from './liveness.ts';
+import { AccrualLiveness, type HeartbeatSample } from './liveness.ts';
 import { StoreWitness } from './store-witness.ts';
 
 const host = '127.0.0.1';
@@ -86,7 +86,7 @@ test('every 500 ms an answer gives the round trip and the offset of the clocks',
   expect(events).toEqual(['open n2']);
   env.advance(5_010);
   expect(samples.length).toBe(11);
-  expect(samples.at(-1)).toEqual({ roundTripMs: 6, clockOffsetMicros: 250_000 });
+  expect(samples.at(-1)).toEqual({ roundTripMs: 6, clockOffsetMicros: 250_000, regular: true });
 });
 
 test('a peer that is gone is told at once, and found again when it is back', async () => {
@@ -258,10 +258,10 @@ test('after close nothing is left running', async () => {
   expect(env.timersPending).toBe(0);
 });
 
-test('with liveness: a killed peer is failed within a tick of both its channels breaking', async () => {
+test('with liveness: a killed peer is suspect as both its channels break, and soon failed', async () => {
   const { env, network, ask, answer } = world();
   await answer(7500);
-  const liveness = new TimeoutLiveness({ env }, { self: 'n1', peers: ['n2'] });
+  const liveness = new AccrualLiveness({ env }, { self: 'n1', peers: ['n2'] });
   liveness.start();
   ask(7500, {
     onAnswer: (sample) => liveness.heartbeatAnswered('n2', sample),
@@ -271,9 +271,14 @@ test('with liveness: a killed peer is failed within a tick of both its channels 
   expect(liveness.state('n2')).toBe('up');
   liveness.channelBroken('n2', 'data', 'reset');
   network.cut(7500);
+  network.silence(7500, true);
   env.settle();
+  expect(liveness.state('n2')).toBe('suspect');
+  env.advance(700);
   expect(liveness.state('n2')).toBe('failed');
-  env.advance(2_500);
+  network.silence(7500, false);
+  // The dial that waits is given up after 3 s.
+  env.advance(5_500);
   expect(liveness.state('n2')).toBe('up');
 });
 

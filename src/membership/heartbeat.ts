@@ -1,16 +1,24 @@
 /**
  * Signs of life between two nodes, on the control channel: this node asks every peer directly, and believes nobody else's
  * word. The answers give the round trip, and the offset between the two clocks as NTP estimates it (RFC 5905, section 8).
+ *
+ * The same streams carry probes (SWIM, section 3.1): whoever does not hear a node asks others for a sign of life from it.
  */
 
 import { assert } from '../core/assert.ts';
 import type { Env, Timer } from '../env/env.ts';
 import type { FrameStream, Network } from '../env/network.ts';
-import { HeartbeatRequest, HeartbeatResponse, type Hello } from '../gen/kindred/peer/v1/peer.ts';
+import {
+  HeartbeatRequest,
+  HeartbeatResponse,
+  type Hello,
+  type ProbeResult,
+} from '../gen/kindred/peer/v1/peer.ts';
 import { Backoff } from '../rpc/backoff.ts';
 import { refusalOf, wrongPeer } from '../rpc/hello.ts';
 import type { HeartbeatSample } from './liveness.ts';
 import type { StoreWitness } from './store-witness.ts';
+import type { StoredMarks } from './stored-marks.ts';
 
 /** What the asking side needs. */
 export interface HeartbeatDependencies {
@@ -25,6 +33,10 @@ export interface HeartbeatDependencies {
   readonly onAnswer: (sample: HeartbeatSample) => void;
   /** Judges what the peer says of its own store. */
   readonly witness?: StoreWitness;
+  /** Where to note the marks that the peer says. */
+  readonly marks?: StoredMarks;
+  /** The peer tells what became of probes that `askToProbe` asked for. */
+  readonly onProbed?: (results: readonly ProbeResult[]) => void;
   /** The peer has proof that this node's store was put back to an earlier state. */
   readonly onSetBack?: (reason: string) => void;
   readonly onOpen?: (peer: Hello) => void;
@@ -54,6 +66,8 @@ export interface HeartbeatOptions {
   readonly silentMsMax?: number;
 }
 
+/** Nodes in one request for probes, and probes under way for one peer. In the proto file. */
+const probesMax = 16;
 /** Unanswered heartbeats whose times are remembered. At 500 ms half a minute: older answers say nothing. */
 const outstandingMax = 64;
 const refusalsRemembered = 100;
@@ -62,8 +76,17 @@ const standstillMs = 1_000;
 
 interface Sent {
   readonly sequence: number;
+  /** By the clock, and not because somebody wants to know. */
+  readonly regular: boolean;
   readonly monotonicMs: number;
   readonly wallMicros: number;
+}
+
+/** Somebody who waits for a sign of life. */
+interface Waiting {
+  readonly sinceMs: number;
+  readonly timer: Timer;
+  readonly done: (reached: boolean) => void;
 }
 
 /** Asks one peer for signs of life. */
@@ -74,9 +97,10 @@ export class Heartbeat {
   readonly #refusals = new Set<string>();
   readonly #outstanding: (Sent | undefined)[] = new Array<Sent | undefined>(outstandingMax).fill(undefined);
   #stream: FrameStream | undefined;
-  #greeted = false;
+  #greeted: Hello | undefined;
   #writable = false;
   #sequence = 0;
+  readonly #waiting = new Set<Waiting>();
   /** When the last heartbeat was answered. */
   #answeredMs = 0;
   /** Of the greeting while there is none, of the next heartbeat or the next attempt. */
@@ -110,8 +134,37 @@ export class Heartbeat {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
+    for (const { timer } of this.#waiting) timer.cancel();
+    this.#waiting.clear();
     this.#stream?.close();
     this.#stream = undefined;
+  }
+
+  /**
+   * Asks for a sign of life out of turn, and calls back once: true at the first answer to what was sent since, false after
+   * `timeoutMs`. More at once than anybody may ask for are not answered.
+   */
+  probe(timeoutMs: number, done: (reached: boolean) => void): void {
+    if (this.#closed || this.#waiting.size >= probesMax) return;
+    const { env } = this.#dependencies;
+    const waiting: Waiting = {
+      sinceMs: env.clock.monotonicMs(),
+      timer: env.timers.after(timeoutMs, () => {
+        this.#waiting.delete(waiting);
+        done(false);
+      }),
+      done,
+    };
+    this.#waiting.add(waiting);
+    if (this.#greeted !== undefined) this.#send(undefined, { regular: false });
+    else this.redial();
+  }
+
+  /** Asks the peer to probe these nodes, at most 16; results come to `onProbed`. False: it cannot be asked now. */
+  askToProbe(nodes: readonly string[]): boolean {
+    if (this.#greeted === undefined || !this.#writable) return false;
+    this.#send(undefined, { regular: false, probe: nodes.slice(0, probesMax) });
+    return true;
   }
 
   /** The caller knows that the peer is there: the next attempt comes after the first pause. As `PeerLink.redial`. */
@@ -135,7 +188,7 @@ export class Heartbeat {
     const { network, env } = this.#dependencies;
     const stream = network.dial(this.#options.address, 'control');
     this.#stream = stream;
-    this.#greeted = false;
+    this.#greeted = undefined;
     this.#writable = true;
     this.#sequence = 0;
     this.#outstanding.fill(undefined);
@@ -151,16 +204,20 @@ export class Heartbeat {
     stream.onClose((error) => {
       if (this.#stream === stream) this.#broken(error?.message ?? `${this.#address()} closed the stream`);
     });
-    this.#send(this.#dependencies.hello());
+    this.#send(this.#dependencies.hello(), { regular: true });
   }
 
   /** The greeting is the first heartbeat, so that a returned peer is up after one round trip. */
-  #send(hello: Hello | undefined): void {
+  #send(
+    hello: Hello | undefined,
+    { regular, probe = [] }: { readonly regular: boolean; readonly probe?: string[] },
+  ): void {
     const { env, hybridMicros, storedMark } = this.#dependencies;
     const sequence = ++this.#sequence;
-    const sent = { sequence, monotonicMs: env.clock.monotonicMs(), wallMicros: env.clock.wallMicros() };
+    const { clock } = env;
+    const sent = { sequence, regular, monotonicMs: clock.monotonicMs(), wallMicros: clock.wallMicros() };
     this.#outstanding[sequence % outstandingMax] = sent;
-    const request = { sequence, sentAt: hybridMicros(), hello, storedMark: storedMark?.() ?? 0, probe: [] };
+    const request = { sequence, sentAt: hybridMicros(), hello, storedMark: storedMark?.() ?? 0, probe };
     const frame = HeartbeatRequest.encode(request).finish();
     // While the stream takes nothing, more heartbeats would only wait behind each other.
     if (this.#writable) this.#writable = this.#stream?.send(frame) ?? false;
@@ -175,7 +232,11 @@ export class Heartbeat {
       this.#abandon(`${this.#address()} sent a frame that does not decode: ${(error as Error).message}`);
       return;
     }
-    if (!this.#greeted && !this.#greetedBy(response)) return;
+    const peer = this.#greeted ?? this.#greetedBy(response);
+    if (peer === undefined) return;
+    this.#dependencies.witness?.heard(peer, response.storedMark);
+    this.#dependencies.marks?.heard(peer, response.storedMark);
+    if (response.probed.length > 0) this.#dependencies.onProbed?.(response.probed.slice(0, probesMax));
     const sent = this.#outstanding[response.sequence % outstandingMax];
     // Too old, or never asked: says nothing about now.
     if (sent === undefined || sent.sequence !== response.sequence) return;
@@ -186,14 +247,21 @@ export class Heartbeat {
     onAnswer({
       roundTripMs: env.clock.monotonicMs() - sent.monotonicMs,
       clockOffsetMicros: Math.round(response.answeredAt - middleMicros),
+      regular: sent.regular,
     });
+    for (const waiting of this.#waiting) {
+      if (waiting.sinceMs > sent.monotonicMs) continue;
+      this.#waiting.delete(waiting);
+      waiting.timer.cancel();
+      waiting.done(true);
+    }
   }
 
-  #greetedBy({ hello }: HeartbeatResponse): boolean {
+  #greetedBy({ hello }: HeartbeatResponse): Hello | undefined {
     if (hello === undefined) {
       this.#malformedFrames++;
       this.#abandon(`${this.#address()} sent a first frame that is not the answer to the greeting`);
-      return false;
+      return undefined;
     }
     let refusal = hello.accepted
       ? wrongPeer(hello.self, this.#options.peer, this.#address())
@@ -210,13 +278,15 @@ export class Heartbeat {
       }
       if (hello.setBack) this.#dependencies.onSetBack?.(reason);
       this.#abandon(`refused: ${reason}`);
-      return false;
+      return undefined;
     }
-    this.#greeted = true;
+    this.#greeted = hello.self;
     this.#backoff.reset();
     this.#dependencies.onOpen?.(hello.self);
     this.#beat();
-    return true;
+    // Sent before they began to wait, the greeting says too little to them.
+    if (this.#waiting.size > 0) this.#send(undefined, { regular: false });
+    return hello.self;
   }
 
   #beat(): void {
@@ -230,7 +300,7 @@ export class Heartbeat {
       if (nowMs - lastMs > this.#options.intervalMs + standstillMs) this.#answeredMs = nowMs;
       lastMs = nowMs;
       const silentMs = nowMs - this.#answeredMs;
-      if (silentMs < this.#options.silentMsMax) this.#send(undefined);
+      if (silentMs < this.#options.silentMsMax) this.#send(undefined, { regular: true });
       else this.#abandon(`${this.#address()} has answered no heartbeat for ${Math.round(silentMs)} ms`);
     });
   }
@@ -243,6 +313,7 @@ export class Heartbeat {
 
   #broken(reason: string): void {
     this.#stream = undefined;
+    this.#greeted = undefined;
     this.#timer?.cancel();
     if (this.#closed) return;
     this.#dialAfter(this.#backoff.next());
@@ -265,6 +336,15 @@ export interface HeartbeatServerDependencies {
   readonly hybridMicros: () => number;
   /** What is known of the stores of the peers. */
   readonly witness?: StoreWitness;
+  /** Where to note the marks that callers say. */
+  readonly marks?: StoredMarks;
+  /** The mark that this node's store holds on stable storage; 0 without one. */
+  readonly storedMark?: () => number;
+  /**
+   * Asks a node for a sign of life, and calls back once when there is something to say: never for a node that this one does
+   * not listen to. Default: none is ever asked.
+   */
+  readonly probe?: (node: string, done: (reached: boolean) => void) => void;
 }
 
 /** Bounds of the answering side. */
@@ -301,6 +381,7 @@ export class HeartbeatServer {
     this.#streams.add(stream);
     let caller: Hello | undefined;
     let writable = true;
+    const probing = new Set<string>();
     const end = (): void => {
       timer.cancel();
       this.#streams.delete(stream);
@@ -320,7 +401,7 @@ export class HeartbeatServer {
         end();
         return;
       }
-      const { hello, isMember, hybridMicros, witness } = this.#dependencies;
+      const { hello, isMember, witness } = this.#dependencies;
       const greeted = caller !== undefined;
       const mismatch = greeted ? undefined : refusalOf(request.hello, hello(), isMember);
       const setBack =
@@ -331,9 +412,8 @@ export class HeartbeatServer {
       // A caller that takes no answers gets none: its next heartbeats are as good as this one.
       if (!writable) return;
       writable = stream.send(
-        HeartbeatResponse.encode({
+        this.#response({
           sequence: request.sequence,
-          answeredAt: hybridMicros(),
           hello: greeted
             ? undefined
             : {
@@ -343,18 +423,39 @@ export class HeartbeatServer {
                 setBack: setBack !== undefined,
                 outdated: false,
               },
-          storedMark: 0,
-          probed: [],
-        }).finish(),
+        }),
       );
       if (refusal !== undefined) {
         end();
         return;
       }
       caller ??= request.hello;
-      if (caller !== undefined) witness?.heard(caller, request.storedMark);
+      if (caller !== undefined) {
+        witness?.heard(caller, request.storedMark);
+        this.#dependencies.marks?.heard(caller, request.storedMark);
+      }
       timer.cancel();
+      for (const node of request.probe.slice(0, probesMax)) {
+        if (probing.has(node) || probing.size >= probesMax) continue;
+        probing.add(node);
+        this.#dependencies.probe?.(node, (reachable) => {
+          probing.delete(node);
+          if (!writable || !this.#streams.has(stream)) return;
+          writable = stream.send(this.#response({ sequence: 0, probed: [{ nodeId: node, reachable }] }));
+        });
+      }
     });
+  }
+
+  #response(change: Partial<HeartbeatResponse> & Pick<HeartbeatResponse, 'sequence'>): Uint8Array {
+    const { hybridMicros, storedMark } = this.#dependencies;
+    return HeartbeatResponse.encode({
+      answeredAt: hybridMicros(),
+      hello: undefined,
+      storedMark: storedMark?.() ?? 0,
+      probed: [],
+      ...change,
+    }).finish();
   }
 
   /** Closes all streams. */

@@ -1,16 +1,16 @@
 /**
- * Who is up, as this node sees it. The plain time-out detector: direct heartbeats feed it, silence makes a peer suspect
- * and then failed, and a peer whose connections all broke is failed at once.
- *
- * Detection decides routing and hints, never ownership: to be wrong costs time, not data.
+ * Who is up, as this node sees it: carries heartbeats, broken channels, probes and gossip to the failure detector of core, and
+ * what it decides to everybody who routes.
  */
 
 import { assert } from '../core/assert.ts';
+import { type DetectorAction, FailureDetector } from '../core/membership/failure-detector.ts';
+import type { PeerState, WatchedChannel } from '../core/membership/peer-suspicion.ts';
 import type { Env, Timer } from '../env/env.ts';
-import type { PeerChannel } from '../env/network.ts';
+import { noVerdictBoard, type VerdictBoard } from './verdict-board.ts';
 
 /** `up`: answers. `suspect`: silent for a while, or not heard yet. `failed`: do not count on it. */
-export type LivenessState = 'up' | 'suspect' | 'failed';
+export type LivenessState = PeerState;
 
 /** A change of state, and why. */
 export interface LivenessChange {
@@ -25,7 +25,11 @@ export interface LivenessChange {
 export interface PeerLiveness {
   readonly node: string;
   readonly state: LivenessState;
-  /** Milliseconds since its last answer to a heartbeat; `undefined` before the first. */
+  /** Why it is in its state, in one sentence. */
+  readonly reason: string;
+  /** How suspicious its silence is: 0 to 1,000 (phi accrual). 0 for peers that this node does not listen to itself. */
+  readonly phi: number;
+  /** Milliseconds since its last answer to a heartbeat; `undefined` before the first, and where this node does not listen. */
   readonly lastHeartbeatAgoMs: number | undefined;
   /** Microseconds by which its clock is ahead of this node's, at the last answer. */
   readonly clockOffsetMicros: number | undefined;
@@ -33,6 +37,8 @@ export interface PeerLiveness {
   readonly roundTripMs: number | undefined;
   /** Milliseconds that it has been in its state. */
   readonly sinceMs: number;
+  /** Grows whenever the peer refutes that it is suspected. */
+  readonly incarnation: number;
 }
 
 /** Who is up. What everything that routes depends on, whatever detector stands behind it. */
@@ -45,6 +51,8 @@ export interface Liveness {
   onChange(listener: (change: LivenessChange) => void): void;
   /** All peers, without this node. */
   view(): readonly PeerLiveness[];
+  /** One peer. `undefined`: this node, or no member. */
+  viewOf(node: string): PeerLiveness | undefined;
 }
 
 /** One answered heartbeat. */
@@ -53,85 +61,111 @@ export interface HeartbeatSample {
   readonly roundTripMs: number;
   /** Microseconds by which the peer's clock is ahead. */
   readonly clockOffsetMicros: number;
+  /** Sent by the clock: the times between such answers are how the peer is judged. Others are asked for out of turn. */
+  readonly regular: boolean;
 }
 
-/** When silence means what. */
-export interface TimeoutLivenessOptions {
+export interface AccrualLivenessDependencies {
+  readonly env: Env;
+  /** Default: nobody hears verdicts, and none are heard. */
+  readonly board?: VerdictBoard;
+  /** Asks each of the helpers to probe the node; each answer goes to `probed`. Default: helpers never answer. */
+  readonly askToProbe?: (node: string, helpers: readonly string[]) => void;
+}
+
+/** When silence means what. What each is for stands at `failureDetector` of the configuration; the defaults are the same. */
+export interface AccrualLivenessOptions {
   /** This node. */
   readonly self: string;
   /** All other members. */
   readonly peers: readonly string[];
-  /** Silence until a peer is suspect. Default 1 s; at least two heartbeat intervals, or one lost heartbeat is news. */
-  readonly suspectAfterMs?: number;
-  /** Silence until a peer is failed. Default 2 s: shorter fails over faster and more often for nothing. */
-  readonly failedAfterMs?: number;
+  /** Between heartbeats. Default 500 ms. */
+  readonly intervalMs?: number;
+  /** Default 5. */
+  readonly suspectPhi?: number;
+  /** Default 8. */
+  readonly failedPhi?: number;
+  /** Default 2 s. */
+  readonly acceptablePauseMs?: number;
+  /** Default 100 ms. */
+  readonly deviationMsMin?: number;
+  /** Default 1,000. */
+  readonly samplesMax?: number;
+  /** Default 500 ms. */
+  readonly probeTimeoutMs?: number;
+  /** Default 5 s. */
+  readonly suspicionMs?: number;
+  /** Default 32. */
+  readonly watchedMax?: number;
   /** How often silence is looked at. Default 100 ms. */
-  readonly checkMs?: number;
-  /** This node's own loop stood still if a check comes this much late. Default 1 s. */
+  readonly lookMs?: number;
+  /** This node's own loop stood still if a look comes this much late. Default 1 s. */
   readonly standstillMs?: number;
 }
 
-interface Peer {
-  readonly node: string;
-  state: LivenessState;
-  changedMs: number;
-  /** Silence is counted from here: the last answer, or when counting began anew. */
-  silentSinceMs: number;
-  heardMs: number | undefined;
-  clockOffsetMicros: number | undefined;
-  roundTripMs: number | undefined;
-  readonly broken: Record<PeerChannel, boolean>;
+interface Measured {
+  clockOffsetMicros: number;
+  roundTripMs: number;
 }
 
-/** `Liveness` by time-outs. */
-export class TimeoutLiveness implements Liveness {
-  readonly #env: Env;
-  readonly #options: Required<TimeoutLivenessOptions>;
-  readonly #peers = new Map<string, Peer>();
+/** `Liveness` by phi accrual, helpers and verdicts. */
+export class AccrualLiveness implements Liveness {
+  readonly #dependencies: Required<AccrualLivenessDependencies>;
+  readonly #peers: readonly string[];
+  readonly #lookMs: number;
+  readonly #detector: FailureDetector;
+  readonly #measured = new Map<string, Measured>();
   readonly #listeners: ((change: LivenessChange) => void)[] = [];
   #timer: Timer | undefined;
-  #checkedMs: number;
-  /** Nobody is judged before this. */
-  #judgeFromMs = 0;
 
-  constructor(dependencies: { readonly env: Env }, options: TimeoutLivenessOptions) {
-    this.#env = dependencies.env;
-    this.#options = {
-      suspectAfterMs: 1_000,
-      failedAfterMs: 2_000,
-      checkMs: 100,
-      standstillMs: 1_000,
-      ...options,
-    };
-    assert(
-      this.#options.suspectAfterMs <= this.#options.failedAfterMs,
-      'a peer is suspect before it is failed: suspectAfterMs <= failedAfterMs',
+  constructor(dependencies: AccrualLivenessDependencies, options: AccrualLivenessOptions) {
+    const deps = { board: noVerdictBoard, askToProbe: () => {}, ...dependencies };
+    this.#dependencies = deps;
+    this.#peers = options.peers;
+    this.#lookMs = options.lookMs ?? 100;
+    this.#detector = new FailureDetector(
+      { hearsay: deps.board },
+      {
+        intervalMs: 500,
+        suspectPhi: 5,
+        failedPhi: 8,
+        acceptablePauseMs: 2_000,
+        deviationMsMin: 100,
+        samplesMax: 1_000,
+        probeTimeoutMs: 500,
+        suspicionMs: 5_000,
+        watchedMax: 32,
+        lookMs: this.#lookMs,
+        standstillMs: 1_000,
+        ...options,
+      },
+      this.#nowMs,
     );
-    const nowMs = this.#env.clock.monotonicMs();
-    this.#checkedMs = nowMs;
-    for (const node of options.peers) {
-      assert(node !== options.self, 'a node is no peer of itself');
-      this.#peers.set(node, {
-        node,
-        // Not `up`, because nothing was heard; not `failed`, because nothing was tried.
-        state: 'suspect',
-        changedMs: nowMs,
-        silentSinceMs: nowMs,
-        heardMs: undefined,
-        clockOffsetMicros: undefined,
-        roundTripMs: undefined,
-        broken: { data: false, control: false, background: false, gossip: false },
-      });
-    }
+    deps.board.onNews((nodes) => this.#act(this.#detector.heardOf(nodes, this.#nowMs)));
+  }
+
+  /** The peers that this node listens to itself: heartbeats go to these. */
+  get watched(): ReadonlySet<string> {
+    return this.#detector.watched;
+  }
+
+  /** What this node has announced. */
+  get incarnation(): number {
+    return this.#detector.incarnation;
+  }
+
+  /** How badly this node itself hears: 0 (well) to 7. The higher, the more patient it is with others. */
+  get healthScore(): number {
+    return this.#detector.healthScore(this.#nowMs);
   }
 
   /** Begins to judge. */
   start(): void {
     assert(this.#timer === undefined, 'liveness is started once');
-    const nowMs = this.#env.clock.monotonicMs();
-    this.#checkedMs = nowMs;
-    for (const peer of this.#peers.values()) peer.silentSinceMs = nowMs;
-    this.#timer = this.#env.timers.every(this.#options.checkMs, () => this.#check());
+    this.#detector.start(this.#nowMs);
+    this.#timer = this.#dependencies.env.timers.every(this.#lookMs, () =>
+      this.#act(this.#detector.look(this.#nowMs)),
+    );
   }
 
   /** Judges no more. */
@@ -140,12 +174,11 @@ export class TimeoutLiveness implements Liveness {
   }
 
   state(node: string): LivenessState {
-    if (node === this.#options.self) return 'up';
-    return this.#peers.get(node)?.state ?? 'failed';
+    return this.#detector.state(node);
   }
 
   isUp(node: string): boolean {
-    return this.state(node) !== 'failed';
+    return this.#detector.state(node) !== 'failed';
   }
 
   onChange(listener: (change: LivenessChange) => void): void {
@@ -153,89 +186,80 @@ export class TimeoutLiveness implements Liveness {
   }
 
   view(): readonly PeerLiveness[] {
-    const nowMs = this.#env.clock.monotonicMs();
-    return [...this.#peers.values()].map((peer) => ({
-      node: peer.node,
-      state: peer.state,
-      lastHeartbeatAgoMs: peer.heardMs === undefined ? undefined : nowMs - peer.heardMs,
-      clockOffsetMicros: peer.clockOffsetMicros,
-      roundTripMs: peer.roundTripMs,
-      sinceMs: nowMs - peer.changedMs,
-    }));
+    return this.#peers.map((node) => this.viewOf(node) as PeerLiveness);
   }
 
-  /** A peer answered a heartbeat: it is up. */
+  viewOf(node: string): PeerLiveness | undefined {
+    const nowMs = this.#nowMs;
+    const judgement = this.#detector.judgement(node, nowMs);
+    if (judgement === undefined) return undefined;
+    const { state, reason, phi, heardMs, changedMs, incarnation } = judgement;
+    const measured = this.#measured.get(node);
+    return {
+      node,
+      state,
+      reason,
+      phi,
+      lastHeartbeatAgoMs: heardMs === undefined ? undefined : nowMs - heardMs,
+      clockOffsetMicros: measured?.clockOffsetMicros,
+      roundTripMs: measured?.roundTripMs,
+      sinceMs: nowMs - changedMs,
+      incarnation,
+    };
+  }
+
+  /** A peer answered a heartbeat. */
   heartbeatAnswered(node: string, sample: HeartbeatSample): void {
-    const peer = this.#peers.get(node);
-    if (peer === undefined) return;
-    const nowMs = this.#env.clock.monotonicMs();
-    peer.silentSinceMs = nowMs;
-    peer.heardMs = nowMs;
-    peer.broken.control = false;
-    peer.clockOffsetMicros = sample.clockOffsetMicros;
-    peer.roundTripMs =
-      peer.roundTripMs === undefined
-        ? sample.roundTripMs
-        : peer.roundTripMs + (sample.roundTripMs - peer.roundTripMs) / 8;
-    this.#change(peer, 'up', 'it answered a heartbeat');
+    if (!this.#detector.watched.has(node)) return;
+    const { clockOffsetMicros, roundTripMs } = sample;
+    const measured = this.#measured.get(node);
+    if (measured === undefined) this.#measured.set(node, { clockOffsetMicros, roundTripMs });
+    else {
+      measured.clockOffsetMicros = clockOffsetMicros;
+      measured.roundTripMs += (roundTripMs - measured.roundTripMs) / 8;
+    }
+    this.#act(this.#detector.answered(node, sample.regular, this.#nowMs));
   }
 
   /** A channel to the peer works (again). Evidence against a break, not yet that the peer is up. */
-  channelOpened(node: string, channel: PeerChannel): void {
-    const peer = this.#peers.get(node);
-    if (peer !== undefined) peer.broken[channel] = false;
+  channelOpened(node: string, channel: WatchedChannel): void {
+    this.#detector.opened(node, channel);
   }
 
   /**
    * A channel to the peer was refused or broke. One alone means little; with both broken, the peer's process is gone or
-   * unreachable, and waiting for the time-out would only cost requests.
+   * unreachable: it is suspected at once, and failed unless helpers reach it.
    */
-  channelBroken(node: string, channel: PeerChannel, reason: string): void {
-    const peer = this.#peers.get(node);
-    if (peer === undefined) return;
-    peer.broken[channel] = true;
-    if (!peer.broken.data || !peer.broken.control) return;
-    this.#noticeStandstill();
-    if (this.#env.clock.monotonicMs() < this.#judgeFromMs) return;
-    this.#change(peer, 'failed', `both channels are broken: ${reason}`);
+  channelBroken(node: string, channel: WatchedChannel, reason: string): void {
+    this.#act(this.#detector.broke(node, channel, reason, this.#nowMs));
   }
 
-  #check(): void {
-    this.#noticeStandstill();
-    const nowMs = this.#env.clock.monotonicMs();
-    this.#checkedMs = nowMs;
-    if (nowMs < this.#judgeFromMs) return;
-    const { suspectAfterMs, failedAfterMs } = this.#options;
-    for (const peer of this.#peers.values()) {
-      const silentMs = nowMs - peer.silentSinceMs;
-      if (peer.state === 'failed') continue;
-      if (silentMs >= failedAfterMs)
-        this.#change(peer, 'failed', `no heartbeat answered for ${Math.round(silentMs)} ms`);
-      else if (peer.broken.data && peer.broken.control)
-        this.#change(peer, 'failed', 'both channels are broken');
-      else if (silentMs >= suspectAfterMs && peer.state === 'up') {
-        this.#change(peer, 'suspect', `no heartbeat answered for ${Math.round(silentMs)} ms`);
+  /** A helper that was asked to probe a node says whether it reached it. */
+  probed(node: string, helper: string, reached: boolean): void {
+    this.#act(this.#detector.probed(node, helper, reached, this.#nowMs));
+  }
+
+  get #nowMs(): number {
+    return this.#dependencies.env.clock.monotonicMs();
+  }
+
+  #act(actions: readonly DetectorAction[]): void {
+    const { board, askToProbe } = this.#dependencies;
+    for (const action of actions) {
+      switch (action.kind) {
+        case 'changed':
+          for (const listener of this.#listeners) listener(action);
+          break;
+        case 'probe':
+          askToProbe(action.node, action.through);
+          break;
+        case 'publish':
+          board.publish(action.verdicts);
+          break;
+        case 'announce':
+          board.announce(action.incarnation);
+          break;
       }
     }
-  }
-
-  /**
-   * While this node's own loop stood still nothing could be heard, and the answers that came meanwhile are still unread. So
-   * silence is counted anew, and nobody is judged until a fresh heartbeat could have been answered.
-   */
-  #noticeStandstill(): void {
-    const nowMs = this.#env.clock.monotonicMs();
-    if (nowMs - this.#checkedMs <= this.#options.checkMs + this.#options.standstillMs) return;
-    this.#checkedMs = nowMs;
-    this.#judgeFromMs = nowMs + this.#options.suspectAfterMs;
-    for (const peer of this.#peers.values()) peer.silentSinceMs = nowMs;
-  }
-
-  #change(peer: Peer, to: LivenessState, reason: string): void {
-    const from = peer.state;
-    if (from === to) return;
-    peer.state = to;
-    peer.changedMs = this.#env.clock.monotonicMs();
-    for (const listener of this.#listeners) listener({ node: peer.node, from, to, reason });
   }
 }

@@ -34,7 +34,8 @@ function configOf(node: string, intervalMs: number, members = 3): Config {
     (_, i) => `  - { id: n${i + 1}, host: 127.0.0.${i + 1}, peer_port: ${7501 + i} }`,
   );
   const text = `cluster: { id: test, replication: ${members}, partitions: 64 }\nmembers:\n${lines.join('\n')}
-heartbeat: { interval_ms: ${intervalMs}, suspect_after_ms: ${3 * intervalMs}, failed_after_ms: ${6 * intervalMs} }
+heartbeat: { interval_ms: ${intervalMs} }
+failure_detector: { acceptable_pause_ms: ${4 * intervalMs}, suspicion_ms: ${10 * intervalMs} }
 storage: { engine: memory }
 log: { level: silent }\nnode: ${node}\n`;
   return parseConfig({ file: { name: 'test.yaml', text } }).config;

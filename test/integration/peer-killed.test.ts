@@ -6,7 +6,7 @@ import { afterEach, expect, test } from 'vitest';
 import { systemEnv } from '../../src/env/system-env.ts';
 import type { Hello } from '../../src/gen/kindred/peer/v1/peer.ts';
 import { Heartbeat } from '../../src/membership/heartbeat.ts';
-import { TimeoutLiveness } from '../../src/membership/liveness.ts';
+import { AccrualLiveness } from '../../src/membership/liveness.ts';
 import { GrpcNetwork } from '../../src/rpc/grpc-network.ts';
 import { type CallOutcome, PeerLink } from '../../src/rpc/peer-link.ts';
 
@@ -25,7 +25,7 @@ async function startPeer(): Promise<{ child: ChildProcess; port: number }> {
   return { child, port: Number(String(line)) };
 }
 
-function watch(port: number): { link: PeerLink; liveness: TimeoutLiveness } {
+function watch(port: number): { link: PeerLink; liveness: AccrualLiveness } {
   const env = systemEnv();
   const network = new GrpcNetwork({ env }, { closeGraceMs: 100 });
   const hello = (): Hello => ({
@@ -41,7 +41,7 @@ function watch(port: number): { link: PeerLink; liveness: TimeoutLiveness } {
     formerMark: 0,
   });
   const address = { host: '127.0.0.1', port };
-  const liveness = new TimeoutLiveness({ env }, { self: 'n1', peers: ['n2'] });
+  const liveness = new AccrualLiveness({ env }, { self: 'n1', peers: ['n2'] });
   const link = new PeerLink({ network, env, hello, layoutVersion: () => 1 }, { peer: 'n2', address });
   link.onStateChange((state) => {
     if (state.kind === 'connected') liveness.channelOpened('n2', 'data');
@@ -71,7 +71,7 @@ function watch(port: number): { link: PeerLink; liveness: TimeoutLiveness } {
   return { link, liveness };
 }
 
-test('kill -9 is noticed within 200 ms, and calls under way are lost', async () => {
+test('kill -9 is noticed within 200 ms, means failed within a second, and calls under way are lost', async () => {
   const { child, port } = await startPeer();
   const { link, liveness } = watch(port);
   await expect.poll(() => link.connected && liveness.state('n2') === 'up', { timeout: 10_000 }).toBe(true);
@@ -80,19 +80,19 @@ test('kill -9 is noticed within 200 ms, and calls under way are lost', async () 
     outcomes.push(outcome),
   );
   await expect.poll(() => link.counters.callsSent).toBe(1);
-  const failed = new Promise<number>((resolve) => {
-    liveness.onChange((change) => {
-      if (change.to === 'failed') resolve(performance.now());
-    });
-  });
+  const afterMs = new Map<string, number>();
   const killedMs = performance.now();
+  liveness.onChange((change) => afterMs.set(change.to, performance.now() - killedMs));
   child.kill('SIGKILL');
-  expect((await failed) - killedMs).toBeLessThan(200);
+  await expect.poll(() => liveness.isUp('n2'), { timeout: 10_000 }).toBe(false);
+  expect(afterMs.get('suspect')).toBeLessThan(200);
+  // Nobody else can be asked: the broken channels had the time of a probe to be mended.
+  expect(afterMs.get('failed')).toBeLessThan(1_000);
   await expect.poll(() => outcomes).toEqual([{ kind: 'lost', reason: 'reset' }]);
   expect(liveness.isUp('n2')).toBe(false);
 });
 
-test('a stopped process is suspect after a second, failed after two, and up again when it goes on', async () => {
+test('a stopped process is suspect, then failed, and up again when it goes on', async () => {
   const { child, port } = await startPeer();
   const { liveness } = watch(port);
   await expect.poll(() => liveness.state('n2'), { timeout: 10_000 }).toBe('up');

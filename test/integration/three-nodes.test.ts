@@ -47,7 +47,8 @@ class InProcessCluster {
       (_, i) => `  - { id: n${i + 1}, host: 127.0.0.${i + 1}, peer_port: ${7501 + i} }`,
     );
     const text = `cluster: { id: test, replication: 3, partitions: 64 }\nmembers:\n${lines.join('\n')}
-heartbeat: { interval_ms: 50, suspect_after_ms: 200, failed_after_ms: 400 }
+heartbeat: { interval_ms: 50 }
+failure_detector: { acceptable_pause_ms: 200, deviation_ms_min: 20, probe_timeout_ms: 100, suspicion_ms: 500 }
 reads: { repair_chance: 0 }
 storage: { engine: memory }
 log: { level: silent }\nnode: ${name}\n`;

@@ -32,6 +32,7 @@ export const testBucket: Bucket = {
   readLevel: 'quorum',
   writeLevel: 'quorum',
   durability: 'sync-quorum',
+  handoff: 'strict',
   conflictPolicy: 'siblings',
   blindWrite: 'overwrite',
   siblingsWarn: 25,
@@ -177,6 +178,10 @@ function topologyDependencies(
     },
     viewOf: (node) => ({
       state: node === 'n3' ? 'failed' : 'up',
+      reason: node === 'n3' ? 'both channels are broken (reset), and n2 does not reach it either' : '',
+      phi: node === 'n3' ? 12.5 : 0,
+      lastHeartbeatAgoMs: node === 'n3' ? 4_200 : undefined,
+      incarnation: node === 'n2' ? 3 : 0,
       clockAheadMs: node === 'n2' ? -1500 : undefined,
       softwareVersion: '0.1.0',
       upSinceMicros: node === 'n3' ? undefined : 1_700_000_000_000_000,
