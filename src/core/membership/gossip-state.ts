@@ -108,6 +108,11 @@ export class GossipState {
     return this.#revision;
   }
 
+  /** Members of the cluster, this node among them. */
+  get memberCount(): number {
+    return this.#members.length;
+  }
+
   /** Writes an entry of this node. Nothing happens if it says that already. */
   set(key: string, value: string): void {
     assert(key !== '' && utf8Bytes(key) <= keyBytesMax, `the key of an entry has 1 to ${keyBytesMax} bytes`);
