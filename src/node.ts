@@ -101,12 +101,13 @@ export class Node {
   }
 
   async #open(openClientPort: OpenClientPort, openHttpPort: OpenHttpPort): Promise<void> {
-    const { peers, background, replay, clock, store, env, log } = this.#parts;
+    const { peers, background, replay, trees, clock, store, env, log } = this.#parts;
     await peers.start();
     // Before the mark is stored, too: a start that no peer has judged must not hide from the next one what they know.
     await peers.joined;
     background.start();
     replay.start();
+    trees.start();
     // Ahead of the wall clock, which time follows, or a little ahead of a clock that runs before it: relative to the clock
     // alone the mark would gain on the wall with every restart, because the clock begins at the mark.
     const saveHighWater = (): Promise<void> =>
@@ -182,7 +183,7 @@ export class Node {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const { peers, background, replay, store, log } = this.#parts;
+    const { peers, background, replay, trees, store, log } = this.#parts;
     if (this.#server !== undefined) {
       const finished = await this.#server.drain(deadlineMs);
       if (!finished)
@@ -196,6 +197,7 @@ export class Node {
     await peers.stop();
     await replayed;
     await this.#http?.close();
+    await trees.stop();
     await store.close();
   }
 }

@@ -3,6 +3,7 @@
  * They import none of one another; what each needs of the others it has declared where it uses it.
  */
 
+import { ReplicaTrees } from './anti-entropy/replica-trees.ts';
 import { BackgroundWork } from './background-work.ts';
 import { type Config, canonicalConfiguration } from './config/config.ts';
 import { softwareVersion } from './config/software-version.ts';
@@ -73,6 +74,7 @@ export interface NodeParts {
   readonly clock: HybridClock;
   readonly peers: Peers;
   readonly replay: HintReplay;
+  readonly trees: ReplicaTrees;
   readonly coordinator: Coordinator;
   readonly layout: Layout;
   readonly hash64: Hash64;
@@ -93,6 +95,7 @@ const requestMemory = { entriesMax: 100_000, windowMs: 600_000 };
 const repairsMax = 10_000;
 const hintReplay = { intervalMs: 500, batch: 1_000 };
 const hintTimeoutMs = 5_000;
+const treeRebuildEveryMs = 7 * 24 * 3_600_000;
 
 /** Opens the store and builds the parts; nothing listens yet. Rejects with EngineError or IdentityError. */
 export async function wireNode(config: Config, overrides: NodeOverrides): Promise<NodeParts> {
@@ -113,8 +116,33 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   const identity = identityOf(store, env);
   const wallMicros = (): number => env.clock.wallMicros();
   const requests = new RequestMemory(() => env.clock.monotonicMs(), requestMemory);
+  const trees = new ReplicaTrees(
+    {
+      env,
+      self: config.node,
+      hash64,
+      buckets,
+      placementFor,
+      records: store.records,
+      store: store.trees,
+      changesIn: (partition) => replica.changesIn(partition),
+      throttle: { take: (keys, bytes) => background.throttle('rebuild').take(keys, bytes) },
+      isAged: () => false,
+      onRepaired: (partition) =>
+        log.warn(
+          { partition },
+          'a partition that was read again differs from its trees: they were put right',
+        ),
+      // Also what is left when a run ends in the midst of it. A failed store has told its own listeners.
+      onError: (error) => log.debug({ error }, 'trees could not be read or stored'),
+    },
+    { partitions: layout.partitions, rebuildEveryMs: treeRebuildEveryMs },
+  );
+  // Before anything is written: what is stored of the trees must be known by then.
+  await trees.open();
+  store.records.onDamaged((recordKey) => trees.damaged(recordKey));
   const replica = new Replica(
-    { records: store.records, identity, clock, requests, wallMicros },
+    { records: store.records, changes: trees, identity, clock, requests, wallMicros },
     { recordBytesMax: config.limits.recordBytesMax },
   );
   const records = new PlacedRecords({ replica, buckets, hash64, partitions: layout.partitions });
@@ -273,6 +301,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     clock,
     peers,
     replay,
+    trees,
     coordinator,
     layout,
     hash64,

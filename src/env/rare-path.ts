@@ -39,6 +39,10 @@ export type RarePath =
   | 'hint-batch-of-one'
   /** A hint that was confirmed stays, and is handed over again. */
   | 'hint-delivered-twice'
+  /** A partition is read from the disk again although its trees are right. */
+  | 'tree-read-needlessly'
+  /** The trees of a partition are stored although it was written just now. */
+  | 'tree-stored-early'
   /** A request is refused as if the node had too many. */
   | 'admission-refuses'
   /** A pipeline takes one operation at a time. */

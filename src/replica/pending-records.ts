@@ -9,6 +9,7 @@
 
 import { crc32 } from 'node:zlib';
 import { MalformedError } from '../core/binary.ts';
+import type { Bucket } from '../core/bucket.ts';
 import type { VersionedRecord } from '../core/causality/record.ts';
 import { decodeRecord } from '../core/causality/record-codec.ts';
 import type { PartitionId } from '../core/identity.ts';
@@ -25,7 +26,42 @@ export interface Records {
     record: Uint8Array,
     options: { readonly sync: boolean },
   ): Promise<void>;
+  /** Takes a record away, in the order of the calls too. Rejects likewise. */
+  remove(partition: PartitionId, recordKey: Uint8Array, options: { readonly sync: boolean }): Promise<void>;
 }
+
+/** Where a record belongs: all that this layer asks of a `PlacedKey`. */
+export interface RecordPlace {
+  readonly recordKey: Uint8Array;
+  readonly partition: PartitionId;
+  readonly bucket: Pick<Bucket, 'replication'>;
+}
+
+/** Told of every change of a record, before it is queued for the disk and in one piece with that. The trees in production. */
+export interface RecordChanges {
+  /** `before` and `after`: the record's bytes, `undefined` for none. `sync`: whether it is stored on stable storage. */
+  changed(
+    place: RecordPlace,
+    before: Uint8Array | 'damaged' | undefined,
+    after: Uint8Array | undefined,
+    sync: boolean,
+  ): void;
+}
+
+/** A change on its way to the disk. */
+export interface PendingChange {
+  readonly place: RecordPlace;
+  /** `undefined`: the record is being taken away. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** What became of `PendingRecords.remove`. */
+export type RemovedRecord =
+  | { readonly kind: 'removed'; readonly stored: Promise<void> }
+  /** Nothing is stored for the key. */
+  | { readonly kind: 'absent' }
+  /** It is being written, fails its checksum, or `mayRemove` said no. */
+  | { readonly kind: 'kept' };
 
 /** What this replica holds for a key, counting what is on its way to the disk. */
 export type CurrentRecord =
@@ -39,9 +75,8 @@ export type CurrentRecord =
   | { readonly kind: 'absent' }
   | { readonly kind: 'damaged' };
 
-interface Pending {
-  readonly record: VersionedRecord;
-  readonly bytes: Uint8Array;
+interface Pending extends PendingChange {
+  readonly record: VersionedRecord | undefined;
   readonly stored: Promise<void>;
 }
 
@@ -50,10 +85,12 @@ const damaged: CurrentRecord = { kind: 'damaged' };
 
 export class PendingRecords {
   readonly #records: Records;
+  readonly #changes: RecordChanges;
   readonly #pending = new Map<string, Pending>();
 
-  constructor(records: Records) {
+  constructor(records: Records, changes: RecordChanges) {
     this.#records = records;
+    this.#changes = changes;
   }
 
   /** Keys with a write on its way to the disk. */
@@ -64,7 +101,14 @@ export class PendingRecords {
   /** Throws EngineError. Bytes that pass the store's checksum and still are no record are damaged like any others. */
   current(partition: PartitionId, recordKey: Uint8Array): CurrentRecord {
     const pending = this.#pending.get(nameOf(recordKey));
-    return pending === undefined ? this.stored(partition, recordKey) : { kind: 'found', ...pending };
+    if (pending === undefined) return this.stored(partition, recordKey);
+    const { record, bytes, stored } = pending;
+    return record === undefined || bytes === undefined ? absent : { kind: 'found', record, bytes, stored };
+  }
+
+  /** What is on its way to the disk in a partition: of each key the newest. */
+  *changesIn(partition: PartitionId): Iterable<PendingChange> {
+    for (const pending of this.#pending.values()) if (pending.place.partition === partition) yield pending;
   }
 
   /** What is on the disk, as a reader is given it. Throws EngineError. */
@@ -80,25 +124,52 @@ export class PendingRecords {
     }
   }
 
-  /** From now on the key's current record; resolves when it is stored. `bytes` must be `record` encoded, and must not change. */
+  /**
+   * From now on the key's current record; resolves when it is stored. `current`: what `current()` has just answered, in the same
+   * piece. `bytes` must be `record` encoded, and must not change.
+   */
   write(
-    partition: PartitionId,
-    recordKey: Uint8Array,
+    place: RecordPlace,
+    current: CurrentRecord,
     record: VersionedRecord,
     bytes: Uint8Array,
     options: { readonly sync: boolean },
   ): Promise<void> {
-    const name = nameOf(recordKey);
-    const stored = this.#records.write(partition, recordKey, bytes, options);
-    const pending: Pending = { record, bytes, stored };
+    this.#changes.changed(place, bytesOf(current), bytes, options.sync);
+    const stored = this.#records.write(place.partition, place.recordKey, bytes, options);
+    this.#keep({ place, record, bytes, stored });
+    return stored;
+  }
+
+  /**
+   * Takes a record away as if it had never been, if it is on the disk and not being written, and `mayRemove` agrees. Throws
+   * EngineError. The removal is not synced: one that is lost is made again.
+   */
+  remove(place: RecordPlace, mayRemove: (record: VersionedRecord) => boolean): RemovedRecord {
+    if (this.#pending.has(nameOf(place.recordKey))) return { kind: 'kept' };
+    const current = this.stored(place.partition, place.recordKey);
+    if (current.kind === 'absent') return { kind: 'absent' };
+    if (current.kind === 'damaged' || !mayRemove(current.record)) return { kind: 'kept' };
+    const options = { sync: false };
+    this.#changes.changed(place, current.bytes, undefined, options.sync);
+    const stored = this.#records.remove(place.partition, place.recordKey, options);
+    this.#keep({ place, record: undefined, bytes: undefined, stored });
+    return { kind: 'removed', stored };
+  }
+
+  #keep(pending: Pending): void {
+    const name = nameOf(pending.place.recordKey);
     this.#pending.set(name, pending);
     const settled = (): void => {
       // A failed store refuses everything from then on, so nothing can start from a record that was never stored.
       if (this.#pending.get(name) === pending) this.#pending.delete(name);
     };
-    stored.then(settled, settled);
-    return stored;
+    pending.stored.then(settled, settled);
   }
+}
+
+function bytesOf(current: CurrentRecord): Uint8Array | 'damaged' | undefined {
+  return current.kind === 'found' ? current.bytes : current.kind === 'damaged' ? 'damaged' : undefined;
 }
 
 function decoded(bytes: Uint8Array): CurrentRecord {

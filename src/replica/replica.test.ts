@@ -23,6 +23,7 @@ const bucket: Bucket = {
   readLevel: 'quorum',
   writeLevel: 'quorum',
   durability: 'sync-quorum',
+  handoff: 'strict',
   conflictPolicy: 'siblings',
   blindWrite: 'overwrite',
   siblingsWarn: 25,
@@ -58,6 +59,7 @@ async function openReplica(engine: ControlledEngine = new ControlledEngine()): P
   const replica = new Replica(
     {
       records: new RecordStore(shared),
+      changes: { changed: () => undefined },
       // As the wiring does it.
       identity: {
         replica: identity.replicaId,

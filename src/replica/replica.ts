@@ -19,7 +19,13 @@ import type { HybridClock } from '../core/hybrid-clock.ts';
 import type { PartitionId } from '../core/identity.ts';
 import { EngineError } from '../storage/engine.ts';
 import type { StoredRead } from '../storage/record-store.ts';
-import { PendingRecords, type Records } from './pending-records.ts';
+import {
+  type PendingChange,
+  PendingRecords,
+  type RecordChanges,
+  type Records,
+  type RemovedRecord,
+} from './pending-records.ts';
 import type { RememberedWrite, RequestMemory } from './request-memory.ts';
 
 /** Who this data store is: its replica id and epochs. `IdentityStore` in production. */
@@ -34,6 +40,7 @@ export interface Identity extends OwnReplica {
 
 export interface ReplicaDependencies {
   readonly records: Records;
+  readonly changes: RecordChanges;
   readonly identity: Identity;
   readonly clock: HybridClock;
   readonly requests: RequestMemory;
@@ -103,12 +110,25 @@ export class Replica {
   constructor(dependencies: ReplicaDependencies, options: ReplicaOptions) {
     this.#deps = dependencies;
     this.#options = options;
-    this.#pending = new PendingRecords(dependencies.records);
+    this.#pending = new PendingRecords(dependencies.records, dependencies.changes);
   }
 
   /** Keys with a write on its way to the disk. */
   get keysPending(): number {
     return this.#pending.size;
+  }
+
+  /** What is on its way to the disk in a partition: of each key the newest. */
+  changesIn(partition: PartitionId): Iterable<PendingChange> {
+    return this.#pending.changesIn(partition);
+  }
+
+  /**
+   * Takes a record away as if it had never been, if it is on the disk and not being written, and `mayRemove` agrees: for what all
+   * replicas of the key may forget. Read, asked and queued in one piece. Throws EngineError.
+   */
+  remove(key: PlacedKey, mayRemove: (record: VersionedRecord) => boolean): RemovedRecord {
+    return this.#pending.remove(key, mayRemove);
   }
 
   /** The stored record's bytes. Throws EngineError: a failed disk is not an absent key. */
@@ -150,7 +170,7 @@ export class Replica {
       // A replay is written again where the disk is asked for: the first attempt may have been buffered.
       if (decision.kind === 'write' || options.sync) {
         begun = true;
-        const stored = this.#pending.write(key.partition, key.recordKey, record, bytes, options);
+        const stored = this.#pending.write(key, current, record, bytes, options);
         this.#rememberWrite(key, intent, dot, context.writtenAt);
         await stored;
       } else await held?.stored;
@@ -189,7 +209,7 @@ export class Replica {
       // With nothing to merge, the replica stores the bytes as they came.
       const next =
         merged === incoming ? bytes : changed ? encodeRecord(merged, crc32) : (held?.bytes ?? bytes);
-      const stored = this.#pending.write(key.partition, key.recordKey, merged, next, options);
+      const stored = this.#pending.write(key, current, merged, next, options);
       this.#rememberReceived(key, incoming);
       await stored;
     } else await held?.stored;

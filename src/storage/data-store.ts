@@ -8,6 +8,7 @@ import { type CommittedBatch, GroupCommit } from './group-commit.ts';
 import { type HintStore, openHintStore } from './hint-store.ts';
 import { type IdentityStore, openIdentityStore } from './identity-store.ts';
 import { RecordStore } from './record-store.ts';
+import { TreeStore } from './tree-store.ts';
 
 export interface DataStoreDependencies {
   readonly env: Env;
@@ -30,11 +31,14 @@ export interface DataStore {
   readonly identity: IdentityStore;
   readonly records: RecordStore;
   readonly hints: HintStore;
+  readonly trees: TreeStore;
   /** The log ended in a half-written batch that was dropped at opening. See `StorageEngine.tailDropped`. */
   readonly tailDropped: boolean;
   /** The first failed write, after which nothing is stored or acknowledged any more. */
   readonly failure: EngineError | undefined;
   onFailure(listener: (error: EngineError) => void): void;
+  /** Brings all that was queued before this call to stable storage, synced or not. Rejects with EngineError. */
+  flush(): Promise<void>;
   sizeBytes(): Promise<number>;
   /** Writes what is queued, refuses what comes later, says that the run ended cleanly, and releases the directory. */
   close(): Promise<void>;
@@ -65,7 +69,7 @@ async function openStores(
   engine: StorageEngine,
   env: Env,
 ): Promise<DataStore> {
-  // One queue for all three: what is written in one tick shares one fsync.
+  // One queue for all: what is written in one tick shares one fsync.
   const commit = new GroupCommit({ engine, env, observe: dependencies.onCommit });
   const shared = { engine, crc32, env, commit };
   const identity = await openIdentityStore(shared, options);
@@ -75,11 +79,13 @@ async function openStores(
     identity,
     records,
     hints,
+    trees: new TreeStore(shared),
     tailDropped: engine.tailDropped,
     get failure() {
       return commit.failure;
     },
     onFailure: (listener) => commit.onFailure(listener),
+    flush: () => commit.flush(),
     sizeBytes: () => engine.sizeBytes(),
     async close() {
       // "Ended clean" says that no dot which left the process can be missing at the next start.

@@ -44,6 +44,10 @@ export class GroupCommit {
   readonly #failureListeners: ((error: EngineError) => void)[] = [];
   #queue: QueuedWrite[] = [];
   #queuedBytes = 0;
+  /** Operations since the start that were queued, and that were written or refused. */
+  #queued = 0;
+  #settled = 0;
+  #settledWaiters: { readonly settled: number; readonly resolve: () => void }[] = [];
   #busy = false;
   #failure: EngineError | undefined;
   #ended: EngineError | undefined;
@@ -88,12 +92,27 @@ export class GroupCommit {
     if (refused !== undefined) return Promise.reject(refused);
     return new Promise((resolve, reject) => {
       this.#queue.push({ operation, sync: options.sync, resolve, reject });
+      this.#queued++;
       this.#queuedBytes += bytesOf(operation);
       if (this.#busy) return;
       this.#busy = true;
       // Not at once: everything of this tick shares the batch.
       this.#env.timers.endOfTick(() => void this.#writeBatches());
     });
+  }
+
+  /**
+   * Resolves when all that was queued before this call is on stable storage, synced or not. A synced write says that only of
+   * itself: with the LSM an older write that was not synced may be lost while a newer one is there. Rejects with EngineError.
+   */
+  async flush(): Promise<void> {
+    const settled = this.#queued;
+    if (this.#settled < settled) {
+      await new Promise<void>((resolve) => this.#settledWaiters.push({ settled, resolve }));
+    }
+    const refused = this.#failure ?? this.#ended;
+    if (refused !== undefined) throw refused;
+    await this.#engine.flush();
   }
 
   /**
@@ -148,6 +167,7 @@ export class GroupCommit {
       }
       const seconds = (this.#env.clock.monotonicMs() - start) / 1000;
       for (const write of batch) write.resolve();
+      this.#settle(batch.length);
       this.#observe?.({ operations: batch.length, bytes, sync, seconds });
     }
     this.#busy = false;
@@ -184,6 +204,15 @@ export class GroupCommit {
     this.#queue = [];
     this.#queuedBytes = 0;
     for (const write of refused) write.reject(error);
+    this.#settle(refused.length);
+  }
+
+  #settle(count: number): void {
+    this.#settled += count;
+    if (this.#settledWaiters.length === 0) return;
+    const due = this.#settledWaiters.filter((waiter) => waiter.settled <= this.#settled);
+    this.#settledWaiters = this.#settledWaiters.filter((waiter) => waiter.settled > this.#settled);
+    for (const waiter of due) waiter.resolve();
   }
 }
 

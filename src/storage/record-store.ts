@@ -93,9 +93,24 @@ export class RecordStore {
     return this.#commit.write({ kind: 'put', key, value: sealValue(this.#crc32, key, record) }, options);
   }
 
-  /** Everything of one partition in ascending order of record keys, as of the moment of the first `next()`. */
-  async *entries(partition: PartitionId): AsyncIterable<readonly [recordKey: Uint8Array, read: StoredRead]> {
-    const range = { from: partitionStart(partition), to: partitionStart(partition + 1) };
+  /**
+   * Takes a record away for good, as if it had never been. Only for what all replicas of the key agree may be forgotten:
+   * src/replica/pending-records.ts. Resolves and rejects as `write` does.
+   */
+  remove(partition: PartitionId, recordKey: Uint8Array, options: { readonly sync: boolean }): Promise<void> {
+    return this.#commit.write({ kind: 'delete', key: engineKeyOf(partition, recordKey) }, options);
+  }
+
+  /**
+   * Everything of one partition in ascending order of record keys, behind the record key `after` if one is given, as of the
+   * moment of the first `next()`.
+   */
+  async *entries(
+    partition: PartitionId,
+    after?: Uint8Array,
+  ): AsyncIterable<readonly [recordKey: Uint8Array, read: StoredRead]> {
+    const from = after === undefined ? partitionStart(partition) : behind(partition, after);
+    const range = { from, to: partitionStart(partition + 1) };
     let count = 0;
     for await (const [key, value] of this.#engine.entries(range)) {
       if (this.#commit.failure !== undefined) throw this.#commit.failure;
@@ -105,6 +120,13 @@ export class RecordStore {
         await new Promise<void>((resolve) => this.#env.timers.endOfTick(resolve));
       }
     }
+  }
+
+  /** Whether there is no record at all. Rejects with EngineError. */
+  async isEmpty(): Promise<boolean> {
+    const all = { from: partitionStart(0), to: partitionStart(65_536), limit: 1 };
+    for await (const _ of this.#engine.entries(all)) return false;
+    return true;
   }
 
   #open(engineKey: Uint8Array, value: Uint8Array): StoredRead {
@@ -124,6 +146,14 @@ function engineKeyOf(partition: PartitionId, recordKey: Uint8Array): Uint8Array 
   key[2] = partition & 0xff;
   key.set(recordKey, headerLength);
   return key;
+}
+
+/** The first engine key that can follow that of `recordKey`. */
+function behind(partition: PartitionId, recordKey: Uint8Array): Uint8Array {
+  const key = engineKeyOf(partition, recordKey);
+  const next = new Uint8Array(key.length + 1);
+  next.set(key);
+  return next;
 }
 
 /** Where a partition's range begins; for the one after the last partition, where the next prefix begins. */

@@ -111,7 +111,8 @@ test('writes count once and are read back, whatever rare paths are taken', async
         }
       }),
     );
-    expect([...taken].sort()).toEqual(expected);
+    // Trees are looked at every ten seconds: whether this run is so long is no matter.
+    expect([...taken].filter((path) => !path.startsWith('tree-')).sort()).toEqual(expected);
   } finally {
     often = false;
     await cluster.stop();
