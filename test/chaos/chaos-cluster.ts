@@ -19,6 +19,8 @@ export interface ChaosClusterOptions {
   readonly nodes: number;
   readonly engine: 'lsm' | 'btree';
   readonly disk: DiskKind;
+  /** Further knobs of all nodes, as `--set` takes them: `hints.bytes_max=0`. */
+  readonly settings?: readonly string[];
 }
 
 export class ChaosCluster {
@@ -50,6 +52,7 @@ export class ChaosCluster {
     const numbers = Array.from({ length: options.nodes }, (_, node) => node);
     const members = numbers.flatMap((node) => ['--member', `${idOf(node)}@${network.memberHost(node)}`]);
     const buckets = ['--set', `buckets=${JSON.stringify(workloadBuckets)}`];
+    const knobs = (options.settings ?? []).flatMap((setting) => ['--set', setting]);
     const nodes: RealNode[] = [];
     const disks = { small: [] as SmallDisk[], loop: [] as LoopDisk[] };
     for (const node of numbers) {
@@ -73,7 +76,7 @@ export class ChaosCluster {
         'chaos',
       ];
       const listen = ['--set', `listen.host=${network.listenHost(node)}`, '--log-format', 'json'];
-      const all = [...command, ...settings, ...listen, ...buckets, ...members];
+      const all = [...command, ...settings, ...listen, ...buckets, ...knobs, ...members];
       nodes.push(new RealNode(id, CHAOS_PORTS, disk.data, all, network.listenHost(node)));
     }
     const cluster = new ChaosCluster(nodes, network, directory, disks);

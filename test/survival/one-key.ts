@@ -1,0 +1,97 @@
+/** A million keys, and one that differs on one replica: it is found and repaired, and hardly anything is exchanged for that. */
+
+import { ConsistencyLevel } from '../../src/gen/kindred/v1/types.ts';
+import { pause } from '../chaos/program.ts';
+import type { RealNode } from '../support/real-cluster.ts';
+import { bulkWrite } from './bulk-writer.ts';
+import { atMost, type Campaign, shown } from './campaign.ts';
+import { differingKeys, untilLevel } from './replica-comparison.ts';
+import { SurvivalCluster, waitFor } from './survival-cluster.ts';
+
+const exchangedBytesMax = 64 * 1024;
+const awaitedMs = 600_000;
+const valueBytes = 20;
+
+export const oneKey: Campaign = {
+  name: 'one-key',
+  describes: '1,000,000 keys of which one differs on one replica: found and repaired with less than 64 KiB',
+  defaults: { seconds: 0, keys: 1_000_000, rounds: 1 },
+  async run({ nodes, engine, keys: count, say }) {
+    const settings = ['hints.bytes_max=0', 'reads.repair_chance=0', 'anti_entropy.interval_ms=5000'];
+    await using cluster = await SurvivalCluster.start({ nodes, engine, settings });
+    const startedMs = performance.now();
+    let told = 0;
+    await bulkWrite({
+      through: cluster.nodes,
+      keys: numbered(count),
+      makeValue: (key) => Buffer.alloc(valueBytes, key),
+      level: ConsistencyLevel.CONSISTENCY_LEVEL_ALL,
+      onProgress(written) {
+        if (written < told + count / 10) return;
+        told = written;
+        say(`${written} of ${count} written after ${Math.round((performance.now() - startedMs) / 1000)} s`);
+      },
+    });
+    const loadSeconds = (performance.now() - startedMs) / 1000;
+    const odd = Buffer.from(`million/${Math.floor(count / 2)}`);
+    const homes = await cluster.homesOf(odd);
+    const number = cluster.nodes.findIndex(({ id }) => id === homes[2]);
+    const victim = cluster.node(number);
+    const present = homes.slice(0, 2).map((id) => cluster.nodes.find((node) => node.id === id) as RealNode);
+    say(`${victim.id} misses a write of ${odd.toString('utf8')}, whose homes are ${homes.join(', ')}`);
+    await victim.kill('SIGTERM');
+    await bulkWrite({
+      through: present,
+      keys: [odd],
+      makeValue: () => Buffer.from('odd'),
+      level: ConsistencyLevel.CONSISTENCY_LEVEL_QUORUM,
+    });
+    cluster.chaos.start(number);
+    const backMs = performance.now();
+    await victim.ready();
+    const before = await Promise.all(present.map((node) => exchanged(cluster, node, victim)));
+    const differed = await differingKeys(cluster.nodes, [odd]);
+    await untilLevel(cluster.nodes, [odd], awaitedMs);
+    const levelMs = performance.now() - backMs;
+    const repaired = await cluster.sum('kindred_comparison_repaired_keys_total');
+    // The comparison that found it has to end before its bytes are all counted.
+    await waitFor(
+      'the comparison has ended',
+      awaitedMs,
+      async () => (await cluster.sum('kindred_comparisons_running')) === 0,
+    );
+    const after = await Promise.all(present.map((node) => exchanged(cluster, node, victim)));
+    const perPair = after.map((bytes, index) => bytes - (before[index] as number));
+    await pause(0);
+    return [
+      shown('keys', count),
+      shown('loading them', loadSeconds, 's', 1),
+      shown(
+        'the key differed when the node was back',
+        differed === 1 ? 'yes' : 'no, it had been repaired by then',
+      ),
+      shown('found and repaired, after the start of the node', levelMs / 1000, 's', 1),
+      shown('keys repaired by comparisons', repaired),
+      ...perPair.map((bytes, index) =>
+        atMost(
+          `exchanged between ${(present[index] as RealNode).id} and ${victim.id} until then`,
+          bytes,
+          exchangedBytesMax,
+          'bytes',
+          0,
+        ),
+      ),
+    ];
+  },
+};
+
+/** Bytes that comparisons have moved between two nodes, in both directions, whoever began them. */
+async function exchanged(cluster: SurvivalCluster, one: RealNode, other: RealNode): Promise<number> {
+  const [here, there] = await Promise.all([cluster.metricsOf(one), cluster.metricsOf(other)]);
+  const name = 'kindred_comparison_bytes_total';
+  return here.sum(name, { peer: other.id }) + there.sum(name, { peer: one.id });
+}
+
+function* numbered(count: number): Generator<Buffer> {
+  for (let index = 0; index < count; index++) yield Buffer.from(`million/${index}`);
+}
