@@ -4,6 +4,7 @@
  * Time, chance, disk and network may be passed in: that is the door through which a simulator runs this very class.
  */
 
+import { operationService } from './anti-entropy/operation-service.ts';
 import { type Config, ownMember } from './config/config.ts';
 import { bucketService } from './coordinator/bucket-service.ts';
 import type { Coordinator } from './coordinator/coordinator.ts';
@@ -101,13 +102,14 @@ export class Node {
   }
 
   async #open(openClientPort: OpenClientPort, openHttpPort: OpenHttpPort): Promise<void> {
-    const { peers, background, replay, trees, clock, store, env, log } = this.#parts;
+    const { peers, background, replay, trees, antiEntropy, clock, store, env, log } = this.#parts;
     await peers.start();
     // Before the mark is stored, too: a start that no peer has judged must not hide from the next one what they know.
     await peers.joined;
     background.start();
     replay.start();
     trees.start();
+    antiEntropy.start();
     // Ahead of the wall clock, which time follows, or a little ahead of a clock that runs before it: relative to the clock
     // alone the mark would gain on the wall with every restart, because the clock begins at the mark.
     const saveHighWater = (): Promise<void> =>
@@ -161,6 +163,7 @@ export class Node {
 
   #services(): readonly Service[] {
     const { env, coordinator, buckets, hash64, layout, placementFor, keyValue } = this.#parts;
+    const { operations, antiEntropy, background } = this.#parts;
     const { config } = this;
     const topology = {
       clusterId: config.cluster.id,
@@ -181,9 +184,18 @@ export class Node {
       bucketService(buckets),
     ];
   }
+      operationService({
+        self: config.node,
+        env,
+        operations,
+        repair: { env, antiEntropy, throttle: background.throttle('comparison') },
+        buckets,
+      }),
 
   async #close(deadlineMs: number): Promise<void> {
-    const { peers, background, replay, trees, store, log } = this.#parts;
+    const { peers, background, replay, trees, antiEntropy, operations, store, log } = this.#parts;
+    // First: nobody shall wait for an operation whose end this node will not see.
+    const operated = operations.stop();
     if (this.#server !== undefined) {
       const finished = await this.#server.drain(deadlineMs);
       if (!finished)
@@ -195,7 +207,8 @@ export class Node {
     // Without their peers the hints on the way are given up at once, so this does not wait long.
     const replayed = replay.stop();
     await peers.stop();
-    await replayed;
+    await Promise.all([replayed, compared, operated]);
+    const compared = antiEntropy.stop();
     await this.#http?.close();
     await trees.stop();
     await store.close();

@@ -3,6 +3,8 @@
  * They import none of one another; what each needs of the others it has declared where it uses it.
  */
 
+import type { AntiEntropy } from './anti-entropy/anti-entropy.ts';
+import type { Operations } from './anti-entropy/operations.ts';
 import { ReplicaTrees } from './anti-entropy/replica-trees.ts';
 import { BackgroundWork } from './background-work.ts';
 import { type Config, canonicalConfiguration } from './config/config.ts';
@@ -15,7 +17,7 @@ import type { MergeAnswer, ReplicaClient } from './coordinator/replica-client.ts
 import { MetricsObserver, type RequestObserver } from './coordinator/request-observer.ts';
 import type { Bucket } from './core/bucket.ts';
 import { HybridClock } from './core/hybrid-clock.ts';
-import type { NodeId } from './core/identity.ts';
+import { type NodeId, nodeId } from './core/identity.ts';
 import type { Layout } from './core/ring/layout.ts';
 import { Placement } from './core/ring/placement.ts';
 import { readRecordKey } from './core/ring/record-key.ts';
@@ -47,6 +49,7 @@ import { type DataStore, openDataStore } from './storage/data-store.ts';
 import { EngineError, type OpenEngine } from './storage/engine.ts';
 import { stoppedBecause } from './storage/engine-failure.ts';
 import { openEngine } from './storage/open-engine.ts';
+import { wireAntiEntropy, wireComparisonCalls } from './wire-anti-entropy.ts';
 
 /** How a node opens the port for clients: with sockets, or for clients in the same process. */
 export type OpenClientPort = typeof startServer;
@@ -75,6 +78,8 @@ export interface NodeParts {
   readonly peers: Peers;
   readonly replay: HintReplay;
   readonly trees: ReplicaTrees;
+  readonly antiEntropy: AntiEntropy;
+  readonly operations: Operations;
   readonly coordinator: Coordinator;
   readonly layout: Layout;
   readonly hash64: Hash64;
@@ -95,7 +100,6 @@ const requestMemory = { entriesMax: 100_000, windowMs: 600_000 };
 const repairsMax = 10_000;
 const hintReplay = { intervalMs: 500, batch: 1_000 };
 const hintTimeoutMs = 5_000;
-const treeRebuildEveryMs = 7 * 24 * 3_600_000;
 
 /** Opens the store and builds the parts; nothing listens yet. Rejects with EngineError or IdentityError. */
 export async function wireNode(config: Config, overrides: NodeOverrides): Promise<NodeParts> {
@@ -116,6 +120,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   const identity = identityOf(store, env);
   const wallMicros = (): number => env.clock.wallMicros();
   const requests = new RequestMemory(() => env.clock.monotonicMs(), requestMemory);
+  const isAged = (_recordKey: Uint8Array, _record: Uint8Array): boolean => false;
   const trees = new ReplicaTrees(
     {
       env,
@@ -127,7 +132,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       store: store.trees,
       changesIn: (partition) => replica.changesIn(partition),
       throttle: { take: (keys, bytes) => background.throttle('rebuild').take(keys, bytes) },
-      isAged: () => false,
+      isAged,
       onRepaired: (partition) =>
         log.warn(
           { partition },
@@ -136,7 +141,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       // Also what is left when a run ends in the midst of it. A failed store has told its own listeners.
       onError: (error) => log.debug({ error }, 'trees could not be read or stored'),
     },
-    { partitions: layout.partitions, rebuildEveryMs: treeRebuildEveryMs },
+    { partitions: layout.partitions, rebuildEveryMs: config.antiEntropy.rebuildIntervalMs },
   );
   // Before anything is written: what is stored of the trees must be known by then.
   await trees.open();
@@ -148,6 +153,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   const records = new PlacedRecords({ replica, buckets, hash64, partitions: layout.partitions });
   const onUnexpected = (error: unknown): void => log.error({ error }, 'a replica call failed unexpectedly');
   const calls = new ReplicaCalls(records, onUnexpected);
+  const comparisonCalls = wireComparisonCalls(trees, store, onUnexpected);
 
   const startedAtMicros = wallMicros();
   // As text it is compared at every greeting, and a cluster greets often: made once.
@@ -170,9 +176,9 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     merge: (call, _context, answer) => calls.merge(call, answer),
     find: (call, _context, answer) => calls.find(call, answer),
     keepHint: (_call, _context, answer) => answer(notHere('hints')),
-    readTree: (_call, _context, answer) => answer(notHere('trees')),
-    listLeaf: (_call, _context, answer) => answer(notHere('trees')),
-    endComparison: (_call, _context, answer) => answer(notHere('trees')),
+    readTree: (call, { node }, answer) => comparisonCalls.readTree(call, nodeId(node), answer),
+    listLeaf: (call, { node }, answer) => comparisonCalls.listLeaf(call, nodeId(node), answer),
+    endComparison: (call, _context, answer) => comparisonCalls.endComparison(call, answer),
     forwarded: (call, context, answer) => {
       if (!peers.hasJoined) {
         // It would make a dot. Nothing was done, so another replica is asked.
@@ -309,6 +315,23 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     placementFor,
     buckets,
     admission,
+  const { antiEntropy, operations } = wireAntiEntropy(
+    {
+      env,
+      log,
+      store,
+      peers,
+      trees,
+      records,
+      buckets,
+      throttle: background.throttle('comparison'),
+      isAged,
+      repairLater: (bucket, recordKey) => coordinator.repairLater(bucket, recordKey),
+      runningMs: () => env.clock.monotonicMs(),
+      onEqual: () => {},
+    },
+    config,
+  );
     background,
     keyValue,
     observe,
@@ -318,6 +341,8 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
 
 /** The layout that the configuration describes. Its version is 1: it changes only with the configuration of all nodes. */
 function layoutOf(config: Config): Layout {
+    antiEntropy,
+    operations,
   return {
     version: 1,
     members: config.members.map(({ id, zone, weight }) => ({ id, zone, weight })),

@@ -21,7 +21,7 @@ export interface ComparisonRunDependencies {
   readonly trees: Pick<Trees, 'ready' | 'sharedPartitions' | 'hashes' | 'leafEntries'>;
   readonly records: RepairedRecords;
   readonly linkOf: (peer: NodeId) => ComparisonLink;
-  readonly isAged: (record: Uint8Array) => boolean;
+  readonly isAged: (recordKey: Uint8Array, record: Uint8Array) => boolean;
   /** Has a key repaired by asking all its replicas: a damaged record needs more than one intact copy. */
   readonly repairLater: (recordKey: Uint8Array) => void;
 }

@@ -31,7 +31,7 @@ export interface KeyRepairDependencies {
   readonly records: RepairedRecords;
   readonly peer: ComparisonPeer;
   /** Whether a record is nothing but deletions so old that replicas may have collected it. */
-  readonly isAged: (record: Uint8Array) => boolean;
+  readonly isAged: (recordKey: Uint8Array, record: Uint8Array) => boolean;
 }
 
 /** Repairs one key, or only looks at it on a dry run. Rejects with EngineError, or MalformedError for what the peer sent. */
@@ -46,8 +46,10 @@ export async function repairKey(
   if (theirs.kind === 'damaged' || before.kind === 'damaged') return { kind: 'damaged' };
   if (isSame(before, theirs)) return { kind: 'equal' };
   // What one side has collected must not come back from the other, which has only not come to it yet.
-  if (theirs.kind === 'absent' && before.kind === 'found' && isAged(before.record)) return { kind: 'equal' };
-  if (before.kind === 'absent' && theirs.kind === 'found' && isAged(theirs.record)) return { kind: 'equal' };
+  if (theirs.kind === 'absent' && before.kind === 'found' && isAged(recordKey, before.record))
+    return { kind: 'equal' };
+  if (before.kind === 'absent' && theirs.kind === 'found' && isAged(recordKey, theirs.record))
+    return { kind: 'equal' };
   if (dryRun) return { kind: 'repaired' };
 
   let changed = false;
