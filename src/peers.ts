@@ -13,7 +13,7 @@ import { Heartbeat, HeartbeatServer } from './membership/heartbeat.ts';
 import { AccrualLiveness, type Liveness } from './membership/liveness.ts';
 import { StoreWitness } from './membership/store-witness.ts';
 import { StoredMarks } from './membership/stored-marks.ts';
-import type { VerdictBoard } from './membership/verdict-board.ts';
+import { NodeGossip, type NodeGossipDependencies } from './node-gossip.ts';
 import type { Logger } from './observe/log.ts';
 import { PeerLink } from './rpc/peer-link.ts';
 import { type PeerCallHandler, PeerServer } from './rpc/peer-server.ts';
@@ -30,8 +30,10 @@ export interface PeersDependencies {
   readonly storedMark: () => number;
   /** A peer has proof that this node's store was put back to an earlier state. */
   readonly onSetBack: (reason: string) => void;
-  /** Where nodes tell each other whom they found silent. Default: nowhere. */
-  readonly verdicts?: VerdictBoard;
+  /** A short text that is equal where the configuration is. */
+  readonly layoutDigest: string;
+  /** What this node gossips of itself while it runs. */
+  readonly facts: NonNullable<NodeGossipDependencies['facts']>;
 }
 
 /** What is around the largest record in its frame. */
@@ -47,6 +49,7 @@ const probeShare = 0.8;
 
 export class Peers {
   readonly liveness: Liveness;
+  readonly gossip: NodeGossip;
   readonly #deps: PeersDependencies;
   readonly #witness = new StoreWitness();
   readonly #marks = new StoredMarks();
@@ -60,6 +63,7 @@ export class Peers {
   readonly #heartbeatServer: HeartbeatServer;
   #listener: Listener | undefined;
   readonly #joined = Promise.withResolvers<void>();
+  readonly #onViewChange = new Set<() => void>();
   /** Whose first answer is still awaited. Empty: the node has joined. */
   readonly #awaited = new Set<NodeId>();
   #joinTimer: Timer | undefined;
@@ -69,11 +73,19 @@ export class Peers {
     this.#config = config;
     const { env, hello, layoutVersion, handler, clock, log } = dependencies;
     const others = config.members.filter((member) => member.id !== config.node);
-    const { verdicts } = dependencies;
+    this.gossip = new NodeGossip(
+      {
+        ...dependencies,
+        stateOf: (node) => this.#detector.state(node),
+        onRefused: (node, reason) =>
+          log.error({ peer: node }, `${node} and this node do not gossip: ${reason}`),
+      },
+      config,
+    );
     this.#detector = new AccrualLiveness(
       {
         env,
-        ...(verdicts !== undefined && { board: verdicts }),
+        board: this.gossip.verdicts,
         askToProbe: (node, helpers) => {
           for (const helper of helpers) this.#heartbeats.get(helper as NodeId)?.askToProbe([node]);
         },
@@ -91,6 +103,7 @@ export class Peers {
       others.map(({ id, host, peerPort }) => [id, `${host}:${peerPort}`]),
     );
     this.#detector.onChange(({ node, from, to, reason }) => {
+      this.gossip.partnersChanged();
       if (to === 'up') {
         heard.add(node);
         log.info({ peer: node, from }, `${node} is up: ${reason}`);
@@ -98,6 +111,7 @@ export class Peers {
       // Nodes of a cluster start one after the other: that the next one is not there yet is no news.
       else log.info({ peer: node }, `waiting for ${node} at ${addresses.get(node)}: ${reason}`);
     });
+    this.#detector.onChange(() => this.#viewChanged());
     for (const member of others) this.#connect(member);
     const isMember = (id: string): boolean => config.members.some((member) => member.id === id);
     const serverDependencies = {
@@ -146,7 +160,7 @@ export class Peers {
       if (channel === 'data') this.#server.accept(stream);
       else if (channel === 'background') this.#backgroundServer.accept(stream);
       else if (channel === 'control') this.#heartbeatServer.accept(stream);
-      else stream.close();
+      else this.gossip.accept(stream);
     });
     this.#detector.start();
     for (const link of this.#links.values()) link.start();
@@ -155,6 +169,7 @@ export class Peers {
     const waitMs = joinIntervals * this.#config.heartbeat.intervalMs;
     this.#joinTimer = this.#deps.env.timers.after(waitMs, () => this.#join());
     for (const heartbeat of this.#heartbeats.values()) heartbeat.start();
+    this.gossip.start();
     if (this.#awaited.size === 0) this.#join();
   }
 
@@ -175,6 +190,7 @@ export class Peers {
   async stop(): Promise<void> {
     this.#join();
     this.#detector.close();
+    this.gossip.close();
     for (const heartbeat of this.#heartbeats.values()) heartbeat.close();
     for (const link of this.#links.values()) link.close();
     for (const link of this.#background.values()) link.close();
@@ -195,6 +211,12 @@ export class Peers {
     const link = this.#background.get(node);
     if (link === undefined) throw new Error(`assertion failed: ${node} is another member`);
     return link;
+  }
+
+  /** Calls back whenever a peer's state, or whether anything can be sent to it, has changed; until the returned function is called. */
+  onViewChange(listener: () => void): () => void {
+    this.#onViewChange.add(listener);
+    return () => this.#onViewChange.delete(listener);
   }
 
   /** What this node has announced when it refuted that it is suspected; 0: never yet. */
@@ -229,6 +251,10 @@ export class Peers {
     for (const link of this.#links.values()) calls += link.callsInFlight;
     for (const link of this.#background.values()) calls += link.callsInFlight;
     return calls;
+  }
+
+  #viewChanged(): void {
+    for (const listener of [...this.#onViewChange]) listener();
   }
 
   #join(): void {
@@ -279,6 +305,7 @@ export class Peers {
         this.#detector.channelOpened(member.id, 'data');
         this.#isThere(member.id);
       } else this.#detector.channelBroken(member.id, 'data', state.message);
+      this.#viewChanged();
     });
     this.#links.set(member.id, link);
     if (!this.#detector.watched.has(member.id)) return;

@@ -21,7 +21,7 @@ import { type NodeId, nodeId } from './core/identity.ts';
 import type { Layout } from './core/ring/layout.ts';
 import { Placement } from './core/ring/placement.ts';
 import { readRecordKey } from './core/ring/record-key.ts';
-import type { Hash64 } from './core/ring/token.ts';
+import { type Hash64, tokenText } from './core/ring/token.ts';
 import type { Env } from './env/env.ts';
 import type { Network } from './env/network.ts';
 import { systemEnv } from './env/system-env.ts';
@@ -206,7 +206,23 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     store.identity.retire(new EngineError('set-back', message)).catch(onUnexpected);
   };
   const peers = new Peers(
-    { env, network, log, clock, hello, layoutVersion, handler, storedMark, onSetBack },
+    {
+      env,
+      network,
+      log,
+      clock,
+      hello,
+      layoutVersion,
+      handler,
+      storedMark,
+      onSetBack,
+      layoutDigest: tokenText(hash64(Buffer.from(configuration))),
+      // Rounded: each change goes to every node.
+      facts: () => ({
+        load: String(powerOfTwo(admission.requests)),
+        hints: String(powerOfTwo(store.hints.bytes)),
+      }),
+    },
     config,
   );
 
@@ -353,6 +369,11 @@ function layoutOf(config: Config): Layout {
 
 function notHere(what: string): ReplyBody {
   return replicaError(ReplicaError_Kind.KIND_INVALID, `this release keeps no ${what} for others`);
+}
+
+/** The next power of two that is no less; 0 for 0. */
+function powerOfTwo(count: number): number {
+  return count < 1 ? 0 : 2 ** Math.ceil(Math.log2(count));
 }
 
 function hintDelivery(answer: MergeAnswer): HintDelivery {

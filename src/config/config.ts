@@ -29,6 +29,7 @@ export interface Config {
   readonly peers: PeerConfig;
   readonly heartbeat: HeartbeatConfig;
   readonly failureDetector: FailureDetectorConfig;
+  readonly gossip: GossipConfig;
   readonly hints: HintConfig;
   readonly reads: ReadConfig;
   readonly background: BackgroundConfig;
@@ -197,7 +198,20 @@ export interface FailureDetectorConfig {
   readonly watchedMax: number;
 }
 
-/** What is kept for replicas that were all away when a write at level ANY came. */
+/** How what nodes say of themselves, and of whom they found silent, spreads. */
+export interface GossipConfig {
+  /**
+   * Pause between rounds, in milliseconds; each is up to half longer or shorter. Default 1,000. In a round a node exchanges news
+   * with one other. Shorter spreads them sooner and costs a message each way that often.
+   */
+  readonly intervalMs: number;
+  /** Largest message, in bytes. Default 64 KiB. What does not fit comes in later rounds, the oldest first. */
+  readonly messageBytesMax: number;
+  /** Ids of members that are asked a little more often, so that islands find each other. Default: the first three by id. */
+  readonly seeds: readonly string[];
+}
+
+/** What is kept for replicas that missed writes because they were away. */
 export interface HintConfig {
   /**
    * Hints kept on this node, in bytes. Default 1 GiB. Beyond it writes that need a hint are refused: more survives longer

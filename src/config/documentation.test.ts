@@ -19,6 +19,7 @@ const sections = new Set([
   'peers',
   'heartbeat',
   'failure_detector',
+  'gossip',
   'hints',
   'anti_entropy',
 ]);

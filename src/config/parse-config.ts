@@ -255,6 +255,7 @@ function complete(raw: RawConfig, terminal: boolean, problems: Problem[]): Confi
     peers: camelCased(raw.peers),
     heartbeat: camelCased(raw.heartbeat),
     failureDetector: camelCased(raw.failure_detector),
+    gossip: camelCased(raw.gossip),
     hints: camelCased(raw.hints),
     background: camelCased(raw.background),
     antiEntropy: camelCased(raw.anti_entropy),

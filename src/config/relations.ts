@@ -43,6 +43,7 @@ export function checkRelations(config: Config, raw: RawConfig, problems: Problem
     });
   });
   checkAddresses(raw, problems);
+  checkSeeds(config, problems);
   duplicates(raw.buckets.map((bucket) => bucket.name)).forEach((index) => {
     problems.push({
       paths: [['buckets', index, 'name']],
@@ -147,6 +148,18 @@ export function checkRelations(config: Config, raw: RawConfig, problems: Problem
     failureDetector.probe_timeout_ms,
     'helpers must have had the time to answer once; raise the first or lower the second',
   );
+}
+
+/** Every seed is a member. */
+function checkSeeds(config: Config, problems: Problem[]): void {
+  const ids = new Set<string>(config.members.map(({ id }) => id));
+  config.gossip.seeds.forEach((seed, index) => {
+    if (ids.has(seed)) return;
+    problems.push({
+      paths: [['gossip', 'seeds', index], ['members']],
+      message: `is ${seed}, but members has no such id: name members, or leave the list empty`,
+    });
+  });
 }
 
 function checkBucket(bucket: RawBucket, index: number, replication: number, problems: Problem[]): void {

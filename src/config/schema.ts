@@ -72,6 +72,11 @@ export interface RawConfig {
     readonly suspicion_ms: number;
     readonly watched_max: number;
   };
+  readonly gossip: {
+    readonly interval_ms: number;
+    readonly message_bytes_max: number;
+    readonly seeds: readonly string[];
+  };
   readonly hints: {
     readonly bytes_max: number;
   };
@@ -251,6 +256,13 @@ const shape = z.strictObject({
     .strictObject({
       bytes_max: integer(0, 1024 * KIB * MIB).default(KIB * MIB),
     })
+  gossip: z
+    .strictObject({
+      interval_ms: integer(10, HOUR_MS).default(1000),
+      message_bytes_max: integer(16 * KIB, MIB).default(64 * KIB),
+      seeds: z.array(id()).max(1000).default([]),
+    })
+    .prefault({}),
     .prefault({}),
   reads: z
     .strictObject({
@@ -350,7 +362,9 @@ function* leaves(type: z.core.$ZodType, path: string): Generator<Knob> {
     reads: inner instanceof z.ZodString || inner instanceof z.ZodEnum ? 'text' : 'data',
     defaultJson: type instanceof z.ZodDefault ? JSON.stringify(type.def.defaultValue) : undefined,
   };
-  if (inner instanceof z.ZodArray) yield* leaves(inner.element, `${path}[]`);
+  // Items that are texts or numbers have nothing of their own to set.
+  if (inner instanceof z.ZodArray && unwrap(inner.element as z.core.$ZodType) instanceof z.ZodObject)
+    yield* leaves(inner.element, `${path}[]`);
 }
 
 /** The candidate at most two edits away, if there is one. */
