@@ -172,6 +172,8 @@ export class Node {
       layout: () => layout,
       placementFor,
       viewOf: (node: NodeId) => viewOfNode(this.#parts, config, node),
+      onViewChange: (listener: () => void) => this.#parts.peers.onViewChange(listener),
+      timers: env.timers,
       addressesOf: (node: NodeId) => addressesOfNode(config, node),
     };
     return [
@@ -182,8 +184,6 @@ export class Node {
         config.limits,
       ),
       bucketService(buckets),
-    ];
-  }
       operationService({
         self: config.node,
         env,
@@ -191,6 +191,8 @@ export class Node {
         repair: { env, antiEntropy, throttle: background.throttle('comparison') },
         buckets,
       }),
+    ];
+  }
 
   async #close(deadlineMs: number): Promise<void> {
     const { peers, background, replay, trees, antiEntropy, operations, store, log } = this.#parts;
@@ -206,9 +208,9 @@ export class Node {
     background.stop();
     // Without their peers the hints on the way are given up at once, so this does not wait long.
     const replayed = replay.stop();
+    const compared = antiEntropy.stop();
     await peers.stop();
     await Promise.all([replayed, compared, operated]);
-    const compared = antiEntropy.stop();
     await this.#http?.close();
     await trees.stop();
     await store.close();

@@ -44,26 +44,30 @@ export function operationService(dependencies: OperationServiceDependencies): Se
     if (view === undefined) throw unknownOperation(self);
     return view;
   };
-  return service(OperationServiceDefinition, {
-    async startRepair(request) {
-      return { operation: operationMessage(startRepair(dependencies, request), self) };
+  return service(
+    OperationServiceDefinition,
+    {
+      async startRepair(request) {
+        return { operation: operationMessage(startRepair(dependencies, request), self) };
+      },
+      async getOperation({ id }) {
+        return { operation: operationMessage(found(id), self) };
+      },
+      async listOperations({ runningOnly }) {
+        const all = operations.list().filter((view) => !runningOnly || view.state === 'running');
+        return { operations: all.map((view) => operationMessage(view, self)) };
+      },
+      async cancelOperation({ id }) {
+        const view = operations.cancel(id);
+        if (view === undefined) throw unknownOperation(self);
+        return { operation: operationMessage(view, self) };
+      },
+      async watchOperation({ id }, call) {
+        await watch(dependencies, found(id), call);
+      },
     },
-    async getOperation({ id }) {
-      return { operation: operationMessage(found(id), self) };
-    },
-    async listOperations({ runningOnly }) {
-      const all = operations.list().filter((view) => !runningOnly || view.state === 'running');
-      return { operations: all.map((view) => operationMessage(view, self)) };
-    },
-    async cancelOperation({ id }) {
-      const view = operations.cancel(id);
-      if (view === undefined) throw unknownOperation(self);
-      return { operation: operationMessage(view, self) };
-    },
-    async watchOperation({ id }, call) {
-      await watch(dependencies, found(id), call);
-    },
-  });
+    { watches: ['WatchOperation'] },
+  );
 }
 
 function startRepair(

@@ -89,6 +89,13 @@ test('the topology shows every node as this one sees it', async () => {
     clockSkew: { seconds: -1, nanos: -500_000_000 },
     upSince: { seconds: 1_700_000_000, nanos: 0 },
   });
+  expect(topology?.nodes[1]).toMatchObject({ phi: 0, incarnation: 3, stateReason: '' });
+  expect(topology?.nodes[1]?.lastHeartbeatAgo).toBeUndefined();
+  expect(topology?.nodes[2]).toMatchObject({
+    phi: 12.5,
+    lastHeartbeatAgo: { seconds: 4, nanos: 200_000_000 },
+    stateReason: 'both channels are broken (reset), and n2 does not reach it either',
+  });
   expect(topology?.nodes[2]?.upSince).toBeUndefined();
   const owned = topology?.nodes.reduce((sum, { ownedFraction }) => sum + ownedFraction, 0);
   // Each key has three copies.
@@ -99,6 +106,42 @@ test('the topology shows every node as this one sees it', async () => {
     expect(tokens).toEqual([...tokens].sort());
     expect(tokens[0]).toMatch(/^[0-9a-f]{16}$/);
   }
+});
+
+test('whoever watches the topology is shown it at once, then at every change, until the node drains', async () => {
+  const watched = await startClientPort();
+  const watcher = clientsOf(watched.address);
+  const seen: string[] = [];
+  const failure = failureOf(async (options) => {
+    for await (const { topology } of watcher.topology.watchTopology({}, options)) {
+      seen.push(topology?.nodes.map(({ id, state }) => `${id} ${state}`).join() ?? 'none');
+    }
+  });
+  await expect.poll(() => seen).toEqual(['n1 2,n2 2,n3 4,n4 2']);
+  // Nothing has changed.
+  watched.see(['n3']);
+  watched.see([]);
+  await expect.poll(() => seen.slice(1)).toEqual(['n1 2,n2 2,n3 2,n4 2']);
+  // Many at once are one, and the last counts.
+  for (let i = 0; i < 100; i++) watched.see(i % 2 === 0 ? ['n2'] : ['n4']);
+  await expect.poll(() => seen.at(-1)).toBe('n1 2,n2 2,n3 2,n4 4');
+  expect(seen.length).toBeLessThanOrEqual(4);
+  // It is no work that a drain would wait for.
+  expect(watched.server.requestsInFlight).toBe(0);
+  expect(await watched.server.drain(10_000)).toBe(true);
+  expect(await failure).toMatchObject({ code: 14, detail: { reason: 23, safeToRetry: true } });
+  await expect.poll(() => watched.viewListeners).toBe(0);
+  watcher.channel.close();
+  await watched.stop();
+});
+
+test('a client that is gone watches no more', async () => {
+  const abort = new AbortController();
+  const watching = (async () => {
+    for await (const _ of clients.topology.watchTopology({}, { signal: abort.signal })) abort.abort();
+  })();
+  await expect(watching).rejects.toThrow(/abort/i);
+  await expect.poll(() => port.viewListeners).toBe(0);
 });
 
 test('a key is located: its token, its homes, and who would stand in', async () => {

@@ -8,16 +8,18 @@ import type { Placement } from '../core/ring/placement.ts';
 import { recordKeyOf } from '../core/ring/record-key.ts';
 import { virtualNodeCount, virtualNodeName } from '../core/ring/ring.ts';
 import { compareTokens, type Hash64, partitionOf, tokenOf, tokenText } from '../core/ring/token.ts';
+import type { Timers } from '../env/env.ts';
 import {
   type Node,
   NodeState,
   type Topology,
   TopologyServiceDefinition,
+  type WatchTopologyResponse,
 } from '../gen/kindred/v1/topology.ts';
 import type { Key } from '../gen/kindred/v1/types.ts';
 import { durationOfMs, timestampOf } from '../rpc/conversion.ts';
 import { checkBucketName, checkKey, invalid, type RequestLimits } from '../rpc/limits.ts';
-import { type Service, service } from '../rpc/service.ts';
+import { type Service, type StreamingCall, service } from '../rpc/service.ts';
 
 /** One node, as this node sees it. */
 export interface NodeView {
@@ -53,6 +55,9 @@ export interface TopologyDependencies {
   /** The placement for buckets of this replication. */
   readonly placementFor: (replication: number) => Placement;
   readonly viewOf: (node: NodeId) => NodeView;
+  /** Calls back whenever the view of a node may have changed, until what it returns is called. */
+  readonly onViewChange: (listener: () => void) => () => void;
+  readonly timers: Timers;
   readonly addressesOf: (node: NodeId) => NodeAddresses;
 }
 
@@ -71,29 +76,74 @@ export function nodeStateMessage(state: NodeView['state']): NodeState {
 
 export function topologyService(dependencies: TopologyDependencies, limits: RequestLimits): Service {
   const { buckets, hash64, placementFor, viewOf } = dependencies;
-  return service(TopologyServiceDefinition, {
-    async getTopology({ includeTokens }) {
-      return { topology: topologyMessage(dependencies, includeTokens) };
+  return service(
+    TopologyServiceDefinition,
+    {
+      async getTopology({ includeTokens }) {
+        return { topology: topologyMessage(dependencies, includeTokens) };
+      },
+      watchTopology: ({ includeTokens }, call) => watchTopology(dependencies, includeTokens, call),
+      async locate({ key }) {
+        const { bucket, recordKey } = namedKey(key, buckets, limits);
+        const placement = placementFor(bucket.replication);
+        const token = tokenOf(hash64, recordKey);
+        const partition = partitionOf(token, placement.layout.partitions);
+        return {
+          token: tokenText(token),
+          replicas: placement.preferenceList(partition).map((node) => ({
+            nodeId: node,
+            home: placement.isHome(partition, node),
+            state: states[viewOf(node).state],
+          })),
+          topologyEpoch: placement.layout.version,
+        };
+      },
     },
-    async watchTopology({ includeTokens }, call) {
-      await call.send({ topology: topologyMessage(dependencies, includeTokens) });
-    },
-    async locate({ key }) {
-      const { bucket, recordKey } = namedKey(key, buckets, limits);
-      const placement = placementFor(bucket.replication);
-      const token = tokenOf(hash64, recordKey);
-      const partition = partitionOf(token, placement.layout.partitions);
-      return {
-        token: tokenText(token),
-        replicas: placement.preferenceList(partition).map((node) => ({
-          nodeId: node,
-          home: placement.isHome(partition, node),
-          state: states[viewOf(node).state],
-        })),
-        topologyEpoch: placement.layout.version,
-      };
-    },
+    { watches: ['WatchTopology'] },
+  );
+}
+
+/** Changes within this are shown at once: when a host dies, its nodes go one after another. */
+const gatherMs = 100;
+
+/** What waits for a slow client is one change, however many there were: it is shown how things are, not how they came about. */
+async function watchTopology(
+  dependencies: TopologyDependencies,
+  includeTokens: boolean,
+  call: StreamingCall<WatchTopologyResponse>,
+): Promise<void> {
+  let shown = '';
+  let wake: () => void = () => {};
+  let changed = true;
+  const stop = dependencies.onViewChange(() => {
+    changed = true;
+    wake();
   });
+  call.onCancel(() => wake());
+  try {
+    while (!call.cancelled) {
+      if (!changed) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        continue;
+      }
+      changed = false;
+      const topology = topologyMessage(dependencies, includeTokens);
+      // By what changes seldom: phi and ages do always.
+      const now = topology.nodes.map(({ id, state, incarnation, version }) =>
+        [id, state, incarnation, version].join(' '),
+      );
+      if (now.join() === shown) continue;
+      shown = now.join();
+      await call.send({ topology });
+      await new Promise<void>((resolve) => {
+        dependencies.timers.after(gatherMs, resolve);
+      });
+    }
+  } finally {
+    stop();
+  }
 }
 
 function topologyMessage(dependencies: TopologyDependencies, includeTokens: boolean): Topology {

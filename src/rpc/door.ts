@@ -56,6 +56,8 @@ export interface DoorDependencies {
 export interface DoorMethod {
   readonly name: string;
   readonly writes: boolean;
+  /** A stream of answers that goes on until the client has enough. */
+  readonly watches: boolean;
   readonly alwaysOn: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: checked by `service`
   readonly requestType: MessageType<any>;
@@ -77,6 +79,8 @@ const bytesPerTick = 32 * 1024 * 1024;
 const callsPerTickMin = 4;
 /** What an answer weighs besides its bytes. */
 const answerBytes = 512;
+/** Streams of answers without an end, all clients together: each costs some memory, and work at every change. */
+const watchesMax = 1_000;
 /** Bytes of the answers of one batch that are held or being made. */
 const streamBytesMax = 4 * 1024 * 1024;
 /** Longest request of a service that is always on: those are not counted, and ask with a name at most. */
@@ -91,6 +95,7 @@ export class Door {
   #draining = false;
   #ready: Runnable[] = [];
   readonly #duplexes = new Set<OpenDuplex>();
+  readonly #watches = new Set<Watch>();
   /** Calls with answers that their clients have not taken. */
   readonly #leaving = new Set<Leaving>();
   #checksStalled = false;
@@ -111,6 +116,7 @@ export class Door {
     if (this.#draining) return;
     this.#draining = true;
     for (const duplex of [...this.#duplexes]) duplex.shutdown();
+    for (const watch of [...this.#watches]) watch.shutdown();
   }
 
   unary<Q, A>(
@@ -295,6 +301,22 @@ export class Door {
   closed(duplex: OpenDuplex): void {
     this.#duplexes.delete(duplex);
   }
+
+  /** False: there are too many already. */
+  startWatch(watch: Watch): boolean {
+    if (this.#watches.size >= watchesMax) return false;
+    this.#watches.add(watch);
+    return true;
+  }
+
+  endWatch(watch: Watch): void {
+    this.#watches.delete(watch);
+  }
+}
+
+/** A stream of answers that goes on until its client has enough, or the node drains. */
+interface Watch {
+  shutdown(): void;
 }
 
 type CallStream = Pick<ServerHttp2Stream, 'writableEnded' | 'close'>;
@@ -500,6 +522,9 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
   /** One for all who wait to send. */
   #room: Promise<void> | undefined;
   #resume: () => void = () => {};
+  /** The node drains, and the client of this watch has been told. */
+  #stopped = false;
+  readonly #onCancel: (() => void)[] = [];
 
   constructor(
     door: Door,
@@ -517,12 +542,24 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
     this.requestBytes = call.request.length;
     call.once('cancelled', () => {
       this.#outlet.close();
-      this.#makeRoom();
+      this.#over();
     });
   }
 
   get cancelled(): boolean {
-    return this.#call.cancelled;
+    return this.#call.cancelled || this.#stopped;
+  }
+
+  /** Ends a watch: what it would show next, another node can show. */
+  shutdown(): void {
+    this.#stopped = true;
+    this.#outlet.end(this.#door.refuse(this.#method, { kind: 'draining' }, this.#call));
+    this.#over();
+  }
+
+  #over(): void {
+    this.#makeRoom();
+    for (const cancelled of this.#onCancel.splice(0)) cancelled();
   }
 
   #makeRoom(): void {
@@ -532,7 +569,8 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
 
   send(answer: A): Promise<void> | undefined {
     const encoded = this.#door.encode(this.#method, answer);
-    if (!this.#method.writes && !this.#method.alwaysOn) this.#door.admission.answered(encoded.length);
+    const { writes, watches, alwaysOn } = this.#method;
+    if (!writes && !watches && !alwaysOn) this.#door.admission.answered(encoded.length);
     if (this.#outlet.send(encoded)) return undefined;
     this.#room ??= new Promise((resolve) => {
       this.#resume = resolve;
@@ -547,7 +585,7 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
   }
 
   onCancel(cancelled: () => void): void {
-    this.#call.once('cancelled', cancelled);
+    this.#onCancel.push(cancelled);
   }
 
   run(): void {
@@ -561,26 +599,30 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
       return;
     }
     const bytes = this.requestBytes;
-    const counted = !method.alwaysOn;
-    if (counted && !door.admission.enter(bytes)) {
+    const counted = !method.alwaysOn && !method.watches;
+    if (counted ? !door.admission.enter(bytes) : method.watches && !door.startWatch(this)) {
       call.emit('error', door.refuse(method, door.overloaded(), call));
       return;
     }
-    this.deadlineMs = door.giveUpMs(call, this.arrivedMs, method.alwaysOn);
+    const leave = (): void => {
+      if (counted) door.admission.leave(bytes);
+      else door.endWatch(this);
+    };
+    this.deadlineMs = door.giveUpMs(call, this.arrivedMs, !counted);
     this.isRetry = isRetry(call.metadata);
     const request = door.decode<Q>(method, call.request);
     if (isFailure(request)) {
-      if (counted) door.admission.leave(bytes);
+      leave();
       call.emit('error', door.refuse(method, request, call));
       return;
     }
     this.#handler(request, this).then(
       () => {
-        if (counted) door.admission.leave(bytes);
+        leave();
         this.#outlet.end(undefined);
       },
       (error: unknown) => {
-        if (counted) door.admission.leave(bytes);
+        leave();
         this.#outlet.end(door.failed(method, error, call));
       },
     );

@@ -171,13 +171,14 @@ export interface DoorRoute {
 /** The methods of a service behind the door, for whoever carries the calls. */
 export function routesOf(
   door: Door,
-  { definition, handlers, writes, alwaysOn }: Service,
+  { definition, handlers, writes, watches, alwaysOn }: Service,
 ): readonly DoorRoute[] {
   return Object.entries(definition.methods).map(([key, method]) => {
     const handler = handlers[key];
     const doorMethod: DoorMethod = {
       name: method.name,
       writes: writes.has(method.name),
+      watches: watches.has(method.name),
       alwaysOn,
       requestType: method.requestType,
       responseType: method.responseType,

@@ -50,7 +50,7 @@ export interface StreamingCall<Answer> extends Call {
   send(answer: Answer): Promise<void> | undefined;
   /** True when another answer will find room, besides those that the client has not taken and `pending` that are on their way. */
   hasRoomFor(pending: number): boolean;
-  /** Calls back once when the client is gone or has been waiting too long. */
+  /** Calls back once when the client is gone or has been waiting too long, and a watch also when the node drains. */
   onCancel(cancelled: () => void): void;
 }
 
@@ -100,20 +100,30 @@ export interface Service {
   readonly handlers: Readonly<Record<string, any>>;
   /** Methods that write: their failures say what became of the write. */
   readonly writes: ReadonlySet<string>;
+  /**
+   * Methods with a stream of answers that goes on until the client has enough: not counted as work, without a bound on their
+   * deadline, and ended by the door with UNAVAILABLE when the node drains. Names as in the proto file.
+   */
+  readonly watches: ReadonlySet<string>;
   /** Answered even while the node drains, and not counted as work. */
   readonly alwaysOn: boolean;
 }
 
-/** Puts a definition and its handlers together. `writes` are names as in the proto file. */
+/** Puts a definition and its handlers together. `writes` and `watches` are names as in the proto file. */
 export function service<D extends ServiceDefinition>(
   definition: D,
   handlers: Handlers<D>,
-  options: { readonly writes?: readonly string[]; readonly alwaysOn?: boolean } = {},
+  options: {
+    readonly writes?: readonly string[];
+    readonly watches?: readonly string[];
+    readonly alwaysOn?: boolean;
+  } = {},
 ): Service {
   return {
     definition,
     handlers,
     writes: new Set(options.writes),
+    watches: new Set(options.watches),
     alwaysOn: options.alwaysOn ?? false,
   };
 }

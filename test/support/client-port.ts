@@ -11,6 +11,7 @@ import type { Bucket } from '../../src/core/bucket.ts';
 import { nodeId } from '../../src/core/identity.ts';
 import type { Layout } from '../../src/core/ring/layout.ts';
 import { Placement } from '../../src/core/ring/placement.ts';
+import type { Env } from '../../src/env/env.ts';
 import { systemEnv } from '../../src/env/system-env.ts';
 import { loadHash64 } from '../../src/env/xxhash.ts';
 import { descriptors } from '../../src/gen/descriptors.ts';
@@ -59,6 +60,10 @@ export interface ClientPort {
   readonly observed: Observed[];
   readonly incidents: unknown[];
   readonly tokens: ContextTokens;
+  /** From now on the node sees these nodes as failed, and the others as up. At first: n3. */
+  see(failed: readonly string[]): void;
+  /** Who waits for changes of that. */
+  readonly viewListeners: number;
   stop(): Promise<void>;
 }
 
@@ -103,7 +108,8 @@ export async function startClientPort(options: ClientPortOptions = {}): Promise<
       pipelineOperationsMax: options.pipelineOperationsMax ?? 4096,
     },
   );
-  const topology = topologyDependencies(buckets, hash64);
+  const seen = { failed: new Set(['n3']), listeners: new Set<() => void>() };
+  const topology = topologyDependencies(buckets, hash64, env, seen);
   const diagnostic: DiagnosticDependencies = {
     self: nodeId('n1'),
     env,
@@ -146,6 +152,13 @@ export async function startClientPort(options: ClientPortOptions = {}): Promise<
     observed,
     incidents,
     tokens,
+    see(failed) {
+      seen.failed = new Set(failed);
+      for (const listener of seen.listeners) listener();
+    },
+    get viewListeners() {
+      return seen.listeners.size;
+    },
     async stop() {
       await server.close();
     },
@@ -155,6 +168,8 @@ export async function startClientPort(options: ClientPortOptions = {}): Promise<
 function topologyDependencies(
   buckets: ReadonlyMap<string, Bucket>,
   hash64: Awaited<ReturnType<typeof loadHash64>>,
+  env: Env,
+  seen: { readonly failed: ReadonlySet<string>; readonly listeners: Set<() => void> },
 ): TopologyDependencies {
   const layout: Layout = {
     version: 1,
@@ -176,16 +191,24 @@ function topologyDependencies(
       }
       return placement;
     },
-    viewOf: (node) => ({
-      state: node === 'n3' ? 'failed' : 'up',
-      reason: node === 'n3' ? 'both channels are broken (reset), and n2 does not reach it either' : '',
-      phi: node === 'n3' ? 12.5 : 0,
-      lastHeartbeatAgoMs: node === 'n3' ? 4_200 : undefined,
-      incarnation: node === 'n2' ? 3 : 0,
-      clockAheadMs: node === 'n2' ? -1500 : undefined,
-      softwareVersion: '0.1.0',
-      upSinceMicros: node === 'n3' ? undefined : 1_700_000_000_000_000,
-    }),
+    viewOf: (node) => {
+      const failed = seen.failed.has(node);
+      return {
+        state: failed ? 'failed' : 'up',
+        reason: failed ? 'both channels are broken (reset), and n2 does not reach it either' : '',
+        phi: failed ? 12.5 : 0,
+        lastHeartbeatAgoMs: failed ? 4_200 : undefined,
+        incarnation: node === 'n2' ? 3 : 0,
+        clockAheadMs: node === 'n2' ? -1500 : undefined,
+        softwareVersion: '0.1.0',
+        upSinceMicros: failed ? undefined : 1_700_000_000_000_000,
+      };
+    },
+    onViewChange(listener) {
+      seen.listeners.add(listener);
+      return () => seen.listeners.delete(listener);
+    },
+    timers: env.timers,
     addressesOf: (node) => ({ client: `${node}:7400`, peer: `${node}:7500` }),
   };
 }
