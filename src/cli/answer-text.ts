@@ -5,6 +5,7 @@ import { dotText } from '../core/causality/dot.ts';
 import { replicaId } from '../core/identity.ts';
 import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 import { type GetResponse, GetResponse_State } from '../gen/kindred/v1/kv.ts';
+import { type NodeState, nodeStateToJSON } from '../gen/kindred/v1/topology.ts';
 import {
   consistencyLevelToJSON,
   type Dot,
@@ -162,6 +163,13 @@ export function writeReportText(report: WriteReport): string {
 
 function levelText(level: ReadReport['achieved']): string {
   return level === 0 ? '' : consistencyLevelToJSON(level).replace(/^CONSISTENCY_LEVEL_/, '');
+}
+
+/** `up`, `suspect`, `failed`. */
+export function nodeStateText(state: NodeState): string {
+  return nodeStateToJSON(state)
+    .replace(/^NODE_STATE_/, '')
+    .toLowerCase();
 }
 
 /** Rows under a head, without borders, columns as wide as they must be. Colour is left to the caller. */

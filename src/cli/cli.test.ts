@@ -35,11 +35,14 @@ import {
   ConflictMode,
   ConsistencyLevel,
   Durability,
+  Handoff,
   ErrorDetail,
   ErrorReason,
   Version,
   WriteOutcome,
 } from '../gen/kindred/v1/types.ts';
+import { ClusterClient } from './client.ts';
+import { watchStatus } from './commands/status.ts';
 import { runKindred } from './program.ts';
 
 /** A server that answers what a test tells it, and keeps what it was asked. */
@@ -148,7 +151,7 @@ beforeAll(async () => {
         upSince: undefined,
         weight: 1,
         peerAddress: '',
-        phi: 0,
+        phi: 9.5,
         lastHeartbeatAgo: undefined,
         stateReason: '',
         incarnation: 0,
@@ -398,6 +401,8 @@ test('put sends all it was given, with a request id, and prints the context', as
     '1500ms',
     '--durability',
     'sync-one',
+    '--handoff',
+    'sloppy',
     '--replicas',
     '2',
     '--content-type',
@@ -417,7 +422,7 @@ test('put sends all it was given, with a request id, and prints the context', as
     expiry: { $case: 'ttl', value: { seconds: 1, nanos: 500_000_000 } },
     options: {
       strength: { $case: 'replicas', value: 2 },
-      handoff: 0,
+      handoff: Handoff.HANDOFF_SLOPPY,
       durability: Durability.DURABILITY_SYNC_ONE,
       requestId: new Uint8Array(Buffer.from('00112233445566778899aabbccddeeff', 'hex')),
     },
@@ -764,14 +769,38 @@ test('inspect, locate and status', async () => {
   expect(status.out).toContain('! n2: does not answer here');
   expect((await run(['status', '--json'])).json()).toMatchObject({
     healthy: false,
-    nodes: [{ gauges: { stored_bytes: 7 } }, {}],
+    nodes: [{ gauges: { stored_bytes: 7 }, sees: [{ id: 'n2', state: 'failed', phi: 9.5 }] }, { sees: [] }],
   });
+  expect(status.out).toMatch(/n1 sees +failed 9\.5, clock 3ms/);
+});
+
+test('status --watch goes on when nobody answers, and ends with the last word', async () => {
+  const printed: string[] = [];
+  const terminal = {
+    stdin: new PassThrough(),
+    out: (text: string | Uint8Array) => void printed.push(String(text)),
+    err: (text: string) => void printed.push(text),
+    outIsTerminal: false,
+    errIsTerminal: false,
+    columns: 100,
+    environment: {},
+  };
+  const flags = { endpoint: [endpoint], timeout: '1s', json: true };
+  const client = new ClusterClient([endpoint], { timeoutMs: 1_000 });
+  expect(await watchStatus(client, flags, terminal, { intervalMs: 1, rounds: 2 })).toBe(1);
+  client.close();
+  expect(printed.map((line) => JSON.parse(line).clusterId)).toEqual(['c', 'c']);
+  printed.length = 0;
+  const lost = new ClusterClient(['127.0.0.1:1'], { timeoutMs: 1_000 });
+  expect(await watchStatus(lost, flags, terminal, { intervalMs: 1, rounds: 2 })).toBe(1);
+  lost.close();
+  expect(printed.map((line) => JSON.parse(line).error.code)).toEqual(['UNAVAILABLE', 'UNAVAILABLE']);
 });
 
 test('buckets shows all of them, page by page, with what they are set to', async () => {
   const text = await run(['buckets']);
   expect(text.out).toMatch(
-    /carts +3 +local-quorum +all +sync-quorum +last-write-wins +add-sibling +never +1 byte\n/,
+    /carts +3 +local-quorum +all +sync-quorum +strict +last-write-wins +add-sibling +never +1 byte\n/,
   );
   const json = (await run(['buckets', '--json'])).json();
   expect(json).toMatchObject({

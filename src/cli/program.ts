@@ -8,6 +8,7 @@ import { addDevCommand } from './commands/dev.ts';
 import { addReadCommands } from './commands/read.ts';
 import { addResolveCommand } from './commands/resolve.ts';
 import { addServerCommand } from './commands/server.ts';
+import { addStatusCommand } from './commands/status.ts';
 import { addWriteCommands } from './commands/write.ts';
 import { CLIENT_EXIT, EXIT_CODE_HELP } from './exit-code.ts';
 import type { CommandContext } from './run-command.ts';
@@ -66,6 +67,7 @@ export function buildProgram(context: CommandContext, version: string): Command 
   addServerCommand(program, context);
   addDevCommand(program, context);
   addReadCommands(program, context);
+  addStatusCommand(program, context);
   addBucketsCommand(program, context);
   addWriteCommands(program, context);
   addResolveCommand(program, context);

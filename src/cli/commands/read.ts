@@ -1,10 +1,9 @@
-/** `kindred get`, `inspect`, `locate`, `status`: commands that change nothing. */
+/** `kindred get`, `inspect`, `locate`: commands that change nothing. */
 
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { InspectKeyResponse } from '../../gen/kindred/v1/diagnostic.ts';
 import type { GetResponse } from '../../gen/kindred/v1/kv.ts';
-import { type Node, type NodeState, nodeStateToJSON } from '../../gen/kindred/v1/topology.ts';
 import type { Key } from '../../gen/kindred/v1/types.ts';
 import {
   bodyPreview,
@@ -12,6 +11,7 @@ import {
   dotsOf,
   getJson,
   keyJson,
+  nodeStateText,
   plainTable,
   ReplicaNames,
   readReportText,
@@ -21,15 +21,10 @@ import {
   versionJson,
 } from '../answer-text.ts';
 import { bytesText, decodeText, formatBytes, isPlainText, toBase64Url } from '../bytes-text.ts';
-import { ClusterClient } from '../client.ts';
-import { formatDurationMs } from '../duration-text.ts';
 import { CLIENT_EXIT } from '../exit-code.ts';
-import { CallFailure } from '../failure.ts';
 import {
-  addConnectionOptions,
   addKeyOptions,
   addReadOptions,
-  type ConnectionFlags,
   encodingOf,
   type KeyFlags,
   keyOf,
@@ -127,21 +122,6 @@ export function addReadCommands(program: Command, context: CommandContext): void
       );
     },
   );
-
-  addConnectionOptions(
-    program.command('status').description('show all nodes and how they are doing; exit 1 if one is not well'),
-  ).action(async (flags: ConnectionFlags) => {
-    await runClientCommand(
-      context,
-      flags,
-      () => openClient(flags, terminal),
-      async (client) => {
-        const report = await clusterStatus(client);
-        terminal.out(flags.json === true ? `${JSON.stringify(report)}\n` : statusText(report));
-        return { exit: report.healthy ? CLIENT_EXIT.ok : CLIENT_EXIT.failed };
-      },
-    );
-  });
 }
 
 const GET_EXIT = {
@@ -208,13 +188,6 @@ function printValue(terminal: Terminal, flags: ReadFlags, data: Uint8Array): voi
   }
 }
 
-/** `up`, `suspect`, `failed`. */
-export function nodeStateText(state: NodeState): string {
-  return nodeStateToJSON(state)
-    .replace(/^NODE_STATE_/, '')
-    .toLowerCase();
-}
-
 function inspectJson(key: Key, answer: InspectKeyResponse): object {
   return {
     key: keyJson(key),
@@ -262,107 +235,4 @@ function noAnswerText(message: string): string {
   if (/timed-out/.test(message)) return 'no answer: it did not answer in time';
   if (/\blost\b/.test(message)) return 'no answer: the connection broke';
   return `no answer: ${message}`;
-}
-
-/** What `status --json` prints. */
-interface StatusReport {
-  readonly clusterId: string;
-  readonly layoutVersion: number;
-  /** The endpoint that told. */
-  readonly seenFrom: string;
-  readonly healthy: boolean;
-  readonly nodes: readonly NodeReport[];
-}
-
-interface NodeReport {
-  readonly id: string;
-  readonly address: string;
-  readonly zone: string;
-  /** As the node asked sees it. */
-  readonly state: string;
-  readonly ownedFraction: number;
-  readonly weight: number;
-  readonly version: string;
-  readonly upSince: string | null;
-  readonly clockSkewMs: number | null;
-  /** From the node itself. */
-  readonly alarms: readonly string[];
-  readonly gauges: Readonly<Record<string, number>>;
-  /** Why it did not answer us; null when it did. */
-  readonly error: string | null;
-}
-
-/** At most so many nodes are asked at once for their own words. */
-const ASKED_AT_ONCE_MAX = 16;
-
-async function clusterStatus(client: ClusterClient): Promise<StatusReport> {
-  const { endpoint, topology } = await client.read(async (services, options) => ({
-    endpoint: services.endpoint,
-    topology: (await services.topology.getTopology({ includeTokens: false }, options)).topology,
-  }));
-  const members = topology?.nodes ?? [];
-  const nodes: NodeReport[] = [];
-  for (let from = 0; from < members.length; from += ASKED_AT_ONCE_MAX) {
-    nodes.push(...(await Promise.all(members.slice(from, from + ASKED_AT_ONCE_MAX).map(nodeReport))));
-  }
-  return {
-    clusterId: topology?.clusterId ?? '',
-    layoutVersion: topology?.epoch ?? 0,
-    seenFrom: endpoint,
-    healthy: nodes.every((node) => node.state === 'up' && node.alarms.length === 0 && node.error === null),
-    nodes,
-  };
-}
-
-async function nodeReport(node: Node): Promise<NodeReport> {
-  const own = await ownWords(node);
-  return {
-    id: node.id,
-    address: node.address,
-    zone: node.zone,
-    state: nodeStateText(node.state),
-    ownedFraction: node.ownedFraction,
-    weight: node.weight,
-    version: node.version,
-    upSince: node.upSince === undefined ? null : timestampText(node.upSince),
-    clockSkewMs:
-      node.clockSkew === undefined ? null : node.clockSkew.seconds * 1000 + node.clockSkew.nanos / 1e6,
-    ...own,
-  };
-}
-
-async function ownWords(node: Node): Promise<Pick<NodeReport, 'alarms' | 'gauges' | 'error'>> {
-  const client = new ClusterClient([node.address], { timeoutMs: 2000 });
-  try {
-    const answer = await client.read(({ diagnostic }, options) => diagnostic.getNodeStatus({}, options));
-    return { alarms: answer.alarms, gauges: answer.gauges, error: null };
-  } catch (error) {
-    if (error instanceof CallFailure) return { alarms: [], gauges: {}, error: error.message };
-    throw error;
-  } finally {
-    client.close();
-  }
-}
-
-function statusText(report: StatusReport): string {
-  const up = report.nodes.filter((node) => node.state === 'up').length;
-  const rows = report.nodes.map((node) => [
-    node.id,
-    node.address,
-    node.zone,
-    node.state,
-    `${(node.ownedFraction * 100).toFixed(1)} %`,
-    node.version || '-',
-    node.upSince === null ? '-' : formatDurationMs(Date.now() - Date.parse(node.upSince)),
-    node.clockSkewMs === null ? '-' : formatDurationMs(node.clockSkewMs),
-  ]);
-  const notes = report.nodes.flatMap((node) => [
-    ...(node.error === null ? [] : [`${node.id}: does not answer here: ${node.error}`]),
-    ...node.alarms.map((alarm) => `${node.id}: ${alarm}`),
-  ]);
-  return [
-    `cluster ${report.clusterId}, layout ${report.layoutVersion}: ${up} of ${report.nodes.length} nodes up, as ${report.seenFrom} sees it\n`,
-    plainTable(['node', 'clients', 'zone', 'state', 'owns', 'version', 'up', 'clock'], rows),
-    ...notes.map((note) => `! ${note}\n`),
-  ].join('');
 }
