@@ -13,22 +13,20 @@ import { Coordinator } from './coordinator/coordinator.ts';
 import { type KeyValueService, keyValueService } from './coordinator/key-value-service.ts';
 import { LocalReplica } from './coordinator/local-replica.ts';
 import { PeerReplica } from './coordinator/peer-replica.ts';
-import type { MergeAnswer, ReplicaClient } from './coordinator/replica-client.ts';
+import type { ReplicaClient } from './coordinator/replica-client.ts';
 import { MetricsObserver, type RequestObserver } from './coordinator/request-observer.ts';
 import type { Bucket } from './core/bucket.ts';
 import { HybridClock } from './core/hybrid-clock.ts';
 import { type NodeId, nodeId } from './core/identity.ts';
 import type { Layout } from './core/ring/layout.ts';
 import { Placement } from './core/ring/placement.ts';
-import { readRecordKey } from './core/ring/record-key.ts';
 import { type Hash64, tokenText } from './core/ring/token.ts';
 import type { Env } from './env/env.ts';
 import type { Network } from './env/network.ts';
 import { systemEnv } from './env/system-env.ts';
 import { loadHash64 } from './env/xxhash.ts';
 import { type Hello, ReplicaError_Kind } from './gen/kindred/peer/v1/peer.ts';
-import { type HintDelivery, HintReplay } from './handoff/hint-replay.ts';
-import { HintedWriter } from './handoff/hinted-write.ts';
+import type { HintReplay } from './handoff/hint-replay.ts';
 import type { startHttp } from './observe/http.ts';
 import { createLogger, type Logger } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
@@ -50,6 +48,7 @@ import { EngineError, type OpenEngine } from './storage/engine.ts';
 import { stoppedBecause } from './storage/engine-failure.ts';
 import { openEngine } from './storage/open-engine.ts';
 import { wireAntiEntropy, wireComparisonCalls } from './wire-anti-entropy.ts';
+import { wireHints } from './wire-hints.ts';
 
 /** How a node opens the port for clients: with sockets, or for clients in the same process. */
 export type OpenClientPort = typeof startServer;
@@ -98,8 +97,6 @@ export interface NodeParts {
 
 const requestMemory = { entriesMax: 100_000, windowMs: 600_000 };
 const repairsMax = 10_000;
-const hintReplay = { intervalMs: 500, batch: 1_000 };
-const hintTimeoutMs = 5_000;
 
 /** Opens the store and builds the parts; nothing listens yet. Rejects with EngineError or IdentityError. */
 export async function wireNode(config: Config, overrides: NodeOverrides): Promise<NodeParts> {
@@ -175,7 +172,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     read: (call, _context, answer) => calls.read(call, answer),
     merge: (call, _context, answer) => calls.merge(call, answer),
     find: (call, _context, answer) => calls.find(call, answer),
-    keepHint: (_call, _context, answer) => answer(notHere('hints')),
+    keepHint: (call, _context, answer) => hints.calls.keepHint(call, answer),
     readTree: (call, { node }, answer) => comparisonCalls.readTree(call, nodeId(node), answer),
     listLeaf: (call, { node }, answer) => comparisonCalls.listLeaf(call, nodeId(node), answer),
     endComparison: (call, _context, answer) => comparisonCalls.endComparison(call, answer),
@@ -232,14 +229,28 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     clients.set(id, id === config.node ? local : new PeerReplica(id, peers.link(id)));
   }
   const clientOf = (node: NodeId): ReplicaClient => clients.get(node) as ReplicaClient;
-  const hints = new HintedWriter(
-    { hints: store.hints, identity, clock, wallMicros },
-    { recordBytesMax: config.limits.recordBytesMax },
-  );
   const admission = new Admission({ env }, config.limits);
   const background = new BackgroundWork(
     { env, requestsInFlight: () => admission.requests },
     { ...config.background, requestsInFlightMax: config.limits.requestsInFlightMax },
+  );
+  const hints = wireHints(
+    {
+      env,
+      log,
+      metrics,
+      hints: store.hints,
+      writer: { identity, clock, wallMicros },
+      buckets,
+      hash64,
+      placementFor,
+      peers,
+      local,
+      throttle: background.throttle('urgent'),
+      repairLater: (bucket, recordKey) => coordinator.repairLater(bucket, recordKey),
+      onUnexpected,
+    },
+    config,
   );
   const siblingAlarm = new SiblingAlarm({
     monotonicMs: () => env.clock.monotonicMs(),
@@ -254,7 +265,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       placementFor,
       clientOf,
       replica,
-      hints,
+      hints: hints.writes,
       health: peers,
       observe: {
         readRepair: (_kind, count) => metrics.readRepairs.add(count),
@@ -294,43 +305,6 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       pipelineOperationsMax: config.limits.pipelineOperationsMax,
     },
   );
-  const replay = new HintReplay(
-    {
-      hints: store.hints,
-      env,
-      isUp: (node) => peers.isUp(node),
-      deliver: (target, recordKey, record) =>
-        new Promise((resolve) =>
-          clientOf(target).merge(recordKey, record, { origin: 'hint', sync: true }, hintTimeoutMs, (answer) =>
-            resolve(hintDelivery(answer)),
-          ),
-        ),
-      onReplayed: (target, count) =>
-        log.info({ peer: target, count }, `handed ${count} hints over to ${target}`),
-      onRefused: (recordKey) => {
-        const bucket = buckets.get(readRecordKey(recordKey)?.bucket ?? '');
-        if (bucket !== undefined) coordinator.repairLater(bucket, recordKey);
-      },
-      onError: (error) => log.error({ error }, 'hints could not be handed over'),
-    },
-    hintReplay,
-  );
-  return {
-    env,
-    log,
-    metrics,
-    store,
-    clock,
-    peers,
-    replay,
-    trees,
-    coordinator,
-    layout,
-    hash64,
-    startedAtMicros,
-    placementFor,
-    buckets,
-    admission,
   const { antiEntropy, operations } = wireAntiEntropy(
     {
       env,
@@ -348,6 +322,24 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     },
     config,
   );
+  return {
+    env,
+    log,
+    metrics,
+    store,
+    clock,
+    peers,
+    replay: hints.replay,
+    trees,
+    antiEntropy,
+    operations,
+    coordinator,
+    layout,
+    hash64,
+    startedAtMicros,
+    placementFor,
+    buckets,
+    admission,
     background,
     keyValue,
     observe,
@@ -357,8 +349,6 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
 
 /** The layout that the configuration describes. Its version is 1: it changes only with the configuration of all nodes. */
 function layoutOf(config: Config): Layout {
-    antiEntropy,
-    operations,
   return {
     version: 1,
     members: config.members.map(({ id, zone, weight }) => ({ id, zone, weight })),
@@ -367,19 +357,9 @@ function layoutOf(config: Config): Layout {
   };
 }
 
-function notHere(what: string): ReplyBody {
-  return replicaError(ReplicaError_Kind.KIND_INVALID, `this release keeps no ${what} for others`);
-}
-
 /** The next power of two that is no less; 0 for 0. */
 function powerOfTwo(count: number): number {
   return count < 1 ? 0 : 2 ** Math.ceil(Math.log2(count));
-}
-
-function hintDelivery(answer: MergeAnswer): HintDelivery {
-  if (answer.kind === 'merged') return answer.synced ? 'confirmed' : 'refused';
-  const { reason } = answer;
-  return reason === 'refused' || reason === 'record-damaged' ? 'refused' : 'unreachable';
 }
 
 /** One table for each replication that a bucket asks for, built when first needed. */

@@ -35,9 +35,9 @@ import {
   ConflictMode,
   ConsistencyLevel,
   Durability,
-  Handoff,
   ErrorDetail,
   ErrorReason,
+  Handoff,
   Version,
   WriteOutcome,
 } from '../gen/kindred/v1/types.ts';
@@ -207,6 +207,7 @@ beforeAll(async () => {
       defaultRead: ConsistencyLevel.CONSISTENCY_LEVEL_LOCAL_QUORUM,
       defaultWrite: ConsistencyLevel.CONSISTENCY_LEVEL_ALL,
       defaultDurability: Durability.DURABILITY_SYNC_QUORUM,
+      defaultHandoff: Handoff.HANDOFF_STRICT,
       conflictPolicy: ConflictPolicy.CONFLICT_POLICY_LAST_WRITE_WINS,
       defaultBlindWrite: BlindWrite.BLIND_WRITE_ADD_SIBLING,
       defaultTtl: ttlSeconds === undefined ? undefined : { seconds: ttlSeconds, nanos: 0 },

@@ -209,6 +209,7 @@ const FLAG_OF_FIELD: ReadonlyMap<string, string> = new Map([
   ['options.consistency', '--level'],
   ['options.replicas', '--replicas'],
   ['options.durability', '--durability'],
+  ['options.handoff', '--handoff'],
   ['options.request_id', '--request-id'],
   ['options.min_context', '--min-context'],
   ['options.fallback', '--fallback'],

@@ -8,6 +8,7 @@ import {
   ConflictMode,
   ConsistencyLevel,
   Durability,
+  Handoff,
   Key,
   ReadOptions,
   WriteOptions,
@@ -49,6 +50,7 @@ export interface ReadFlags extends KeyFlags, StrengthFlags {
 export interface WriteFlags extends KeyFlags, StrengthFlags {
   readonly context?: string;
   readonly durability?: string;
+  readonly handoff?: string;
   readonly requestId?: string;
 }
 
@@ -66,6 +68,7 @@ export const LEVEL_NAMES: readonly string[] = [
 ];
 const READ_LEVEL_NAMES = LEVEL_NAMES.filter((name) => name !== 'any');
 const DURABILITY_NAMES = ['buffered', 'sync-one', 'sync-quorum'];
+const HANDOFF_NAMES = ['strict', 'sloppy'];
 const BLIND_NAMES = ['overwrite', 'add-sibling', 'reject'];
 
 /** Longer makes no sense: every node gives up after its own maximum, which is seconds by default. */
@@ -132,6 +135,12 @@ export function addWriteOptions(command: Command): Command {
       new Option('--durability <mode>', 'what an acknowledgement proves (default: of the bucket)').choices(
         DURABILITY_NAMES,
       ),
+    )
+    .addOption(
+      new Option(
+        '--handoff <mode>',
+        'sloppy: nodes that stand in for absent replicas count (default: of the bucket)',
+      ).choices(HANDOFF_NAMES),
     )
     .option(
       '--request-id <id>',
@@ -251,6 +260,7 @@ export function writeOptionsOf(flags: WriteFlags): WriteOptions {
   return WriteOptions.create({
     strength: strengthOf(flags),
     durability: durabilityOf(flags.durability),
+    handoff: handoffOf(flags.handoff),
     requestId: flags.requestId === undefined ? randomBytes(16) : parseRequestId(flags.requestId),
   });
 }
@@ -327,6 +337,17 @@ function durabilityOf(name: string | undefined): Durability {
       return Durability.DURABILITY_SYNC_QUORUM;
     default:
       return Durability.DURABILITY_UNSPECIFIED;
+  }
+}
+
+function handoffOf(name: string | undefined): Handoff {
+  switch (name) {
+    case 'strict':
+      return Handoff.HANDOFF_STRICT;
+    case 'sloppy':
+      return Handoff.HANDOFF_SLOPPY;
+    default:
+      return Handoff.HANDOFF_UNSPECIFIED;
   }
 }
 

@@ -214,10 +214,20 @@ export interface GossipConfig {
 /** What is kept for replicas that missed writes because they were away. */
 export interface HintConfig {
   /**
-   * Hints kept on this node, in bytes. Default 1 GiB. Beyond it writes that need a hint are refused: more survives longer
-   * outages and costs that much disk.
+   * Hints kept on this node, in bytes. Default 1 GiB. Beyond it writes that count hints are refused, and what others miss is left
+   * to anti-entropy: more brings replicas level after longer outages and costs that much disk.
    */
   readonly bytesMax: number;
+  /**
+   * A hint that waits longer is dropped, in milliseconds, and left to anti-entropy. Default 10,800,000 (3 h). Not so those that
+   * a client was told count. Longer costs disk, and hands over what anti-entropy would have found quicker.
+   */
+  readonly ageMsMax: number;
+  /**
+   * What this node hands over to one that is back, in bytes a second. Default 16 MiB. All peers do at the same time: more
+   * brings it level sooner and takes its disk from clients.
+   */
+  readonly replayBytesPerSecond: number;
 }
 
 /** How reads trade extra work for latency. */

@@ -277,6 +277,7 @@ function bucketsOf(raw: readonly RawBucket[], replication: number): Bucket[] {
         readLevel: bucket.read_level,
         writeLevel: bucket.write_level,
         durability: bucket.durability,
+        handoff: bucket.handoff,
         conflictPolicy: bucket.conflict_policy,
         blindWrite: bucket.blind_write,
         siblingsWarn: bucket.siblings_warn,

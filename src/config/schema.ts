@@ -79,6 +79,8 @@ export interface RawConfig {
   };
   readonly hints: {
     readonly bytes_max: number;
+    readonly age_ms_max: number;
+    readonly replay_bytes_per_second: number;
   };
   readonly reads: {
     readonly hedge_factor: number;
@@ -118,6 +120,7 @@ export interface RawBucket {
   readonly read_level: ReadLevel;
   readonly write_level: ReadLevel | 'any';
   readonly durability: 'buffered' | 'sync-one' | 'sync-quorum';
+  readonly handoff: 'strict' | 'sloppy';
   readonly conflict_policy: 'siblings' | 'last-write-wins';
   readonly blind_write: 'overwrite' | 'add-sibling' | 'reject';
   readonly siblings_warn: number;
@@ -176,6 +179,7 @@ const bucket = z.strictObject({
   read_level: z.enum(READ_LEVELS).default('quorum'),
   write_level: z.enum(['any', ...READ_LEVELS]).default('quorum'),
   durability: z.enum(['buffered', 'sync-one', 'sync-quorum']).default('sync-quorum'),
+  handoff: z.enum(['strict', 'sloppy']).default('strict'),
   conflict_policy: z.enum(['siblings', 'last-write-wins']).default('siblings'),
   blind_write: z.enum(['overwrite', 'add-sibling', 'reject']).default('overwrite'),
   siblings_warn: integer(2, 1000).default(25),
@@ -252,10 +256,6 @@ const shape = z.strictObject({
       watched_max: integer(4, 64).default(32),
     })
     .prefault({}),
-  hints: z
-    .strictObject({
-      bytes_max: integer(0, 1024 * KIB * MIB).default(KIB * MIB),
-    })
   gossip: z
     .strictObject({
       interval_ms: integer(10, HOUR_MS).default(1000),
@@ -263,6 +263,12 @@ const shape = z.strictObject({
       seeds: z.array(id()).max(1000).default([]),
     })
     .prefault({}),
+  hints: z
+    .strictObject({
+      bytes_max: integer(0, 1024 * KIB * MIB).default(KIB * MIB),
+      age_ms_max: integer(1_000, 30 * 24 * HOUR_MS).default(3 * HOUR_MS),
+      replay_bytes_per_second: integer(1_024, 1024 * MIB).default(16 * MIB),
+    })
     .prefault({}),
   reads: z
     .strictObject({

@@ -10,8 +10,13 @@ import {
   type ListBucketsResponse,
   type Bucket as WireBucket,
 } from '../gen/kindred/v1/bucket.ts';
-import { Handoff } from '../gen/kindred/v1/types.ts';
-import { blindWriteMessage, durabilityMessage, durationOfMs, levelMessage } from '../rpc/conversion.ts';
+import {
+  blindWriteMessage,
+  durabilityMessage,
+  durationOfMs,
+  handoffMessage,
+  levelMessage,
+} from '../rpc/conversion.ts';
 import { bucketPageSizeMax, checkBucketName, grouped, invalid } from '../rpc/limits.ts';
 import { type Service, service } from '../rpc/service.ts';
 
@@ -48,7 +53,7 @@ function bucketMessage(bucket: Bucket): WireBucket {
     replication: bucket.replication,
     defaultRead: levelMessage(bucket.readLevel),
     defaultWrite: levelMessage(bucket.writeLevel),
-    defaultHandoff: Handoff.HANDOFF_STRICT,
+    defaultHandoff: handoffMessage(bucket.handoff),
     defaultDurability: durabilityMessage(bucket.durability),
     conflictPolicy:
       bucket.conflictPolicy === 'siblings'

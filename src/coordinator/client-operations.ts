@@ -46,6 +46,7 @@ import {
   expiryOf,
   fallbackOf,
   getResponseOf,
+  handoffOf,
   readStateOf,
   strengthOf,
   strengthText,
@@ -464,6 +465,7 @@ export class ClientOperations {
       intent: intent ?? nothing,
       strength,
       durability,
+      handoff: handoffOf(options?.handoff ?? 0, bucket),
       deadlineMs: how.deadlineMs,
       encodeForwarded: how.mayForward ? encodeForwarded : undefined,
     };

@@ -22,6 +22,7 @@ const bucket: Bucket = {
   readLevel: 'quorum',
   writeLevel: 'quorum',
   durability: 'sync-quorum',
+  handoff: 'strict',
   conflictPolicy: 'siblings',
   blindWrite: 'overwrite',
   siblingsWarn: 25,
@@ -65,9 +66,10 @@ class Cluster {
   hintsWritten = 0;
   hinted: HintedWrites['write'] = async () => {
     this.hintsWritten++;
-    const { dot, context, record } = madeOf(recordOf(9));
-    return { kind: 'written', dot, context, record, replayed: false, hinted: 2 };
+    return { ...madeOf(recordOf(9)), hinted: 2 };
   };
+  /** Hints that were left for homes, in order: `c` with its record's writes, synced or not. */
+  readonly missed: { readonly node: NodeId; readonly record: Uint8Array; readonly sync: boolean }[] = [];
 
   /** Node `a` coordinates; the homes are the letters of `homes`. */
   constructor(
@@ -85,7 +87,11 @@ class Cluster {
         placementFor: () => ({ layout, homes: () => nodes }) as unknown as Placement,
         clientOf: (node) => this.of(node),
         replica: { coordinate: (...call) => this.coordinate(...call) },
-        hints: { write: (...call) => this.hinted(...call) },
+        hints: {
+          write: (...call) => this.hinted(...call),
+          missed: (node, _key, record, sync) => this.missed.push({ node, record, sync }),
+          markOf: (node) => node.charCodeAt(0),
+        },
         health: {
           isUp: (node) => !this.down.has(node),
           latencyMs: (node) => node.charCodeAt(0),
@@ -137,6 +143,7 @@ class Cluster {
       },
       strength: { kind: 'level', level },
       durability: 'sync-quorum',
+      handoff: 'strict',
       deadlineMs: this.env.clock.monotonicMs() + timeoutMs,
       encodeForwarded: () => new Uint8Array(1),
       ...more,

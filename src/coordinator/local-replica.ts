@@ -10,8 +10,9 @@ import {
   digestOfBytes,
   type FindAnswer,
   type ForwardAnswer,
+  type KeepAnswer,
   type MergeAnswer,
-  type MergeOrigin,
+  type MergeOptions,
   type ReadAnswer,
   type ReplicaClient,
 } from './replica-client.ts';
@@ -79,7 +80,7 @@ export class LocalReplica implements ReplicaClient {
   merge(
     recordKey: Uint8Array,
     record: Uint8Array,
-    options: { readonly origin: MergeOrigin; readonly sync: boolean },
+    options: MergeOptions,
     timeoutMs: number,
     done: (answer: MergeAnswer) => void,
   ): void {
@@ -123,6 +124,17 @@ export class LocalReplica implements ReplicaClient {
       answer = { kind: 'failed', reason: 'storage-failed' };
     }
     done(answer);
+  }
+
+  keepHint(
+    _target: NodeId,
+    _recordKey: Uint8Array,
+    _record: Uint8Array,
+    _targetMark: number,
+    _timeoutMs: number,
+    _done: (answer: KeepAnswer) => void,
+  ): void {
+    throw new Error('assertion failed: a node does not stand in for itself');
   }
 
   forward(_operation: Uint8Array, _timeoutMs: number, _done: (answer: ForwardAnswer) => void): void {

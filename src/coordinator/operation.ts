@@ -1,6 +1,6 @@
 /** One client operation in the store's own terms: what the services hand to the coordinator, and what they get back. */
 
-import type { Bucket, Durability } from '../core/bucket.ts';
+import type { Bucket, Durability, Handoff } from '../core/bucket.ts';
 import type { CausalContext } from '../core/causality/context-token.ts';
 import type { WriteIntent } from '../core/causality/coordinated-write.ts';
 import type { Dot } from '../core/causality/dot.ts';
@@ -43,6 +43,7 @@ export interface WriteOperation {
   readonly intent: WriteIntent;
   readonly strength: Strength;
   readonly durability: Durability;
+  readonly handoff: Handoff;
   readonly deadlineMs: number;
   /**
    * How a node that is no replica of the key passes the operation on: the encoded `kindred.v1.Operation`. `undefined`: it
@@ -54,6 +55,7 @@ export interface WriteOperation {
 export interface WriteReport {
   readonly achieved: Strength;
   readonly acked: number;
+  /** Homes that are away and for which a hint was durable at this moment, where hints count. */
   readonly hinted: number;
   readonly synced: number;
   /** The request id was seen before: nothing new was written. */

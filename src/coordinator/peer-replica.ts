@@ -12,7 +12,9 @@ import {
   type FailedCall,
   type FindAnswer,
   type ForwardAnswer,
+  type KeepAnswer,
   type MergeAnswer,
+  type MergeOptions,
   type MergeOrigin,
   type ReadAnswer,
   type ReplicaClient,
@@ -56,7 +58,7 @@ export class PeerReplica implements ReplicaClient {
   merge(
     recordKey: Uint8Array,
     record: Uint8Array,
-    options: { readonly origin: MergeOrigin; readonly sync: boolean },
+    options: MergeOptions,
     timeoutMs: number,
     done: (answer: MergeAnswer) => void,
   ): void {
@@ -65,7 +67,7 @@ export class PeerReplica implements ReplicaClient {
       record,
       origin: originOf[options.origin],
       sync: options.sync,
-      receiverMark: 0,
+      receiverMark: options.receiverMark ?? 0,
     };
     this.#link.call({ $case: 'merge', value }, timeoutMs, (outcome) => {
       const reply = replyOf(outcome, 'merged');
@@ -89,6 +91,22 @@ export class PeerReplica implements ReplicaClient {
         kind: 'found',
         dot: { replica: replicaId(dot.replica), epoch: dot.epoch, counter: dot.counter },
       });
+    });
+  }
+
+  keepHint(
+    target: NodeId,
+    recordKey: Uint8Array,
+    record: Uint8Array,
+    targetMark: number,
+    timeoutMs: number,
+    done: (answer: KeepAnswer) => void,
+  ): void {
+    const value = { target, key: recordKey, record, targetMark };
+    this.#link.call({ $case: 'keepHint', value }, timeoutMs, (outcome) => {
+      const reply = replyOf(outcome, 'hintKept');
+      if (reply.kind === 'failed') return done(reply);
+      return done({ kind: reply.value.stored ? 'kept' : 'full' });
     });
   }
 
@@ -141,6 +159,7 @@ function reasonOf(kind: ReplicaError_Kind): ReplicaFailureReason {
     case ReplicaError_Kind.KIND_RECORD_DAMAGED:
       return 'record-damaged';
     case ReplicaError_Kind.KIND_OUTDATED:
+      return 'outdated';
     case ReplicaError_Kind.KIND_WRONG_LAYOUT:
     case ReplicaError_Kind.KIND_INVALID:
       return 'refused';

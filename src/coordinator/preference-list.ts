@@ -54,6 +54,25 @@ export class PreferenceLists {
     return nodes.sort((a, b) => cost(a) - cost(b));
   }
 
+  /**
+   * Who may stand in for homes that are away: the nodes that follow them in the placement and are up, without this one. As
+   * many as there are homes are asked at most, and as many again when some of them cannot.
+   */
+  fallbacks({ partition, homes }: Placed, replication: number): readonly NodeId[] {
+    const { self, health, placementFor } = this.#deps;
+    const nodes: NodeId[] = [];
+    for (const node of placementFor(replication).preferenceList(partition)) {
+      if (nodes.length === 2 * homes.length) break;
+      if (node !== self && !homes.includes(node) && health.isUp(node)) nodes.push(node);
+    }
+    return nodes;
+  }
+
+  /** Those that are not up. */
+  down(homes: readonly NodeId[]): readonly NodeId[] {
+    return homes.filter((node) => !this.#deps.health.isUp(node));
+  }
+
   /** How many are up: their order costs more, and whoever writes to all of them needs none. */
   countUp(homes: readonly NodeId[]): number {
     let up = 0;

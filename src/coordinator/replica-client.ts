@@ -11,9 +11,17 @@ import { digest64 } from '../env/xxhash.ts';
 
 export type MergeOrigin = 'write' | 'hint' | 'read-repair';
 
+/** How a record is merged. */
+export interface MergeOptions {
+  readonly origin: MergeOrigin;
+  readonly sync: boolean;
+  /** Of a hint: the newest mark of the replica's store that was heard of when the hint was kept. */
+  readonly receiverMark?: number;
+}
+
 export interface FailedCall {
   readonly kind: 'failed';
-  /** `not-sent`, `overloaded` and `refused` prove that the replica did nothing. */
+  /** `not-sent`, `overloaded`, `refused` and `outdated` prove that the replica did nothing. */
   readonly reason: ReplicaFailureReason;
 }
 
@@ -31,6 +39,9 @@ export type FindAnswer =
   | { readonly kind: 'unseen' }
   | FailedCall;
 
+/** Whether a hint is on the other node's stable storage; `full`: the bound on its hints is met. */
+export type KeepAnswer = { readonly kind: 'kept' } | { readonly kind: 'full' } | FailedCall;
+
 export type ForwardAnswer = { readonly kind: 'result'; readonly bytes: Uint8Array } | FailedCall;
 
 export interface ReplicaClient {
@@ -44,9 +55,18 @@ export interface ReplicaClient {
   merge(
     recordKey: Uint8Array,
     record: Uint8Array,
-    options: { readonly origin: MergeOrigin; readonly sync: boolean },
+    options: MergeOptions,
     timeoutMs: number,
     done: (answer: MergeAnswer) => void,
+  ): void;
+  /** Has this node, which need not be a replica of the key, keep the record durably for `target`. */
+  keepHint(
+    target: NodeId,
+    recordKey: Uint8Array,
+    record: Uint8Array,
+    targetMark: number,
+    timeoutMs: number,
+    done: (answer: KeepAnswer) => void,
   ): void;
   find(
     recordKey: Uint8Array,

@@ -1,6 +1,7 @@
 /**
  * The writing half of the coordinator: makes the version on this node's replica and carries it to the other homes, passes
- * the operation on when this node is no home of the key, or keeps hints when no home is up and the level allows it.
+ * the operation on when this node is no home of the key, or keeps hints when no home is up and the write allows it. Every
+ * home that misses a write is left a hint.
  */
 
 import type { Bucket } from '../core/bucket.ts';
@@ -11,7 +12,7 @@ import type { VersionedRecord } from '../core/causality/record.ts';
 import { OperationError, type ReplicaFailure } from '../core/coordinator/failure.ts';
 import type { WriteCore } from '../core/coordinator/write-core.ts';
 import type { NodeId, PartitionId } from '../core/identity.ts';
-import { type Requirement, requirementOf, type Strength } from '../core/quorum/consistency-level.ts';
+import { requirementOf, type Strength } from '../core/quorum/consistency-level.ts';
 import type { Env } from '../env/env.ts';
 import type { EngineError } from '../storage/engine.ts';
 import type { WriteOperation, WriteReport, WriteResult } from './operation.ts';
@@ -19,6 +20,7 @@ import type { Placed, PreferenceLists } from './preference-list.ts';
 import type { CoordinatorObserver, ReadCoordinator } from './read-coordinator.ts';
 import { failedStorage, invalidLevel, type RefusedWrite, refusedWrite } from './refusal.ts';
 import type { ForwardAnswer, ReplicaClient } from './replica-client.ts';
+import { type StandInOutcome, StandInRun } from './stand-in-run.ts';
 import { WriteRun } from './write-run.ts';
 
 interface MadeVersion {
@@ -66,8 +68,9 @@ export interface CoordinatingReplica {
   >;
 }
 
-/** Durable hints, for writes at ANY when no home replica is up. */
+/** Durable hints. */
 export interface HintedWrites {
+  /** Makes the version here, for writes that may count hints when no home replica is up. */
   write(
     key: { readonly recordKey: Uint8Array; readonly bucket: Bucket },
     targets: readonly NodeId[],
@@ -75,6 +78,7 @@ export interface HintedWrites {
     mayBegin: () => boolean,
   ): Promise<
     | (MadeVersion & {
+        readonly bytes: Uint8Array;
         /** Hints stored: one for each target, but for those that found no room. */
         readonly hinted: number;
       })
@@ -84,6 +88,15 @@ export interface HintedWrites {
     | AbandonedWrite
     | FailedStorage
   >;
+  /** Keeps what a home missed, in the background. `sync`: on stable storage; without, it survives the process. */
+  missed(
+    target: NodeId,
+    key: { readonly recordKey: Uint8Array; readonly bucket: Bucket },
+    record: Uint8Array,
+    sync: boolean,
+  ): void;
+  /** The newest mark that was heard of a node's store. 0: none. */
+  markOf(node: NodeId): number;
 }
 
 export interface WriteCoordinatorDependencies {
@@ -96,8 +109,6 @@ export interface WriteCoordinatorDependencies {
   readonly observe: Pick<CoordinatorObserver, 'manySiblings'>;
   readonly reads: Pick<ReadCoordinator, 'repairNow' | 'repairLater'>;
 }
-
-type Required = Extract<Requirement, { readonly kind: 'required' }>;
 
 /** The other homes have at least this long to take a record, also where the caller waits less. */
 const deliveryMsMin = 1_000;
@@ -127,32 +138,44 @@ export class WriteCoordinator {
   }
 
   async write(operation: WriteOperation): Promise<WriteResult> {
-    const { bucket, recordKey, strength } = operation;
+    const { bucket, recordKey, strength, handoff } = operation;
     const { lists, self } = this.#deps;
     const placed = lists.place(bucket.replication, recordKey);
     const { homes } = placed;
     const requirement = requirementOf(strength, homes.length, 'write');
     if (requirement.kind === 'invalid') throw new OperationError(invalidLevel(requirement.problem));
-    const alive = lists.countUp(homes);
-    const hinted = requirement.hintCounts && alive === 0;
-    if (!hinted && alive < requirement.answers) {
-      throw new OperationError({ kind: 'not-enough-replicas', required: requirement.answers, alive });
+    const { answers: required, hintCounts } = requirement;
+    const homesUp = lists.countUp(homes);
+    // Who stands in when homes are away: others, and this node if it is none.
+    const fallbacks = handoff === 'sloppy' ? lists.fallbacks(placed, bucket.replication) : [];
+    const standsIn = (hintCounts || handoff === 'sloppy') && !homes.includes(self);
+    const alive = homesUp + fallbacks.length + (standsIn ? 1 : 0);
+    if (alive < required) throw new OperationError({ kind: 'not-enough-replicas', required, alive });
+    if (homesUp === 0) return this.#writeHints(operation, placed, fallbacks, required);
+    if (!homes.includes(self)) {
+      const forwarded = await this.#forward(operation, lists.up(homes), required);
+      if (forwarded.kind === 'forwarded') return forwarded;
+      if (standsIn && 1 + fallbacks.length >= required)
+        return this.#writeHints(operation, placed, fallbacks, required);
+      throw notForwarded(forwarded.failures, required);
     }
-    if (hinted) return this.#writeHints(operation, placed);
-    if (!homes.includes(self)) return this.#forward(operation, placed, lists.up(homes), requirement);
-    return this.#replicate(operation, placed, alive, requirement.answers);
+    return this.#replicate(operation, placed, { alive, required, fallbacks });
   }
 
   /** First this node's replica, then all the others. One timer for both. */
   #replicate(
     operation: WriteOperation,
     placed: Placed,
-    alive: number,
-    required: number,
+    {
+      alive,
+      required,
+      fallbacks,
+    }: { readonly alive: number; readonly required: number; readonly fallbacks: readonly NodeId[] },
   ): Promise<WriteResult> {
     const { recordKey, bucket, strength, durability, deadlineMs } = operation;
-    const { self, env, clientOf, reads, observe } = this.#deps;
+    const { self, env, clientOf, lists, reads, observe, hints } = this.#deps;
     const sync = durability !== 'buffered';
+    const key = { recordKey, bucket };
     return new Promise((resolve, reject) => {
       const patience = new Patience();
       let run: WriteRun | undefined;
@@ -170,7 +193,12 @@ export class WriteCoordinator {
           if (siblings >= bucket.siblingsWarn) observe.manySiblings(bucket, recordKey, siblings);
           // Also when the caller has given up by now: the version exists, and all its homes shall have it.
           run = new WriteRun(
-            { clientOf, onDamaged: () => reads.repairLater(bucket, recordKey) },
+            {
+              clientOf,
+              onDamaged: () => reads.repairLater(bucket, recordKey),
+              onMissed: (node) => hints.missed(node, key, written.bytes, sync),
+              markOf: (node) => hints.markOf(node),
+            },
             {
               self,
               homes: placed.homes,
@@ -180,6 +208,8 @@ export class WriteCoordinator {
               selfSynced: sync,
               syncOthers: durability === 'sync-quorum',
               timeoutMs: Math.max(deliveryMsMin, this.#remainingMs(deadlineMs)),
+              fallbacks,
+              down: fallbacks.length === 0 ? [] : lists.down(placed.homes),
             },
             ({ kind, core }) => {
               timer.cancel();
@@ -188,8 +218,8 @@ export class WriteCoordinator {
                 return;
               }
               const { dot, context, replayed } = written;
-              const { acked, synced } = core;
-              const report = { ...this.#report(strength, placed), acked, synced, replayed };
+              const { acked, synced, hinted } = core;
+              const report = { ...this.#report(strength, placed), acked, synced, hinted, replayed };
               resolve({ kind: 'written', dot, context, report });
             },
           );
@@ -238,10 +268,13 @@ export class WriteCoordinator {
   /** To the best home that takes it. Only what certainly did nothing there is tried through another. */
   async #forward(
     operation: WriteOperation,
-    placed: Placed,
     alive: readonly NodeId[],
-    requirement: Required,
-  ): Promise<WriteResult> {
+    required: number,
+  ): Promise<
+    | Extract<WriteResult, { readonly kind: 'forwarded' }>
+    /** Nobody did anything with it. */
+    | { readonly kind: 'not-forwarded'; readonly failures: readonly ReplicaFailure[] }
+  > {
     const { encodeForwarded, deadlineMs } = operation;
     if (encodeForwarded === undefined) {
       throw new OperationError({
@@ -266,37 +299,56 @@ export class WriteCoordinator {
         throw new OperationError({
           kind: answer.reason === 'timed-out' ? 'quorum-timeout' : 'replica-failure',
           outcome: 'unknown',
-          required: requirement.answers,
+          required,
           alive: alive.length,
           answered: 0,
           failures,
         });
       }
     }
-    if (requirement.hintCounts) return this.#writeHints(operation, placed);
-    if (failures.some((failure) => failure.reason === 'overloaded')) {
-      const problem = 'the replicas of the key have too much to do';
-      throw new OperationError({ kind: 'overloaded', retryAfterMs: overloadedMs, problem });
-    }
-    throw new OperationError({ kind: 'not-enough-replicas', required: requirement.answers, alive: 0 });
+    return { kind: 'not-forwarded', failures };
   }
 
-  #writeHints(operation: WriteOperation, placed: Placed): Promise<WriteResult> {
+  /** The version is made here, with a hint for every home; where the level asks for more nodes, others keep one as well. */
+  #writeHints(
+    operation: WriteOperation,
+    placed: Placed,
+    fallbacks: readonly NodeId[],
+    required: number,
+  ): Promise<WriteResult> {
     const { bucket, recordKey, intent, strength, deadlineMs } = operation;
+    const { env, clientOf, hints } = this.#deps;
     return new Promise((resolve, reject) => {
       const patience = new Patience();
-      const timer = this.#deps.env.timers.after(this.#remainingMs(deadlineMs), () =>
-        reject(expired(patience.end())),
-      );
-      this.#deps.hints
+      let run: StandInRun | undefined;
+      const timer = env.timers.after(this.#remainingMs(deadlineMs), () => {
+        if (run === undefined) reject(expired(patience.end()));
+        else run.expire();
+      });
+      hints
         .write({ recordKey, bucket }, placed.homes, intent, patience.mayBegin)
-        .finally(() => timer.cancel())
         .then((written) => {
           switch (written.kind) {
             case 'written': {
-              const { dot, context, hinted, replayed } = written;
+              const { dot, context, hinted, replayed, bytes } = written;
               const report = { ...this.#report(strength, placed), hinted, replayed };
-              resolve({ kind: 'written', dot, context, report });
+              run = new StandInRun(
+                { clientOf, markOf: (node) => hints.markOf(node) },
+                {
+                  targets: placed.homes,
+                  fallbacks,
+                  required: required - 1,
+                  recordKey,
+                  bytes,
+                  timeoutMs: this.#remainingMs(deadlineMs),
+                },
+                (outcome) => {
+                  timer.cancel();
+                  if (outcome.kind === 'done') resolve({ kind: 'written', dot, context, report });
+                  else reject(standInFailure(outcome, required, 1 + fallbacks.length));
+                },
+              );
+              run.start();
               return;
             }
             case 'refused':
@@ -313,7 +365,10 @@ export class WriteCoordinator {
               throw new OperationError(failedStorage(written.error, written.begun));
           }
         })
-        .catch(reject);
+        .catch((error: unknown) => {
+          timer.cancel();
+          reject(error);
+        });
     });
   }
 
@@ -348,6 +403,32 @@ function expired(nothingBegun: boolean): OperationError {
   return new OperationError({ kind: 'expired', outcome: nothingBegun ? 'not-applied' : 'unknown' });
 }
 
+/** Every home refused a write at the door, or could not be reached. */
+function notForwarded(failures: readonly ReplicaFailure[], required: number): OperationError {
+  if (failures.some((failure) => failure.reason === 'overloaded')) {
+    const problem = 'the replicas of the key have too much to do';
+    return new OperationError({ kind: 'overloaded', retryAfterMs: overloadedMs, problem });
+  }
+  return new OperationError({ kind: 'not-enough-replicas', required, alive: 0 });
+}
+
+/** This node's hints will be handed over, whatever became of the others'. */
+function standInFailure(
+  { failures, answered }: Extract<StandInOutcome, { readonly kind: 'unmet' }>,
+  required: number,
+  alive: number,
+): OperationError {
+  const timedOut = failures.some((failure) => failure.reason === 'timed-out');
+  return new OperationError({
+    kind: timedOut ? 'quorum-timeout' : 'replica-failure',
+    outcome: 'unknown',
+    required,
+    alive,
+    answered: 1 + answered,
+    failures,
+  });
+}
+
 function writeFailure(core: WriteCore, alive: number): OperationError {
   const timedOut = core.failures.some((failure) => failure.reason === 'timed-out');
   return new OperationError({
@@ -356,7 +437,7 @@ function writeFailure(core: WriteCore, alive: number): OperationError {
     outcome: 'unknown',
     required: core.required,
     alive,
-    answered: core.acked,
+    answered: core.acked + core.hinted,
     failures: core.failures,
   });
 }

@@ -1,16 +1,24 @@
 /**
- * One write in progress, from the moment the coordinating replica has persisted it: the record goes to the other homes,
- * and the write core counts.
+ * One write in progress, from the moment the coordinating replica has persisted it: the record goes to the other homes, with
+ * sloppy hand-off to nodes that stand in for them, and the write core counts.
  */
 
-import { WriteCore } from '../core/coordinator/write-core.ts';
+import { type StandIn, WriteCore } from '../core/coordinator/write-core.ts';
 import type { NodeId } from '../core/identity.ts';
+import { hintBrings } from './missed-write.ts';
 import type { ReplicaClient } from './replica-client.ts';
 
 export interface WriteRunDependencies {
   readonly clientOf: (node: NodeId) => ReplicaClient;
   /** Told of every home whose stored record is damaged, even when the write is over: it takes only repairs. */
   readonly onDamaged: (node: NodeId) => void;
+  /**
+   * Told of every home that did not take the record, or perhaps did not, and for which no other node keeps it; also when
+   * the write is over.
+   */
+  readonly onMissed: (node: NodeId) => void;
+  /** The newest mark that was heard of a node's store. 0: none. */
+  readonly markOf: (node: NodeId) => number;
 }
 
 export interface WriteRunOptions {
@@ -26,6 +34,9 @@ export interface WriteRunOptions {
   readonly syncOthers: boolean;
   /** How long the other replicas may take. Longer than the caller waits, where that is short: late ones get the record too. */
   readonly timeoutMs: number;
+  /** With sloppy hand-off: who may stand in for homes, best first, and which homes are not waited for. */
+  readonly fallbacks: readonly NodeId[];
+  readonly down: readonly NodeId[];
 }
 
 export type WriteRunResult = { readonly kind: 'done' | 'unmet'; readonly core: WriteCore };
@@ -35,6 +46,8 @@ export class WriteRun {
   readonly #options: WriteRunOptions;
   readonly #core: WriteCore;
   readonly #done: (result: WriteRunResult) => void;
+  /** Homes for which another node keeps the record, or was asked to. */
+  readonly #stoodInFor = new Set<NodeId>();
   #decided = false;
 
   /**
@@ -45,8 +58,8 @@ export class WriteRun {
     this.#deps = deps;
     this.#options = options;
     this.#done = done;
-    const { homes, required, syncOthers } = options;
-    this.#core = new WriteCore({ homes, required, syncedOnly: syncOthers });
+    const { homes, required, syncOthers, fallbacks, down } = options;
+    this.#core = new WriteCore({ homes, required, syncedOnly: syncOthers, fallbacks, down });
   }
 
   start(): void {
@@ -57,8 +70,14 @@ export class WriteRun {
       if (node === self) continue;
       this.#deps.clientOf(node).merge(recordKey, bytes, merge, timeoutMs, (answer) => {
         if (answer.kind === 'merged') this.#core.acknowledged(node, answer.synced);
-        else this.#core.failed(node, answer.reason);
-        if (answer.kind === 'failed' && answer.reason === 'record-damaged') this.#deps.onDamaged(node);
+        else {
+          const missed = hintBrings(answer.reason);
+          this.#core.failed(node, answer.reason, missed);
+          if (answer.reason === 'record-damaged') this.#deps.onDamaged(node);
+          this.#decide();
+          if (missed && !this.#stoodInFor.has(node)) this.#deps.onMissed(node);
+          return;
+        }
         this.#decide();
       });
     }
@@ -75,8 +94,28 @@ export class WriteRun {
   #decide(): void {
     if (this.#decided) return;
     const step = this.#core.step();
-    if (step.kind === 'wait') return;
+    if (step.kind === 'wait') {
+      // Each answer may come at once, and decide.
+      for (const standIn of this.#core.standIns()) this.#askToStandIn(standIn);
+      return;
+    }
     this.#decided = true;
     this.#done({ kind: step.kind, core: this.#core });
+  }
+
+  #askToStandIn({ fallback, target }: StandIn): void {
+    const { recordKey, bytes, timeoutMs } = this.#options;
+    const { clientOf, markOf, onMissed } = this.#deps;
+    this.#stoodInFor.add(target);
+    clientOf(fallback).keepHint(target, recordKey, bytes, markOf(target), timeoutMs, (answer) => {
+      if (answer.kind === 'kept') this.#core.stoodIn(fallback);
+      else {
+        this.#core.standInFailed(fallback, answer.kind === 'full' ? 'overloaded' : answer.reason);
+        this.#stoodInFor.delete(target);
+      }
+      this.#decide();
+      // Whether or not the home itself has failed by now: a hint for one that took the record changes nothing there.
+      if (answer.kind !== 'kept' && !this.#stoodInFor.has(target)) onMissed(target);
+    });
   }
 }

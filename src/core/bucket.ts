@@ -14,6 +14,9 @@ export type ConflictPolicy = 'siblings' | 'last-write-wins';
 /** What a write without a context supersedes: what the coordinating replica holds, nothing, or it is refused if the key exists. */
 export type BlindWrite = 'overwrite' | 'add-sibling' | 'reject';
 
+/** Whether a write counts nodes that stand in for homes which are away (Dynamo's sloppy quorum), or homes only. */
+export type Handoff = 'strict' | 'sloppy';
+
 export interface Bucket {
   /** `[a-z0-9_.-]{1,64}`. */
   readonly name: string;
@@ -22,6 +25,8 @@ export interface Bucket {
   readonly readLevel: ConsistencyLevel;
   readonly writeLevel: ConsistencyLevel;
   readonly durability: Durability;
+  /** Of writes that do not say. */
+  readonly handoff: Handoff;
   readonly conflictPolicy: ConflictPolicy;
   readonly blindWrite: BlindWrite;
   /** From this many siblings on, reads and writes of the key are counted and logged. */

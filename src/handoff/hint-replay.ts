@@ -1,43 +1,93 @@
 /**
- * Hands the hints over to the replicas they were kept for, as soon as those are up: an ordinary merge, and a hint goes
- * only when its target has confirmed it on stable storage.
+ * Hands the hints over to the replicas they were kept for, as soon as those are up: an ordinary merge, oldest first, and a
+ * hint goes only when its target has confirmed it on stable storage (Dynamo, section 4.6). How fast, and how many at once, is
+ * bounded for each target, because all its peers hand over at the same time when a node comes back.
+ *
+ * A hint whose target is no home of the key any more goes to the homes. One that has waited too long is dropped: by then
+ * anti-entropy is the better way, and the hint might meet a store that has collected deletions since. Not so those that a
+ * client was told count: they may be the only copy.
  */
 
+import type { Throttle } from '../core/background/throttle.ts';
+import { TokenBucket } from '../core/background/token-bucket.ts';
 import type { NodeId } from '../core/identity.ts';
 import type { Env, Timer } from '../env/env.ts';
-import type { HintStore } from '../storage/hint-store.ts';
+import type { HintOrder } from '../storage/hint-format.ts';
+import type { Hint, HintStore } from '../storage/hint-store.ts';
+import type { DroppedHint } from './hint-keeper.ts';
+
+/** What a target is handed. */
+export type HandedHint = Pick<Hint, 'recordKey' | 'record' | 'receiverMark'>;
 
 export interface HintReplayDependencies {
   readonly hints: HintStore;
   readonly env: Env;
+  readonly isMember: (node: NodeId) => boolean;
   readonly isUp: (node: NodeId) => boolean;
+  /** The homes of a key, or `undefined` when its bucket is in the configuration no more. */
+  readonly homesOf: (recordKey: Uint8Array) => readonly NodeId[] | undefined;
   /** Merges a record into the target, synced. */
-  readonly deliver: (target: NodeId, recordKey: Uint8Array, record: Uint8Array) => Promise<HintDelivery>;
+  readonly deliver: (target: NodeId, hint: HandedHint) => Promise<HintDelivery>;
+  /** Asked before each hint is sent: background work yields to clients. */
+  readonly throttle: Throttle;
   readonly onReplayed: (target: NodeId, count: number) => void;
   /** Told of a hint that was turned down: until somebody repairs its key it always will be, and perhaps nobody reads it. */
   readonly onRefused: (recordKey: Uint8Array) => void;
+  readonly onDropped: (target: NodeId, why: DroppedHint) => void;
   /** Told when the store under the hints failed; the node is stopping then. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
  * What became of a hint: on the target's stable storage; turned down by a target that takes others (its record of the key is
- * damaged and waits for a repair); or the target could not be reached.
+ * damaged and waits for a repair); outdated (the target has collected deletions that may be newer); or the target could not
+ * be reached.
  */
-export type HintDelivery = 'confirmed' | 'refused' | 'unreachable';
+export type HintDelivery = 'confirmed' | 'refused' | 'outdated' | 'unreachable';
 
 export interface HintReplayOptions {
   /** How often targets that have hints are looked at. */
   readonly intervalMs: number;
-  /** Hints of one target handed over in one go. */
-  readonly batch: number;
+  /** Bytes a second that one target is handed. */
+  readonly bytesPerSecond: number;
+  /** Hints on their way to one target. */
+  readonly inFlightMax: number;
+  /** And their bytes. One larger hint still goes, alone. */
+  readonly bytesInFlightMax: number;
+  /** Hints that have waited longer are dropped, in milliseconds. */
+  readonly ageMsMax: number;
+}
+
+/** Places in the order that are looked up at once. */
+const pageSize = 128;
+/** How often hints for a node that is no member any more are tried at the homes. */
+const strayMs = 30_000;
+/** Hints that have grown too old are looked for this many times in their life, but neither all the time nor never. */
+const sweepsPerLife = 20;
+const sweepMsMin = 1_000;
+const sweepMsMax = 60_000;
+
+/** One target while its hints are handed over. */
+interface Run {
+  inFlight: number;
+  bytesInFlight: number;
+  count: number;
+  /** Begins nothing more: the target went away, or the replay ends. */
+  ended: boolean;
+  /** Called whenever a hint is no longer on its way. */
+  onLanded: () => void;
 }
 
 export class HintReplay {
   readonly #deps: HintReplayDependencies;
   readonly #options: HintReplayOptions;
   readonly #running = new Map<NodeId, Promise<void>>();
-  #timer: Timer | undefined;
+  readonly #rates = new Map<NodeId, TokenBucket>();
+  /** When the hints of a target that is away were last searched for some that are not its own any more. */
+  readonly #searchedMs = new Map<NodeId, number>();
+  readonly #sleepers = new Set<() => void>();
+  #timers: readonly Timer[] = [];
+  #sweeping: Promise<void> | undefined;
   #stopped = false;
 
   constructor(dependencies: HintReplayDependencies, options: HintReplayOptions) {
@@ -46,45 +96,215 @@ export class HintReplay {
   }
 
   start(): void {
-    this.#timer = this.#deps.env.timers.every(this.#options.intervalMs, () => this.#look());
+    const { timers } = this.#deps.env;
+    const { intervalMs, ageMsMax } = this.#options;
+    const sweepMs = Math.min(sweepMsMax, Math.max(sweepMsMin, ageMsMax / sweepsPerLife));
+    this.#timers = [
+      timers.every(intervalMs, () => this.#look()),
+      timers.every(sweepMs, () => this.#sweepAll()),
+    ];
   }
 
   /** Begins nothing more. Resolves when the hints on their way have been confirmed or given up: then the store may close. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#timer?.cancel();
-    await Promise.all(this.#running.values());
+    for (const timer of this.#timers) timer.cancel();
+    for (const wake of this.#sleepers) wake();
+    await Promise.all([...this.#running.values(), this.#sweeping]);
   }
 
   #look(): void {
-    for (const target of this.#deps.hints.targets().keys()) {
-      if (this.#running.has(target) || !this.#deps.isUp(target)) continue;
-      const done = this.#replay(target)
-        .catch(this.#deps.onError)
-        .finally(() => this.#running.delete(target));
-      this.#running.set(target, done);
+    const { hints, isUp, isMember } = this.#deps;
+    for (const target of hints.targets().keys()) {
+      if (this.#running.has(target)) continue;
+      if (isMember(target) && isUp(target)) this.#run(target, true);
+      else if (this.#isDueForSearch(target)) this.#run(target, false);
     }
   }
 
-  async #replay(target: NodeId): Promise<void> {
-    const { hints, env, deliver, onReplayed, onRefused } = this.#deps;
-    let count = 0;
-    // One that is refused stays, and does not hold back those behind it; only what was confirmed counts for the batch.
-    for await (const { recordKey, record } of hints.entries(target, Number.POSITIVE_INFINITY)) {
-      if (this.#stopped) break;
-      const delivery = await deliver(target, recordKey, record);
-      if (delivery === 'unreachable') break;
-      if (delivery === 'refused') {
-        onRefused(recordKey);
-        continue;
-      }
-      // Safe: the hint is merged once more, as when the power fails before its removal is on disk.
-      if (env.rarePath('hint-delivered-twice')) continue;
-      // Another one has taken its place when this is false, and is handed over at the next look.
-      if (await hints.remove(target, recordKey, record)) count++;
-      // Rare path, safe: the rest is handed over at the next look.
-      if (count >= this.#options.batch || env.rarePath('hint-batch-of-one')) break;
-    }
-    if (count > 0) onReplayed(target, count);
+  /** The homes of a key change only with the configuration, so a member that is away is searched once. */
+  #isDueForSearch(target: NodeId): boolean {
+    const nowMs = this.#deps.env.clock.monotonicMs();
+    const lastMs = this.#searchedMs.get(target);
+    if (lastMs !== undefined && (this.#deps.isMember(target) || nowMs < lastMs + strayMs)) return false;
+    this.#searchedMs.set(target, nowMs);
+    return true;
   }
+
+  /** `isUp`: hands over all; otherwise only what belongs to others now. */
+  #run(target: NodeId, isUp: boolean): void {
+    const run: Run = { inFlight: 0, bytesInFlight: 0, count: 0, ended: false, onLanded: () => undefined };
+    const done = this.#replay(target, isUp, run)
+      .catch(this.#deps.onError)
+      .finally(() => {
+        this.#running.delete(target);
+        if (run.count > 0) this.#deps.onReplayed(target, run.count);
+      });
+    this.#running.set(target, done);
+  }
+
+  async #replay(target: NodeId, isUp: boolean, run: Run): Promise<void> {
+    try {
+      for await (const hint of this.#hintsOf(target)) {
+        const homes = this.#deps.homesOf(hint.recordKey);
+        if (homes === undefined) {
+          await this.#drop(target, hint, 'no-bucket');
+          continue;
+        }
+        const isHome = homes.includes(target);
+        if (isHome && !isUp) continue;
+        await this.#admitted(target, hint, run);
+        if (run.ended || this.#stopped) break;
+        this.#send(target, hint, isHome ? undefined : homes, run);
+        // Rare path, safe: the rest is handed over at the next look.
+        if (this.#deps.env.rarePath('hint-batch-of-one')) break;
+      }
+    } finally {
+      await this.#landed(run, () => run.inFlight === 0);
+    }
+  }
+
+  async *#hintsOf(target: NodeId): AsyncIterable<Hint> {
+    const { hints } = this.#deps;
+    let after: HintOrder | undefined;
+    while (!this.#stopped) {
+      const places = await hints.oldest(target, after, pageSize);
+      for (const place of places) {
+        const hint = await hints.at(target, place);
+        if (hint !== undefined) yield hint;
+        if (this.#stopped) return;
+      }
+      if (places.length < pageSize) return;
+      after = places.at(-1);
+    }
+  }
+
+  /** Resolves when the hint may be sent: there are tokens for it, and not too many are on their way. */
+  async #admitted(target: NodeId, hint: Hint, run: Run): Promise<void> {
+    const { env, throttle } = this.#deps;
+    const { bytesPerSecond, inFlightMax, bytesInFlightMax } = this.#options;
+    const bytes = bytesOf(hint);
+    await this.#landed(
+      run,
+      () =>
+        run.inFlight === 0 || (run.inFlight < inFlightMax && run.bytesInFlight + bytes <= bytesInFlightMax),
+    );
+    const nowMs = env.clock.monotonicMs();
+    let rate = this.#rates.get(target);
+    if (rate === undefined) {
+      rate = new TokenBucket({ ratePerSecond: bytesPerSecond }, nowMs);
+      this.#rates.set(target, rate);
+    }
+    const waitMs = rate.waitMs(nowMs);
+    rate.charge(bytes, nowMs);
+    if (waitMs > 0) await this.#sleep(waitMs);
+    await throttle.take(1, bytes);
+  }
+
+  /** `homes`: who gets it in place of a target that is no home of the key any more. */
+  #send(target: NodeId, hint: Hint, homes: readonly NodeId[] | undefined, run: Run): void {
+    const bytes = bytesOf(hint);
+    run.inFlight++;
+    run.bytesInFlight += bytes;
+    this.#deliver(target, hint, homes)
+      .then((delivery) => this.#delivered(target, hint, delivery, homes === undefined, run))
+      .catch((error: unknown) => {
+        run.ended = true;
+        this.#deps.onError(error);
+      })
+      .finally(() => {
+        run.inFlight--;
+        run.bytesInFlight -= bytes;
+        run.onLanded();
+      });
+  }
+
+  async #deliver(target: NodeId, hint: Hint, homes: readonly NodeId[] | undefined): Promise<HintDelivery> {
+    const { deliver } = this.#deps;
+    if (homes === undefined) return await deliver(target, hint);
+    // The mark is that of another store.
+    const handed = { ...hint, receiverMark: 0 };
+    const deliveries = await Promise.all(homes.map((home) => deliver(home, handed)));
+    const worst = (['unreachable', 'refused', 'outdated'] as const).find((kind) => deliveries.includes(kind));
+    return worst ?? 'confirmed';
+  }
+
+  async #delivered(
+    target: NodeId,
+    hint: Hint,
+    delivery: HintDelivery,
+    isOwn: boolean,
+    run: Run,
+  ): Promise<void> {
+    const { hints, env, onRefused } = this.#deps;
+    const { recordKey, record } = hint;
+    switch (delivery) {
+      case 'unreachable':
+        // The homes of a stray may be away one by one, and the rest of the strays belongs to others.
+        if (isOwn) run.ended = true;
+        return;
+      case 'refused':
+        // It stays, and does not hold back those behind it.
+        onRefused(recordKey);
+        return;
+      case 'outdated':
+        await this.#drop(target, hint, 'outdated');
+        return;
+      case 'confirmed':
+        // Safe: the hint is merged once more, as when the power fails before its removal is on disk.
+        if (env.rarePath('hint-delivered-twice')) return;
+        // Something has been merged into it when this is false, and it is handed over again at the next look.
+        if (await hints.remove(target, recordKey, record)) run.count++;
+    }
+  }
+
+  #sweepAll(): void {
+    this.#sweeping ??= this.#sweep()
+      .catch(this.#deps.onError)
+      .finally(() => {
+        this.#sweeping = undefined;
+      });
+  }
+
+  /** Drops what has waited for too long. A wall clock that was set back lets hints live longer, one set forward shorter. */
+  async #sweep(): Promise<void> {
+    const { hints, env } = this.#deps;
+    const oldestMicros = env.clock.wallMicros() - this.#options.ageMsMax * 1_000;
+    for (const target of [...hints.targets().keys()]) {
+      for await (const hint of this.#hintsOf(target)) {
+        if (hint.keptAtMicros >= oldestMicros) break;
+        if (!hint.counted) await this.#drop(target, hint, 'too-old');
+      }
+    }
+  }
+
+  async #drop(target: NodeId, { recordKey, record }: Hint, why: DroppedHint): Promise<void> {
+    if (await this.#deps.hints.remove(target, recordKey, record)) this.#deps.onDropped(target, why);
+  }
+
+  /** Resolves when the condition holds, which is looked at whenever a hint has landed. */
+  async #landed(run: Run, condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      await new Promise<void>((resolve) => {
+        run.onLanded = resolve;
+      });
+    }
+  }
+
+  async #sleep(delayMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        timer.cancel();
+        this.#sleepers.delete(wake);
+        resolve();
+      };
+      const timer = this.#deps.env.timers.after(delayMs, wake);
+      this.#sleepers.add(wake);
+      if (this.#stopped) wake();
+    });
+  }
+}
+
+function bytesOf({ recordKey, record }: Hint): number {
+  return recordKey.length + record.length;
 }

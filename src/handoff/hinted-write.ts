@@ -1,10 +1,12 @@
 /**
- * Writes at level ANY while no home replica is up: this node makes the version itself, under an epoch of its own, and
- * keeps it as a durable hint for every home. It is merged into them when they are back (Dynamo, section 4.6).
+ * Writes at level ANY, or with sloppy hand-off, while no home replica is up: this node makes the version itself, under an
+ * epoch of its own, and keeps it as a durable hint for every home. It is merged into them when they are back (Dynamo, section
+ * 4.6).
  *
  * The dot's actor is this node's data store, which is no replica of the key. Its hints are all that it remembers of its own
  * dots, and each of them may be gone (delivered, or there was no room): so it goes on counting only while every target has
- * the same hint, the latest, and opens a new epoch otherwise. Only the bound on the clock is given up.
+ * the same hint, the latest, and all of it was made here; it opens a new epoch otherwise. Only the bound on the clock is
+ * given up.
  */
 
 import { crc32 } from 'node:zlib';
@@ -20,13 +22,15 @@ import { decodeRecord, encodedLength, encodeRecord } from '../core/causality/rec
 import type { HybridClock } from '../core/hybrid-clock.ts';
 import type { NodeId } from '../core/identity.ts';
 import { EngineError } from '../storage/engine.ts';
-import type { HintStore } from '../storage/hint-store.ts';
+import type { HintOutcome, HintStore } from '../storage/hint-store.ts';
 
 export interface HintedWriterDependencies {
   readonly hints: HintStore;
   readonly identity: OwnReplica & { readonly epochsLeft: number; ensureEpochs(): Promise<void> };
   readonly clock: HybridClock;
   readonly wallMicros: () => number;
+  /** The newest mark that was heard of a node's store. 0: none. */
+  readonly markOf: (node: NodeId) => number;
 }
 
 export interface HintedWriterOptions {
@@ -40,6 +44,8 @@ export type HintedWrite =
       readonly dot: Dot;
       readonly context: CausalContext;
       readonly record: VersionedRecord;
+      /** The record as it is stored and sent. */
+      readonly bytes: Uint8Array;
       readonly replayed: boolean;
       /** Hints stored: one for each target, but for those that found no room. */
       readonly hinted: number;
@@ -89,7 +95,7 @@ export class HintedWriter {
     intent: WriteIntent,
     mayBegin: () => boolean,
   ): Promise<HintedWrite> {
-    const { hints, identity, clock, wallMicros } = this.#deps;
+    const { identity, clock, wallMicros } = this.#deps;
     let begun = false;
     try {
       while (identity.epochsLeft === 0) await identity.ensureEpochs();
@@ -112,18 +118,36 @@ export class HintedWriter {
       if (decision.kind === 'write' && why !== undefined) return { kind: 'refused', why, record: local };
       // From here on a failure leaves it open what was stored.
       begun = true;
-      const outcomes = await Promise.all(targets.map((target) => hints.add(target, key.recordKey, bytes)));
+      const outcomes = await Promise.all(targets.map((target) => this.#keep(target, key, bytes)));
       const hinted = outcomes.filter((outcome) => outcome.kind === 'stored').length;
       if (hinted === 0) return { kind: 'full' };
       const { dot, context, record } = decision;
-      return { kind: 'written', dot, context, record, replayed: decision.kind === 'replayed', hinted };
+      const replayed = decision.kind === 'replayed';
+      return { kind: 'written', dot, context, record, bytes, replayed, hinted };
     } catch (error) {
       if (error instanceof EngineError) return { kind: 'storage-failed', begun, error };
       throw error;
     }
   }
 
-  /** What this node's hints know of the key together; `complete` when every target has one and they are all the same. */
+  #keep(
+    target: NodeId,
+    { recordKey, bucket }: { readonly recordKey: Uint8Array; readonly bucket: Bucket },
+    bytes: Uint8Array,
+  ): Promise<HintOutcome> {
+    return this.#deps.hints.keep(target, recordKey, bytes, {
+      policy: bucket.conflictPolicy,
+      receiverMark: this.#deps.markOf(target),
+      counted: true,
+      madeHere: true,
+      sync: true,
+    });
+  }
+
+  /**
+   * What this node's hints know of the key together; `complete` when every target has one, they are all the same, and this
+   * node made all of it. What another node had it keep may lack writes that this node made.
+   */
   #known(
     key: { readonly recordKey: Uint8Array; readonly bucket: Bucket },
     targets: readonly NodeId[],
@@ -131,11 +155,12 @@ export class HintedWriter {
     const hints = targets.map((target) => this.#deps.hints.get(target, key.recordKey));
     const first = hints[0];
     const complete =
-      first !== undefined && hints.every((hint) => hint !== undefined && equalBytes(hint, first));
+      first !== undefined &&
+      hints.every((hint) => hint?.madeHere === true && equalBytes(hint.record, first.record));
     let record: VersionedRecord | undefined;
     for (const hint of complete ? [first] : hints) {
       if (hint === undefined) continue;
-      const known = decodeRecord(hint, crc32);
+      const known = decodeRecord(hint.record, crc32);
       record = record === undefined ? known : mergeRecords(record, known, key.bucket.conflictPolicy);
     }
     return { record, complete };

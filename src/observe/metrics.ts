@@ -49,6 +49,10 @@ export class Metrics {
   /** Time of one group commit that waited for the disk. */
   readonly walFsyncSeconds: HistogramSeries;
 
+  /** Hints that a replica has confirmed. */
+  readonly hintsReplayed: (target: string) => CounterSeries;
+  /** Hints that were dropped, and why: what they stood for is left to anti-entropy. */
+  readonly hintsDropped: (target: string, reason: string) => CounterSeries;
   /** Hints waiting, per absent replica. */
   readonly hintsPending: GaugeReading;
   readonly hintsBytes: GaugeReading;
@@ -138,6 +142,19 @@ export class Metrics {
       'Reads and writes of keys with as many siblings as their bucket warns of.',
       'bucket',
     );
+    const hintsReplayed = counter(
+      'kindred_hints_replayed_total',
+      'Hints that a replica has confirmed.',
+      'target',
+    );
+    this.hintsReplayed = (target) => hintsReplayed.with(target);
+    const hintsDropped = counter(
+      'kindred_hints_dropped_total',
+      'Hints that were dropped: what they stood for is left to anti-entropy.',
+      'target',
+      'reason',
+    );
+    this.hintsDropped = (target, reason) => hintsDropped.with(target, reason);
     this.hintsPending = gauge('kindred_hints_pending', 'Hints waiting for an absent replica.', 'target');
     this.hintsBytes = gauge('kindred_hints_bytes', 'Bytes of hints waiting for an absent replica.', 'target');
     this.nodeState = gauge('kindred_node_state', 'State of a peer: 2 up, 1 suspect, 0 failed.', 'peer');

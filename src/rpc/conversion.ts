@@ -5,7 +5,7 @@
 
 import { crc32 } from 'node:zlib';
 import { ByteWriter, varintLength } from '../core/binary.ts';
-import type { BlindWrite, Bucket, Durability } from '../core/bucket.ts';
+import type { BlindWrite, Bucket, Durability, Handoff } from '../core/bucket.ts';
 import {
   type CausalContext,
   contextOf,
@@ -34,6 +34,7 @@ import {
   ConflictMode as WireConflictMode,
   type Dot as WireDot,
   Durability as WireDurability,
+  Handoff as WireHandoff,
   ConsistencyLevel as WireLevel,
   type VectorClock as WireVectorClock,
   type Version as WireVersion,
@@ -287,6 +288,23 @@ export function durabilityMessage(durability: Durability): WireDurability {
     case 'sync-quorum':
       return WireDurability.DURABILITY_SYNC_QUORUM;
   }
+}
+
+export function handoffOf(wire: WireHandoff, bucket: Bucket): Handoff {
+  switch (wire) {
+    case WireHandoff.HANDOFF_UNSPECIFIED:
+      return bucket.handoff;
+    case WireHandoff.HANDOFF_STRICT:
+      return 'strict';
+    case WireHandoff.HANDOFF_SLOPPY:
+      return 'sloppy';
+    default:
+      throw unknownChoice('options.handoff', 'hand-off');
+  }
+}
+
+export function handoffMessage(handoff: Handoff): WireHandoff {
+  return handoff === 'sloppy' ? WireHandoff.HANDOFF_SLOPPY : WireHandoff.HANDOFF_STRICT;
 }
 
 export function blindWriteOf(wire: WireBlindWrite, bucket: Bucket): BlindWrite {

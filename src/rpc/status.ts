@@ -128,6 +128,7 @@ const replicaReasons: Readonly<Record<ReplicaFailureReason, ErrorReason>> = {
   'record-damaged': ErrorReason.ERROR_REASON_STORAGE_FAILED,
   'not-synced': ErrorReason.ERROR_REASON_REPLICA_FAILURE,
   refused: ErrorReason.ERROR_REASON_REPLICA_FAILURE,
+  outdated: ErrorReason.ERROR_REASON_REPLICA_FAILURE,
 };
 
 function shapeOf(failure: Failure, attempt: Attempt): Shape {

@@ -1,15 +1,31 @@
 /**
  * Hints: records that a replica could not be given because it was away, kept until it has confirmed them (Dynamo, section
- * 4.6). Engine key: 0x02, length of the target's node id as one byte, the id, record key. One hint per target and key: a
- * later one replaces it, and the caller merges before. These bytes may not change.
+ * 4.6). One hint for each target and key: another record for them is merged into it. Each remembers since when its oldest
+ * part waits, and they are handed over in that order. The bytes are in hint-format.ts.
  */
 
-import { assert } from '../core/assert.ts';
+import type { ConflictPolicy } from '../core/bucket.ts';
 import { equalBytes, mapKeyOf } from '../core/bytes.ts';
-import { type NodeId, nodeId } from '../core/identity.ts';
+import { mergeRecords } from '../core/causality/record.ts';
+import { decodeRecord, encodeRecord } from '../core/causality/record-codec.ts';
+import type { NodeId } from '../core/identity.ts';
 import type { Env } from '../env/env.ts';
 import type { StorageEngine } from './engine.ts';
 import { GroupCommit } from './group-commit.ts';
+import {
+  allHints,
+  allOrders,
+  decodeHint,
+  encodeHint,
+  type HintOrder,
+  hintKeyOf,
+  orderKeyOf,
+  orderOf,
+  orderRange,
+  recordKeyOfHint,
+  type StoredHint,
+  targetOf,
+} from './hint-format.ts';
 import { type Crc32, openValue, sealValue } from './value-envelope.ts';
 
 export interface HintStoreDependencies {
@@ -21,7 +37,7 @@ export interface HintStoreDependencies {
 }
 
 export interface HintStoreOptions {
-  /** Keys and values of all hints together. Met: `add` answers `full`, and anti-entropy has to repair what is missed. */
+  /** Keys and values of all hints together. Met: `keep` answers `full`, and anti-entropy has to repair what is missed. */
   readonly bytesMax: number;
 }
 
@@ -36,14 +52,35 @@ export interface HintTotals {
   readonly bytes: number;
 }
 
-export interface Hint {
-  readonly recordKey: Uint8Array;
-  readonly record: Uint8Array;
+/** How a hint is kept. */
+export interface HintKeeping {
+  /** By which it is merged with one that is kept already. */
+  readonly policy: ConflictPolicy;
+  /** The newest mark that was heard of the target's store. 0: none. */
+  readonly receiverMark: number;
+  /** Whether a client will be told that it counts: then it does not grow too old. */
+  readonly counted: boolean;
+  /** Whether this store made all that is in the record. */
+  readonly madeHere: boolean;
+  /** On stable storage when it resolves; without, it survives the death of the process. */
+  readonly sync: boolean;
 }
 
-const prefix = 0x02;
-const allHints = { from: Uint8Array.of(prefix), to: Uint8Array.of(prefix + 1) };
+/** A hint, and its place in the order of age. */
+export interface Hint extends StoredHint {
+  readonly recordKey: Uint8Array;
+}
+
+interface Flight {
+  /** What the engine will show once it is written; `undefined`: nothing. */
+  readonly value: Uint8Array | undefined;
+  readonly done: Promise<void>;
+}
+
 const entriesPerTick = 64;
+/** What is around the payload of an entry: its checksum. */
+const checksumLength = 4;
+const nothing = new Uint8Array(0);
 
 /** Opens the hints of a store and counts them. Throws EngineError. */
 export async function openHintStore(
@@ -62,8 +99,8 @@ export class HintStore {
   readonly #commit: GroupCommit;
   readonly #bytesMax: number;
   readonly #totals = new Map<NodeId, { count: number; bytes: number }>();
-  /** Sizes that queued writes will leave behind (0: deleted), because the engine does not show them yet. */
-  readonly #inFlight = new Map<string, { readonly bytes: number; readonly done: Promise<void> }>();
+  /** What queued writes will leave behind, because the engine does not show it yet. */
+  readonly #inFlight = new Map<string, Flight>();
   #bytes = 0;
   #damaged = 0;
 
@@ -91,90 +128,160 @@ export class HintStore {
     return this.#totals;
   }
 
-  /** Stores the hint on stable storage in place of one for the same target and key. Rejects with EngineError. */
-  async add(target: NodeId, recordKey: Uint8Array, record: Uint8Array): Promise<HintOutcome> {
-    const key = engineKeyOf(target, recordKey);
-    const value = sealValue(this.#crc32, key, record);
-    const before = this.#storedBytes(key);
-    const after = key.length + value.length;
+  /**
+   * Keeps the record for the target, merged with what is kept for it already. Reading, merging and queueing are one
+   * synchronous piece, so of two at once neither is lost. Rejects with EngineError; throws MalformedError for a record that
+   * does not decode where it has to be merged.
+   */
+  async keep(
+    target: NodeId,
+    recordKey: Uint8Array,
+    record: Uint8Array,
+    how: HintKeeping,
+  ): Promise<HintOutcome> {
+    const key = hintKeyOf(target, recordKey);
+    const current = this.#current(key);
+    const older = current === undefined ? undefined : this.#opened(key, current);
+    if (current !== undefined && older === undefined) this.#damaged++;
+    const hint = older === undefined ? this.#newHint(record, how) : this.#mergedHint(older, record, how);
+    const value = sealValue(this.#crc32, key, encodeHint(hint));
+    const before = current === undefined ? 0 : sizeOf(key, current);
+    const after = sizeOf(key, value);
     if (this.#bytes - before + after > this.#bytesMax) {
       return { kind: 'full', bytes: this.#bytes, bytesMax: this.#bytesMax };
     }
-    await this.#write(target, key, value, before, after);
+    // The order before the hint: one that nothing stands for is found and removed, a hint without one would never be sent.
+    const order = orderKeyOf(target, { keptAtMicros: hint.keptAtMicros, recordKey });
+    const ordered =
+      older === undefined ? this.#put(order, sealValue(this.#crc32, order, nothing), how.sync) : undefined;
+    const stored = this.#put(key, value, how.sync);
+    this.#account(target, before, after);
+    await Promise.all([ordered, stored]);
     return { kind: 'stored' };
   }
 
-  /** The stored hint, or `undefined` when there is none or it is damaged. Throws EngineError. */
-  get(target: NodeId, recordKey: Uint8Array): Uint8Array | undefined {
-    const key = engineKeyOf(target, recordKey);
-    const value = this.#engine.get(key);
-    return value === undefined ? undefined : openValue(this.#crc32, key, value);
+  /** The hint, also one that is still being written, or `undefined` when there is none or it is damaged. Throws EngineError. */
+  get(target: NodeId, recordKey: Uint8Array): StoredHint | undefined {
+    const key = hintKeyOf(target, recordKey);
+    const value = this.#current(key);
+    return value === undefined ? undefined : this.#opened(key, value);
   }
 
-  /** At most `limit` hints of one target in ascending order of record keys. Damaged ones are removed and counted. */
-  async *entries(target: NodeId, limit: number): AsyncIterable<Hint> {
-    const start = engineKeyOf(target, new Uint8Array());
-    let left = limit;
-    for await (const [key, value] of this.#engine.entries({ from: start, to: rangeEnd(start) })) {
-      if (left <= 0) return;
-      const record = openValue(this.#crc32, key, value);
-      if (record === undefined) {
-        await this.#removeDamaged(target, key, value);
-        continue;
-      }
-      left--;
-      yield { recordKey: key.subarray(start.length), record };
+  /**
+   * At most `limit` places in the order of age of one target's hints, the oldest first, behind `after`. What they stand for
+   * may have gone or changed since: see `at`. Fewer than `limit`: there are no more.
+   */
+  async oldest(target: NodeId, after: HintOrder | undefined, limit: number): Promise<HintOrder[]> {
+    const places: HintOrder[] = [];
+    for await (const [key] of this.#engine.entries({ ...orderRange(target, after), limit })) {
+      const place = orderOf(key);
+      if (place !== undefined) places.push(place);
     }
+    return places;
   }
 
-  /** Removes a confirmed hint, unless it was replaced since: false then, and the newer one stays. Not synced. */
+  /** The hint at a place that `oldest` told, or `undefined`: then it has gone, or was damaged and is removed. Rejects with EngineError. */
+  async at(target: NodeId, place: HintOrder): Promise<Hint | undefined> {
+    const { recordKey, keptAtMicros } = place;
+    const key = hintKeyOf(target, recordKey);
+    const value = this.#current(key);
+    const hint = value === undefined ? undefined : this.#opened(key, value);
+    if (hint !== undefined && hint.keptAtMicros === keptAtMicros) return { ...hint, recordKey };
+    if (value !== undefined && hint === undefined) {
+      this.#damaged++;
+      await this.#remove(target, recordKey, keptAtMicros);
+      return undefined;
+    }
+    await this.#put(orderKeyOf(target, place), undefined, false);
+    return undefined;
+  }
+
+  /** Removes a hint, unless something was merged into it since: false then, and it stays. Not synced. */
   async remove(target: NodeId, recordKey: Uint8Array, expectedRecord: Uint8Array): Promise<boolean> {
-    const key = engineKeyOf(target, recordKey);
-    await this.#settled(key);
-    const record = this.get(target, recordKey);
-    if (record === undefined || !equalBytes(record, expectedRecord)) return false;
-    // Between the read above and the queueing here nothing else runs, so no newer hint can be deleted.
-    await this.#write(target, key, undefined, this.#storedBytes(key), 0);
+    // Between this look and the queueing of the removal nothing else runs, so nothing newer can be removed.
+    const hint = this.get(target, recordKey);
+    if (hint === undefined || !equalBytes(hint.record, expectedRecord)) return false;
+    await this.#remove(target, recordKey, hint.keptAtMicros);
     return true;
   }
 
-  /** Counts what is stored; called once, by `openHintStore`. */
+  /** Counts what is stored, and puts hints in order that are not; called once, by `openHintStore`. */
   async countStored(): Promise<void> {
     let count = 0;
-    for await (const [key, value] of this.#engine.entries(allHints)) {
-      const target = targetOf(key);
-      if (target === undefined) this.#damaged++;
-      else this.#account(target, 0, key.length + value.length);
+    const pause = async (): Promise<void> => {
       count++;
       if (count % entriesPerTick === 0)
         await new Promise<void>((resolve) => this.#env.timers.endOfTick(resolve));
+    };
+    const ordered = new Map<NodeId, number>();
+    for await (const [key] of this.#engine.entries(allOrders)) {
+      const target = targetOf(key);
+      if (target !== undefined) ordered.set(target, (ordered.get(target) ?? 0) + 1);
+      await pause();
+    }
+    for await (const [key, value] of this.#engine.entries(allHints)) {
+      const target = targetOf(key);
+      if (target === undefined) this.#damaged++;
+      else this.#account(target, 0, sizeOf(key, value));
+      await pause();
+    }
+    for (const [target, { count: hints }] of this.#totals) {
+      // More entries than hints are left by a crash between the two. Fewer: hints of an earlier build, or rotted entries.
+      if ((ordered.get(target) ?? 0) < hints) await this.#putInOrder(target);
     }
   }
 
-  async #removeDamaged(target: NodeId, key: Uint8Array, damagedValue: Uint8Array): Promise<void> {
-    await this.#settled(key);
-    const current = this.#engine.get(key);
-    if (current === undefined || !equalBytes(current, damagedValue)) return;
-    this.#damaged++;
-    await this.#write(target, key, undefined, this.#storedBytes(key), 0);
+  async #putInOrder(target: NodeId): Promise<void> {
+    const start = hintKeyOf(target, nothing);
+    const end = start.slice();
+    end[end.length - 1] = (end[end.length - 1] as number) + 1;
+    for await (const [key, value] of this.#engine.entries({ from: start, to: end })) {
+      // A damaged hint is first: it is found there, and removed.
+      const keptAtMicros = this.#opened(key, value)?.keptAtMicros ?? 0;
+      const order = orderKeyOf(target, { keptAtMicros, recordKey: recordKeyOfHint(key) });
+      if (this.#engine.get(order) === undefined)
+        await this.#put(order, sealValue(this.#crc32, order, nothing), true);
+    }
   }
 
-  async #write(
-    target: NodeId,
-    key: Uint8Array,
-    value: Uint8Array | undefined,
-    before: number,
-    after: number,
-  ): Promise<void> {
+  #newHint(record: Uint8Array, how: HintKeeping): StoredHint {
+    const { receiverMark, counted, madeHere } = how;
+    return { record, keptAtMicros: this.#env.clock.wallMicros(), receiverMark, counted, madeHere };
+  }
+
+  #mergedHint(older: StoredHint, incoming: Uint8Array, how: HintKeeping): StoredHint {
+    const record = mergedBytes(older.record, incoming, how, this.#crc32);
+    const same = equalBytes(record, older.record);
+    return {
+      record,
+      keptAtMicros: older.keptAtMicros,
+      receiverMark: older.receiverMark,
+      counted: older.counted || how.counted,
+      // What brings something in from elsewhere ends it; what this store made has seen all that is here.
+      madeHere: how.madeHere || (older.madeHere && same),
+    };
+  }
+
+  async #remove(target: NodeId, recordKey: Uint8Array, keptAtMicros: number): Promise<void> {
+    const key = hintKeyOf(target, recordKey);
+    const value = this.#current(key);
+    if (value !== undefined) this.#account(target, sizeOf(key, value), 0);
+    // A removal that gets lost only means that the hint is sent once more.
+    const removed = this.#put(key, undefined, false);
+    await Promise.all([
+      removed,
+      this.#put(orderKeyOf(target, { keptAtMicros, recordKey }), undefined, false),
+    ]);
+  }
+
+  async #put(key: Uint8Array, value: Uint8Array | undefined, sync: boolean): Promise<void> {
     const mapKey = mapKeyOf(key);
-    // A hint counts for ANY, so it is synced; a removal that gets lost only means that the hint is sent once more.
     const done =
       value === undefined
-        ? this.#commit.write({ kind: 'delete', key }, { sync: false })
-        : this.#commit.write({ kind: 'put', key, value }, { sync: true });
-    const flight = { bytes: after, done };
+        ? this.#commit.write({ kind: 'delete', key }, { sync })
+        : this.#commit.write({ kind: 'put', key, value }, { sync });
+    const flight = { value, done };
     this.#inFlight.set(mapKey, flight);
-    this.#account(target, before, after);
     try {
       await done;
     } finally {
@@ -182,19 +289,15 @@ export class HintStore {
     }
   }
 
-  async #settled(key: Uint8Array): Promise<void> {
-    for (;;) {
-      const flight = this.#inFlight.get(mapKeyOf(key));
-      if (flight === undefined) return;
-      await flight.done;
-    }
+  /** What is stored under a key once everything queued is written. */
+  #current(key: Uint8Array): Uint8Array | undefined {
+    const flight = this.#inFlight.get(mapKeyOf(key));
+    return flight === undefined ? this.#engine.get(key) : flight.value;
   }
 
-  #storedBytes(key: Uint8Array): number {
-    const flight = this.#inFlight.get(mapKeyOf(key));
-    if (flight !== undefined) return flight.bytes;
-    const value = this.#engine.get(key);
-    return value === undefined ? 0 : key.length + value.length;
+  #opened(key: Uint8Array, value: Uint8Array): StoredHint | undefined {
+    const payload = openValue(this.#crc32, key, value);
+    return payload === undefined ? undefined : decodeHint(payload);
   }
 
   #account(target: NodeId, before: number, after: number): void {
@@ -207,27 +310,21 @@ export class HintStore {
   }
 }
 
-function engineKeyOf(target: NodeId, recordKey: Uint8Array): Uint8Array {
-  const id = new TextEncoder().encode(target);
-  assert(id.length > 0 && id.length <= 63, 'length of a node id');
-  const key = new Uint8Array(2 + id.length + recordKey.length);
-  key[0] = prefix;
-  key[1] = id.length;
-  key.set(id, 2);
-  key.set(recordKey, 2 + id.length);
-  return key;
+/** Bytes of a hint and of its entry in the order, keys included. */
+function sizeOf(key: Uint8Array, value: Uint8Array): number {
+  return key.length + value.length + key.length + 8 + checksumLength;
 }
 
-/** The target in an engine key, or `undefined` when the key cannot be one of ours. */
-function targetOf(key: Uint8Array): NodeId | undefined {
-  const length = key[1];
-  if (length === undefined || length === 0 || length > 63 || key.length < 2 + length) return undefined;
-  return nodeId(new TextDecoder().decode(key.subarray(2, 2 + length)));
-}
-
-/** The first key behind all that start with `start` (whose last byte is ASCII, so it can be incremented). */
-function rangeEnd(start: Uint8Array): Uint8Array {
-  const end = start.slice();
-  end[end.length - 1] = (end[end.length - 1] as number) + 1;
-  return end;
+function mergedBytes(
+  older: Uint8Array,
+  incoming: Uint8Array,
+  { policy }: HintKeeping,
+  crc32: Crc32,
+): Uint8Array {
+  if (equalBytes(older, incoming)) return older;
+  const [ours, theirs] = [decodeRecord(older, crc32), decodeRecord(incoming, crc32)];
+  const merged = mergeRecords(ours, theirs, policy);
+  // The record may be passed on as it is: encoding is canonical.
+  if (merged === ours) return older;
+  return merged === theirs ? incoming : encodeRecord(merged, crc32);
 }

@@ -89,6 +89,7 @@ async function put(
       requestId: undefined,
     },
     durability: 'sync-quorum',
+    handoff: 'strict',
     encodeForwarded: undefined,
   });
   if (result.kind !== 'written') throw new Error('every node is a home here');

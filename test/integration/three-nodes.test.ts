@@ -110,6 +110,7 @@ log: { level: silent }\nnode: ${name}\n`;
         requestId: more.requestId,
       },
       durability: 'sync-quorum',
+      handoff: 'strict',
       encodeForwarded: undefined,
     };
     const result = await this.node(at).coordinator.write(operation);

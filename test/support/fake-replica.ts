@@ -5,6 +5,7 @@ import {
   digestOfBytes,
   type FindAnswer,
   type ForwardAnswer,
+  type KeepAnswer,
   type MergeAnswer,
   type ReadAnswer,
   type ReplicaClient,
@@ -25,8 +26,11 @@ export class FakeReplica implements ReplicaClient {
   reading: Manner = 'answer';
   merging: Manner = 'answer';
   finding: FindAnswer | 'silent' = { kind: 'unseen' };
+  keeping: KeepAnswer | 'silent' = { kind: 'kept' };
+  /** For whom this node was asked to keep a hint, in order. */
+  readonly keptFor: NodeId[] = [];
   forwarding: ForwardAnswer | 'silent' = { kind: 'failed', reason: 'not-sent' };
-  /** Every call, in order: `read`, `digest`, `merge`, `find`, `forward`. */
+  /** Every call, in order: `read`, `digest`, `merge`, `find`, `keep`, `forward`. */
   readonly calls: string[] = [];
   /** Answers everything twice, as no replica should. */
   stutters = false;
@@ -69,6 +73,20 @@ export class FakeReplica implements ReplicaClient {
     this.calls.push('find');
     if (this.finding === 'silent') this.#timeOut(timeoutMs, done);
     else done(this.finding);
+  }
+
+  keepHint(
+    target: NodeId,
+    _key: Uint8Array,
+    _record: Uint8Array,
+    _targetMark: number,
+    timeoutMs: number,
+    done: (answer: KeepAnswer) => void,
+  ): void {
+    this.calls.push('keep');
+    this.keptFor.push(target);
+    if (this.keeping === 'silent') this.#timeOut(timeoutMs, done);
+    else done(this.keeping);
   }
 
   forward(_operation: Uint8Array, timeoutMs: number, done: (answer: ForwardAnswer) => void): void {

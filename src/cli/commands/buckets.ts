@@ -2,7 +2,12 @@
 
 import type { Command } from 'commander';
 import { type Bucket, conflictPolicyToJSON } from '../../gen/kindred/v1/bucket.ts';
-import { blindWriteToJSON, consistencyLevelToJSON, durabilityToJSON } from '../../gen/kindred/v1/types.ts';
+import {
+  blindWriteToJSON,
+  consistencyLevelToJSON,
+  durabilityToJSON,
+  handoffToJSON,
+} from '../../gen/kindred/v1/types.ts';
 import { plainTable } from '../answer-text.ts';
 import { bytesText } from '../bytes-text.ts';
 import type { ClusterClient } from '../client.ts';
@@ -57,6 +62,7 @@ function bucketJson(bucket: Bucket) {
     read: word(consistencyLevelToJSON(bucket.defaultRead), 'CONSISTENCY_LEVEL_'),
     write: word(consistencyLevelToJSON(bucket.defaultWrite), 'CONSISTENCY_LEVEL_'),
     durability: word(durabilityToJSON(bucket.defaultDurability), 'DURABILITY_'),
+    handoff: word(handoffToJSON(bucket.defaultHandoff), 'HANDOFF_'),
     conflicts: word(conflictPolicyToJSON(bucket.conflictPolicy), 'CONFLICT_POLICY_'),
     blindWrites: word(blindWriteToJSON(bucket.defaultBlindWrite), 'BLIND_WRITE_'),
     ttlMs: defaultTtl === undefined ? null : defaultTtl.seconds * 1000 + defaultTtl.nanos / 1e6,
@@ -72,13 +78,25 @@ function word(constant: string, prefix: string): string {
 }
 
 function bucketsText(buckets: readonly BucketReport[]): string {
-  const head = ['bucket', 'N', 'read', 'write', 'durability', 'conflicts', 'blind', 'expire', 'value up to'];
+  const head = [
+    'bucket',
+    'N',
+    'read',
+    'write',
+    'durability',
+    'hand-off',
+    'conflicts',
+    'blind',
+    'expire',
+    'value up to',
+  ];
   const rows = buckets.map((bucket) => [
     bucket.name,
     String(bucket.replication),
     bucket.read,
     bucket.write,
     bucket.durability,
+    bucket.handoff,
     bucket.conflicts,
     bucket.blindWrites,
     bucket.ttlMs === null ? 'never' : formatDurationMs(bucket.ttlMs),

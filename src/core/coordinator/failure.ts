@@ -9,7 +9,10 @@ import type { NodeId } from '../identity.ts';
 /** `not-applied`: will never become visible. `unknown`: some replica may hold it, and repair may spread it. */
 export type WriteOutcome = 'not-a-write' | 'not-applied' | 'unknown';
 
-/** Why one replica did not count. `not-sent`, `overloaded` and `refused` prove that it did nothing; the others do not. */
+/**
+ * Why one replica did not count. `not-sent`, `overloaded`, `refused` and `outdated` (what it was sent may be older than deletions
+ * that it has collected) prove that it did nothing; the others do not.
+ */
 export type ReplicaFailureReason =
   | 'not-sent'
   | 'lost'
@@ -18,7 +21,8 @@ export type ReplicaFailureReason =
   | 'storage-failed'
   | 'record-damaged'
   | 'not-synced'
-  | 'refused';
+  | 'refused'
+  | 'outdated';
 
 export interface ReplicaFailure {
   readonly node: NodeId;

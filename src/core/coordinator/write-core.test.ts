@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { nodeId } from '../identity.ts';
+import { type NodeId, nodeId } from '../identity.ts';
 import { WriteCore } from './write-core.ts';
 
 const homes = ['A', 'B', 'C'].map(nodeId);
@@ -47,4 +47,61 @@ test('says who failed and why, and how much is on disk', () => {
     { node: 'C', reason: 'timed-out' },
   ]);
   expect([core.acked, core.synced, core.required]).toEqual([1, 1, 3]);
+});
+
+const [A, B, C, D, E] = ['A', 'B', 'C', 'D', 'E'].map(nodeId) as [NodeId, NodeId, NodeId, NodeId, NodeId];
+
+test('nobody stands in while the homes can make up the level, and as many as are lacking when they cannot', () => {
+  const core = new WriteCore({ homes, required: 2, syncedOnly: false, fallbacks: [D, E] });
+  core.acknowledged(A, true);
+  core.failed(B, 'not-sent', true);
+  expect([core.standIns(), core.step().kind]).toEqual([[], 'wait']);
+  core.failed(C, 'lost', true);
+  expect([core.standIns(), core.step().kind]).toEqual([[{ fallback: D, target: B }], 'wait']);
+  expect(core.standIns()).toEqual([]);
+  core.stoodIn(D);
+  core.stoodIn(D);
+  expect([core.step().kind, core.acked, core.hinted]).toEqual(['done', 1, 1]);
+});
+
+test('a home that is believed to be down is not waited for, and its answer counts all the same', () => {
+  const core = new WriteCore({ homes, required: 2, syncedOnly: false, fallbacks: [D, E], down: [B, C] });
+  core.acknowledged(A, true);
+  expect(core.standIns()).toEqual([{ fallback: D, target: B }]);
+  core.acknowledged(C, true);
+  expect([core.step().kind, core.acked, core.hinted]).toEqual(['done', 2, 0]);
+  core.stoodIn(D);
+  expect([core.step().kind, core.hinted]).toEqual(['done', 1]);
+});
+
+test('the next node is asked when one cannot stand in, and the level is unmet when there is none left', () => {
+  const core = new WriteCore({ homes, required: 2, syncedOnly: false, fallbacks: [D, E] });
+  core.acknowledged(A, true);
+  core.failed(B, 'lost', true);
+  core.failed(C, 'lost', true);
+  expect(core.standIns()).toEqual([{ fallback: D, target: B }]);
+  core.standInFailed(D, 'not-sent');
+  core.standInFailed(D, 'not-sent');
+  expect(core.standIns()).toEqual([{ fallback: E, target: B }]);
+  expect(core.step().kind).toBe('wait');
+  core.standInFailed(E, 'overloaded');
+  expect(core.standIns()).toEqual([]);
+  expect(core.step().kind).toBe('unmet');
+  expect(core.failures.map(({ node }) => node)).toEqual([B, C, D, E]);
+});
+
+test('a home that turned the record down has nobody to stand in: a hint would be turned down too', () => {
+  const core = new WriteCore({ homes, required: 2, syncedOnly: false, fallbacks: [D, E], down: [C] });
+  core.acknowledged(A, true);
+  core.failed(B, 'record-damaged');
+  core.failed(C, 'refused');
+  expect(core.standIns()).toEqual([]);
+  expect(core.step().kind).toBe('unmet');
+});
+
+test('nobody is asked to stand in when the time is up', () => {
+  const core = new WriteCore({ homes, required: 2, syncedOnly: false, fallbacks: [D, E] });
+  core.acknowledged(A, true);
+  core.expire();
+  expect([core.standIns(), core.step().kind]).toEqual([[], 'unmet']);
 });

@@ -16,6 +16,7 @@
 
 import { crc32 } from 'node:zlib';
 import type { VersionedRecord } from '../../../src/core/causality/record.ts';
+import { decodeHint } from '../../../src/storage/hint-format.ts';
 import { openValue } from '../../../src/storage/value-envelope.ts';
 import { attemptText } from '../../checkers/attempt-text.ts';
 import { copiesLeft, lossesOfHomes } from '../../checkers/copies-left.ts';
@@ -142,7 +143,11 @@ export class AcknowledgementObserver {
     hintKey.set(id, 2);
     hintKey.set(recordKey, 2 + id.length);
     for (const disk of this.#deps.disks.values()) {
-      if (holdingOf(hintKey, disk.durableNow(hintKey), write) === 'holds') return true;
+      const sealed = disk.durableNow(hintKey);
+      const payload = sealed === undefined ? undefined : openValue(crc32, hintKey, sealed);
+      const hint = payload === undefined ? undefined : decodeHint(payload);
+      const record = hint === undefined ? undefined : openedRecord(hint.record);
+      if (record !== undefined && knows(record, write.outcome.dot as string)) return true;
     }
     return false;
   }
