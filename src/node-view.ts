@@ -81,7 +81,7 @@ export function snapshotOf(
   server: Pick<ClientServer, 'requestsInFlight' | 'bytesInFlight' | 'connections'> | undefined,
   unreadyReason: string | undefined,
 ): NodeSnapshot {
-  const { store, coordinator, peers } = parts;
+  const { store, coordinator, peers, antiEntropy } = parts;
   return {
     gauges: {
       requests_in_flight: server?.requestsInFlight ?? 0,
@@ -92,6 +92,8 @@ export function snapshotOf(
       hint_bytes: store.hints.bytes,
       damaged_reads: store.records.damagedReads,
       epochs_left: store.identity.epochsLeft,
+      comparisons: antiEntropy.counters.comparisonsEqual,
+      keys_repaired: antiEntropy.counters.keysRepaired,
     },
     alarms: alarmsOf(parts, config, unreadyReason),
   };
