@@ -6,6 +6,7 @@ import { HeartbeatRequest, HeartbeatResponse, type Hello } from '../gen/kindred/
 import { Heartbeat, type HeartbeatDependencies, HeartbeatServer } from './heartbeat.ts';
 import { AccrualLiveness, type HeartbeatSample } from './liveness.ts';
 import { StoreWitness } from './store-witness.ts';
+import { StoredMarks } from './stored-marks.ts';
 
 const host = '127.0.0.1';
 
@@ -66,7 +67,7 @@ function world(latencyMs = 3): World {
       const server = new HeartbeatServer({
         env,
         hello: () => hello,
-        isMember: (node) => node === 'n1',
+        isMember: (node) => node === 'n1' || node === 'n2',
         hybridMicros: () => env.clock.wallMicros() + aheadMicros,
         witness,
       });
@@ -333,4 +334,129 @@ test('a release that says nothing of marks is not accused', async () => {
   env.advance(1_000);
   second.close();
   expect(events).toEqual(['open n2', 'open n2']);
+});
+
+/** Three nodes: n1 asks n2, and n2 listens to n3. */
+async function probing(): Promise<{
+  readonly env: FakeEnv;
+  readonly network: MemoryNetwork;
+  readonly asking: Heartbeat;
+  readonly told: string[];
+  readonly samples: HeartbeatSample[];
+}> {
+  const { env, network, ask, answer, samples } = world();
+  await answer(7503, 0, helloOf('n3'));
+  const listening = new Heartbeat(
+    { network, env, hello: () => helloOf('n2'), hybridMicros: () => 0, onAnswer: () => {} },
+    { peer: 'n3', address: { host, port: 7503 } },
+  );
+  listening.start();
+  const server = new HeartbeatServer({
+    env,
+    hello: () => helloOf('n2'),
+    isMember: () => true,
+    hybridMicros: () => env.clock.wallMicros(),
+    probe: (node, done) => {
+      if (node === 'n3') listening.probe(400, done);
+    },
+  });
+  await network.listen({ host, port: 7502 }, (_channel, stream) => server.accept(stream));
+  const told: string[] = [];
+  const asking = ask(7502, {
+    onProbed: (results) => told.push(...results.map(({ nodeId, reachable }) => `${nodeId} ${reachable}`)),
+  });
+  return { env, network, asking, told, samples };
+}
+
+test('a helper asks out of turn, and says yes as soon as it is answered', async () => {
+  const { env, asking, told, samples } = await probing();
+  // Nobody can be asked before the greeting.
+  expect(asking.askToProbe(['n3'])).toBe(false);
+  env.advance(1_200);
+  const before = samples.length;
+  expect(asking.askToProbe(['n3', 'n9'])).toBe(true);
+  env.advance(11);
+  expect(told).toEqual([]);
+  // There, to n3 and back, and back: 3 ms each.
+  env.advance(2);
+  // Nothing is said of n9, to whom the helper does not listen.
+  expect(told).toEqual(['n3 true']);
+  // The request itself was a sign of life from n2, but no sample.
+  expect(samples.slice(before).map(({ regular }) => regular)).toEqual([false]);
+  env.advance(10_000);
+  expect(told).toEqual(['n3 true']);
+});
+
+test('a helper that gets no answer says no in time, and asked twice it answers once', async () => {
+  const { env, network, asking, told } = await probing();
+  env.advance(1_200);
+  network.silence(7503, true);
+  asking.askToProbe(['n3']);
+  asking.askToProbe(['n3', 'n3']);
+  env.advance(400);
+  expect(told).toEqual([]);
+  env.advance(10);
+  expect(told).toEqual(['n3 false']);
+});
+
+test('a helper whose own connection is broken dials at once, and says yes when it is greeted', async () => {
+  const { env, network, asking, told } = await probing();
+  env.advance(1_200);
+  network.cut(7503);
+  env.settle();
+  asking.askToProbe(['n3']);
+  env.advance(250);
+  expect(told).toEqual(['n3 true']);
+});
+
+test('a helper answers so many at once, and no more', async () => {
+  const { env, network, ask } = world();
+  let asked = 0;
+  const server = new HeartbeatServer({
+    env,
+    hello: () => helloOf('n2'),
+    isMember: () => true,
+    hybridMicros: () => 0,
+    probe: () => {
+      asked++;
+    },
+  });
+  await network.listen({ host, port: 7500 }, (_channel, stream) => server.accept(stream));
+  const asking = ask(7500);
+  env.advance(100);
+  asking.askToProbe(Array.from({ length: 100 }, (_, i) => `m${i}`));
+  asking.askToProbe(Array.from({ length: 100 }, (_, i) => `k${i}`));
+  env.advance(100);
+  expect(asked).toBe(16);
+});
+
+test('both ends hear the marks of each other, and keep the newest of the store as it is now', async () => {
+  const { env, network, ask } = world();
+  let mark = 5_000;
+  const heardByServer = new StoredMarks();
+  const server = new HeartbeatServer({
+    env,
+    hello: () => helloOf('n2'),
+    isMember: () => true,
+    hybridMicros: () => 0,
+    marks: heardByServer,
+    storedMark: () => mark,
+  });
+  await network.listen({ host, port: 7500 }, (_channel, stream) => server.accept(stream));
+  const heard = new StoredMarks();
+  ask(7500, { marks: heard, storedMark: () => 777 });
+  expect(heard.of('n2')).toBe(0);
+  env.advance(600);
+  expect(heard.of('n2')).toBe(5_000);
+  expect(heardByServer.of('n1')).toBe(777);
+  mark = 6_000;
+  env.advance(600);
+  expect(heard.of('n2')).toBe(6_000);
+  // A frame that comes late does not turn it back.
+  heard.heard(helloOf('n2'), 5_500);
+  expect(heard.of('n2')).toBe(6_000);
+  // Another store of the same node begins anew; a late frame from before it changes nothing.
+  heard.heard(helloOf('n2', { replicaId: 2, generation: 2 }), 100);
+  heard.heard(helloOf('n2'), 9_000);
+  expect(heard.of('n2')).toBe(100);
 });
