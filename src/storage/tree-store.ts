@@ -1,6 +1,6 @@
 /**
  * The hashes of whole partitions as they were when the partition was quiet, so that a start need not read all records.
- * Engine key: 0x03, partition as two bytes big-endian. Value: a format byte, 8 bytes that name the rules by which records
+ * Engine key: 0x04, partition as two bytes big-endian. Value: a format byte, 8 bytes that name the rules by which records
  * were sorted into trees, the number of trees, and for each a bit for every leaf, the hashes of those that are not empty.
  *
  * A stored copy is never stale, whatever a crash or a loss of power leaves. Who keeps it owes two things for that:
@@ -27,7 +27,7 @@ export interface StoredTrees {
   readonly trees: readonly PartitionTree[] | undefined;
 }
 
-const prefix = 0x03;
+const prefix = 0x04;
 /** Counts up when the layout of the value or the hashes themselves change. */
 const format = 1;
 const bitmapBytes = leavesPerPartition / 8;
