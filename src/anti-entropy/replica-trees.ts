@@ -118,6 +118,8 @@ export interface TreeProgress {
   readonly partitions: number;
   /** Partitions whose trees are not complete yet. */
   readonly unbuilt: number;
+  /** Partitions that wait to be read, and the one that is being read. */
+  readonly waiting: number;
   /** Partitions whose trees are stored as they are. */
   readonly stored: number;
   /** Partitions and records read since the start. */
@@ -168,6 +170,7 @@ export class ReplicaTrees implements Trees {
   readonly #timers: Timer[] = [];
   #working: Promise<void> | undefined;
   #storing: Promise<void> | undefined;
+  #reading = false;
   #stopped = false;
   #looks = 0;
   #nextRound = 0;
@@ -204,6 +207,7 @@ export class ReplicaTrees implements Trees {
     return {
       partitions: this.#ownedList.length,
       unbuilt,
+      waiting: this.#queue.size + (this.#reading ? 1 : 0),
       stored,
       rebuilt: this.#rebuilt,
       keysRead: this.#keysRead,
@@ -389,9 +393,7 @@ export class ReplicaTrees implements Trees {
     // Whoever waits is told; for the others there is `onError`.
     waiting.promise.catch(() => undefined);
     this.#queue.set(partition, waiting);
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined;
-    });
+    this.#working ??= this.#work();
   }
 
   async #work(): Promise<void> {
@@ -400,15 +402,21 @@ export class ReplicaTrees implements Trees {
       // Before the first, too: whoever queued it goes on, and a look at many small partitions must not keep the node.
       await new Promise<void>((resolve) => env.timers.endOfTick(resolve));
       const [next] = this.#queue;
-      if (next === undefined) return;
+      if (next === undefined) {
+        this.#working = undefined;
+        return;
+      }
       const [partition, waiting] = next;
       this.#queue.delete(partition);
+      this.#reading = true;
       try {
         if (!this.#stopped) await this.#rebuild(this.#owned[partition] as OwnedPartition);
         waiting.resolve();
       } catch (error) {
         waiting.reject(error);
         onError(error);
+      } finally {
+        this.#reading = false;
       }
     }
   }
