@@ -36,6 +36,8 @@ export interface AntiEntropyWiring {
   readonly repairLater: (bucket: Bucket, recordKey: Uint8Array) => void;
   readonly runningMs: () => number;
   readonly onEqual: (ended: EndedComparison) => void;
+  /** Told of every comparison, however it ended. */
+  readonly onCompared?: (compared: ComparedPeer) => void;
 }
 
 /** The answering side. It is there before the links to the peers are. */
@@ -70,7 +72,10 @@ export function wireAntiEntropy(wiring: AntiEntropyWiring, config: Config): Anti
         const bucket = buckets.get(readRecordKey(recordKey)?.bucket ?? '');
         if (bucket !== undefined) wiring.repairLater(bucket, recordKey);
       },
-      onCompared: (compared) => logCompared(log, compared),
+      onCompared: (compared) => {
+        logCompared(log, compared);
+        wiring.onCompared?.(compared);
+      },
       onError,
     },
     config.antiEntropy,

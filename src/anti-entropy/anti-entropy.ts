@@ -184,6 +184,11 @@ export class AntiEntropy {
     );
   }
 
+  /** Comparisons that run or wait for their turn. */
+  get underWay(): number {
+    return this.#underWay;
+  }
+
   /** When each peer was compared with last. */
   rounds(): readonly PeerRound[] {
     return this.#peers.map(({ node, equalAtMs, lastOutcome, lastRepairedKeys }) => ({
