@@ -37,6 +37,14 @@ export interface RunCounts {
   readonly events: number;
   /** Starts of a node after its first. */
   readonly restarts: number;
+  /** Hints that were handed over to the replica that they were for. */
+  readonly hintsDelivered: number;
+  /** Comparisons of two replicas that ended with both equal. */
+  readonly comparisons: number;
+  /** Keys that comparisons found to differ, and repaired. */
+  readonly keysRepaired: number;
+  /** Records of dead keys that a replica removed from its disk. */
+  readonly collected: number;
 }
 
 /** True when a promise was broken, or an exception got through. */

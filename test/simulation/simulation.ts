@@ -12,6 +12,7 @@ import { WorkloadClient } from '../workload/client.ts';
 import type { ClientTransport } from '../workload/client-transport.ts';
 import { finalReads } from '../workload/final-reads.ts';
 import { HistoryRecorder } from '../workload/history-recorder.ts';
+import { accuse, allUp, runTrial, type TrialGround } from './detection-trial.ts';
 import { guarded, realWork } from './kernel/ambient-guard.ts';
 import { EventOwner, Scheduler } from './kernel/scheduler.ts';
 import { epochMicros, SimulatedClock } from './kernel/simulated-clock.ts';
@@ -29,7 +30,7 @@ export interface SimulationOptions {
 
 /** Bounds of virtual time in which everything must be well again once nothing fails any more. */
 const readyWithinMs = 15_000;
-const convergedWithinMs = 45_000;
+const convergedWithinMs = 60_000;
 /** A run that takes more virtual time than this hangs. */
 const clientsWithinMs = 180_000;
 /** Nodes have this long to find each other before the first client calls. */
@@ -39,8 +40,10 @@ const settleMs = 1_500;
 const onTheWireMs = 2_000;
 /** Nodes through which each key is read at QUORUM before it is read at ALL. */
 const quorumReaders = 2;
-/** Rounds of reads that may still find something to repair. */
-const repairRoundsMax = 5;
+/** All replicas are looked at so often, to see whether they are equal. */
+const lookMs = 20;
+/** All nodes are asked so often what they think of each other. */
+const judgeMs = 250;
 
 /** A promise of progress that was not kept. */
 class LivenessFailure extends Error {
@@ -110,9 +113,10 @@ class Simulation {
   async run(): Promise<void> {
     const scheduler = this.#scheduler;
     const cluster = this.#cluster;
-    cluster.start();
+    cluster.startAll();
     await this.#until(() => this.#nowMs >= settleMs, settleMs + 1, 'time passes');
     const { faults } = cluster;
+    const stopWatching = this.#plan.profile === 'quiet' ? this.#watchJudgements() : undefined;
     faults.schedule(this.#plan, scheduler.nowMicros);
     let working = 0;
     for (const plan of this.#plan.clients) {
@@ -146,10 +150,16 @@ class Simulation {
       'every node is ready',
       () => cluster.unready,
     );
+    stopWatching?.();
+    const ground = this.#trialGround();
+    await allUp(ground);
+    const healthy = this.#watchJudgements();
     await this.#converge();
+    healthy();
     const resting = cluster.resting();
     for (const violation of resourcesAtRest(resting, this.#nowMs)) this.#violations.push(violation);
     this.#history = this.#makeHistory();
+    await this.#try(ground);
     const observed = [...cluster.acknowledgements.violations, ...cluster.collections.violations];
     this.#violations.push(...observed, ...checkRun(this.#history));
     for (const violation of this.#violations) {
@@ -179,6 +189,8 @@ class Simulation {
         ...countAttempts(history),
         faults: faults.injected,
         restarts,
+        ...this.#cluster.work,
+        collected: this.#cluster.collections.collected,
         events: this.#scheduler.executed,
       },
       virtualMs: this.#nowMs,
@@ -186,48 +198,146 @@ class Simulation {
     };
   }
 
-  /** Hints find their homes, and every key is read at ALL until all replicas agree; then nothing is repaired any more. */
+  /**
+   * Hints find their homes, and comparisons bring all replicas together: nobody reads meanwhile, for readers repair. Then no
+   * reader finds anything to repair any more, and neither do further comparisons.
+   */
   async #converge(): Promise<void> {
+    const cluster = this.#cluster;
     const boundMs = this.#nowMs + convergedWithinMs;
     await this.#until(
-      () => this.#cluster.hintsLeft === 0,
+      () => cluster.hintsLeft === 0,
       boundMs,
       'every hint is delivered',
-      () => `${this.#cluster.hintsLeft} bytes of hints are left`,
+      () => `${cluster.hintsLeft} bytes of hints are left`,
     );
     // What is on the wire since the faults still arrives, and must not arrive between the reads.
     const settledMs = this.#nowMs + onTheWireMs;
+    await this.#until(() => this.#nowMs >= settledMs && cluster.isQuiet, boundMs, 'what was under way ends');
+    const keys = this.#keys();
+    const differing = this.#seldom(lookMs, () => cluster.differing(keys));
     await this.#until(
-      () => this.#nowMs >= settledMs && this.#cluster.isQuiet,
+      () => differing() === undefined && cluster.isQuiet,
       boundMs,
-      'what was under way ends',
+      'the replicas of every key are equal, by hints and comparisons alone',
+      () => this.#differenceText(cluster.differing(keys)),
     );
-    const transports = this.#cluster.connections('final', this.#clientOwner);
-    // A majority alone has to know what was acknowledged, before anybody repairs the rest.
-    await this.#readAll(this.#chosen(transports, quorumReaders), boundMs, 'quorum');
-    // Until anti-entropy does it by itself, readers bring the replicas together: through one node a round.
-    for (let round = 0; round < repairRoundsMax; round++) {
-      await this.#readAll(transports.slice(round % transports.length).slice(0, 1), boundMs, 'all');
-      if (this.#cluster.differing(this.#keys()) === undefined) break;
-    }
-    // And then nothing is left to repair, whoever reads.
+    const { keysRepaired } = cluster.work;
+    const transports = cluster.connections('final', this.#clientOwner);
     const before = this.#recorder.attempts;
+    // A majority alone knows all that was acknowledged.
+    await this.#readAll(this.#chosen(transports, quorumReaders), boundMs, 'quorum');
     await this.#readAll(transports, boundMs, 'all');
+    const silentMs = this.#nowMs + 2 * (this.#plan.repair?.comparisonMs ?? 0);
+    await this.#until(() => this.#nowMs >= silentMs && cluster.isQuiet, silentMs + 10_000, 'time passes');
+    this.#checkSilence(before, keysRepaired);
+  }
+
+  /** Nothing was repaired since all replicas were equal, but for tombstones that some have collected, and some not yet. */
+  #checkSilence(attemptsBefore: number, repairedBefore: number): void {
+    const message = 'though all replicas were equal before';
+    let collecting = 0;
     for (const { bucket, key, attempts } of this.#recorder.keys()) {
+      if (this.#cluster.isBeingCollected({ bucket, key })) {
+        collecting++;
+        continue;
+      }
       const late = attempts.find(
-        (each) =>
-          each.kind === 'read' && each.id > before && each.outcome.kind === 'done' && each.outcome.repaired,
+        ({ kind, id, outcome }) =>
+          kind === 'read' && id > attemptsBefore && outcome.kind === 'done' && outcome.repaired,
       );
       if (late === undefined) continue;
       this.#violations.push({
         checker: 'repair-falls-silent',
-        message: `read ${late.id} at ALL still repaired a replica after ${repairRoundsMax} rounds of repair, or after all had agreed`,
+        message: `read ${late.id} repaired a replica, ${message}`,
         bucket,
         key,
         attempts: [late.id],
         atMs: late.returnedMs,
       });
     }
+    const repaired = this.#cluster.work.keysRepaired - repairedBefore;
+    if (repaired > 0 && collecting === 0)
+      this.violate('repair-falls-silent', `comparisons repaired ${repaired} keys, ${message}`);
+  }
+
+  #differenceText(key: { readonly bucket: string; readonly key: string } | undefined): string | undefined {
+    if (key === undefined) return undefined;
+    const { replicas } = this.#cluster.observed(key.bucket, key.key);
+    const parts = replicas.map(({ node, record, versions }) => {
+      const dots = versions.map(({ dot }) => dot).join(' ');
+      return `${node}: ${record === undefined ? 'nothing' : record === 'damaged' ? record : `{${dots}}`}`;
+    });
+    return `the homes of ${key.bucket}/${key.key} differ: ${parts.join('; ')}`;
+  }
+
+  /** Computed again only after so much virtual time: it costs more than an event. */
+  #seldom<T>(everyMs: number, compute: () => T): () => T {
+    let nextMs = 0;
+    let last: T;
+    return () => {
+      if (this.#nowMs >= nextMs) {
+        last = compute();
+        nextMs = this.#nowMs + everyMs;
+      }
+      return last;
+    };
+  }
+
+  /** What failure detection is put to, where nothing else happens. */
+  #trialGround(): TrialGround {
+    const cluster = this.#cluster;
+    const accused = new Set<string>();
+    return {
+      nodes: this.#plan.nodes,
+      nowMs: () => this.#nowMs,
+      judgements: this.#seldom(lookMs, () => cluster.judgements()),
+      kill: (node, how) => cluster.kill(node, how),
+      start: (node) => cluster.start(node),
+      separate: (a, b, on) => cluster.separate(a, b, on),
+      unready: () => cluster.unready,
+      until: (condition, boundMs, what) =>
+        this.#until(condition, boundMs, what, () => {
+          const [one] = cluster.judgements();
+          return one === undefined ? undefined : `${one.node} is ${one.state} for ${one.by}: ${one.reason}`;
+        }),
+      violate: (checker, message) => {
+        if (!accused.has(message)) this.violate(checker, message);
+        accused.add(message);
+      },
+    };
+  }
+
+  /** From now on nobody may be taken for failed, until the result is called. */
+  #watchJudgements(): () => void {
+    let over = false;
+    const ground = this.#trialGround();
+    const look = (): void => {
+      if (over) return;
+      accuse(
+        this.#cluster.judgements().filter(({ state }) => state === 'failed'),
+        ground,
+      );
+      this.#scheduler.at(
+        this.#scheduler.nowMicros + judgeMs * 1000,
+        this.#clientOwner,
+        eventKind.client,
+        look,
+      );
+    };
+    look();
+    return () => {
+      over = true;
+    };
+  }
+
+  async #try(ground: TrialGround): Promise<void> {
+    const { trial, nodes } = this.#plan;
+    if (trial === undefined) return;
+    const random = this.#world.randomFor('trial');
+    const first = random.pick(nodes);
+    const second = random.pick(nodes.filter((node) => node !== first));
+    await runTrial(trial, [first, second], ground);
   }
 
   #chosen(transports: readonly ClientTransport[], count: number): readonly ClientTransport[] {
@@ -332,7 +442,12 @@ class Simulation {
   }
 }
 
-function countAttempts(history: RunHistory): Omit<RunCounts, 'faults' | 'restarts' | 'events'> {
+type AttemptCounts = Pick<
+  RunCounts,
+  'operations' | 'acknowledged' | 'unknown' | 'notApplied' | 'reads' | 'failedReads'
+>;
+
+function countAttempts(history: RunHistory): AttemptCounts {
   const counts = { operations: 0, acknowledged: 0, unknown: 0, notApplied: 0, reads: 0, failedReads: 0 };
   for (const { attempts } of history.keys) {
     for (const attempt of attempts) {

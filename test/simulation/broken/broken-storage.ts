@@ -88,15 +88,9 @@ export const brokenStorage: readonly BrokenVersion[] = [
     patches: [
       {
         file: pending,
-        was: 'const stored = this.#records.write(partition, recordKey, bytes, options);',
+        was: 'this.#changes.changed(place, bytesOf(current), bytes, options.sync);\n    const stored = this.#records.write(place.partition, place.recordKey, bytes, options);',
         becomes:
-          'const dead = record.versions.every((version) => version.value === undefined);\n    const stored = this.#records.write(partition, recordKey, dead ? new Uint8Array(0) : bytes, options);',
-      },
-      {
-        file: records,
-        was: "return this.#commit.write({ kind: 'put', key, value: sealValue(this.#crc32, key, record) }, options);",
-        becomes:
-          "if (record.length === 0) return this.#commit.write({ kind: 'delete', key }, options);\n    return this.#commit.write({ kind: 'put', key, value: sealValue(this.#crc32, key, record) }, options);",
+          'const dead = record.versions.every((version) => version.value === undefined);\n    this.#changes.changed(place, bytesOf(current), dead ? undefined : bytes, options.sync);\n    const stored = dead ? this.#records.remove(place.partition, place.recordKey, options) : this.#records.write(place.partition, place.recordKey, bytes, options);',
       },
     ],
   },

@@ -39,7 +39,7 @@ export function isLong(profile: PlanProfile): boolean {
 export function drawRepair(random: SeededRandom, profile: PlanProfile): RepairPlan {
   const graceMs = random.between(12_000, 15_000);
   const often = random.pick([1_000, 1_500, 2_000]);
-  const comparisonMs = random.pick([1_000, 2_000, 5_000, 10_000]);
+  const comparisonMs = random.pick([1_000, 2_000, 2_000, 5_000]);
   const isShort = random.percent(25);
   if (isLong(profile)) return { graceMs, comparisonMs: often };
   return isShort ? { graceMs, comparisonMs } : { comparisonMs };

@@ -13,6 +13,7 @@ test('without flags 100 fresh seeds run in two processes', () => {
     seeds: 100,
     jobs: 2,
     broken: undefined,
+    profile: undefined,
     output: 'text',
     failuresMax: 20,
   });
@@ -65,6 +66,11 @@ test.each([
   ['--seed 1 --out x', '--out names the file of the smaller plan: add --shrink'],
   ['--seed 1 --keep x', '--keep NAME and --bug "what was wrong" belong together'],
   ['--seed 1 --keep A --bug x', '--keep: a name like late-write-taken-for-lost; found A'],
+  [
+    '--profile nothing',
+    '--profile: one of mixed, deletes, crash, pause, partition, wiped-disk, restored-disk, skew, slow-peers, long-absence, quiet; found nothing',
+  ],
+  ['--plan x.json --profile crash', '--profile is about seeds, and a plan is drawn already: leave it out'],
   [
     '--seed 1 --keep x --bug y --broken z',
     '--keep keeps plans that the store as it is fails: leave --broken out',

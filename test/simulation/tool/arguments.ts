@@ -2,6 +2,8 @@
 
 import { parseArgs } from 'node:util';
 import type { TraceKind } from '../kernel/trace.ts';
+import { planProfiles } from '../plan/draw-profile.ts';
+import type { PlanProfile } from '../plan/seed-plan.ts';
 import type { TraceFilter } from './trace-filter.ts';
 
 /** What to do. */
@@ -19,6 +21,8 @@ export interface Campaign {
   readonly seeds: number;
   readonly jobs: number;
   readonly broken: string | undefined;
+  /** What all seeds are to be about; `undefined`: what each draws. */
+  readonly profile: PlanProfile | undefined;
   readonly output: 'text' | 'json' | 'hashes';
   /** No more seeds are begun after so many have failed. */
   readonly failuresMax: number;
@@ -30,6 +34,8 @@ export interface Single {
     | { readonly kind: 'seed'; readonly seed: number }
     | { readonly kind: 'file'; readonly path: string };
   readonly broken: string | undefined;
+  /** What the seed is to be about; `undefined`: what it draws. */
+  readonly profile: PlanProfile | undefined;
   readonly output: 'text' | 'json' | 'hashes';
   /** `undefined`: no trace is printed. */
   readonly trace: TraceFilter | undefined;
@@ -66,6 +72,7 @@ One run
 
 Both
   --broken name        with a known bug put in: a wrong name lists them all
+  --profile deletes    as if the seeds were about that: a wrong name lists what there is
   --hashes             print "seed hash" lines only, to compare machines and versions of Node
   --json               one JSON object a line instead of text
   --help
@@ -94,6 +101,7 @@ const flags = {
   keep: { type: 'string' },
   bug: { type: 'string' },
   broken: { type: 'string' },
+  profile: { type: 'string' },
   hashes: { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -148,6 +156,7 @@ function campaign(values: Values): Campaign {
     seeds: whole(values, 'seeds', 100),
     jobs: whole(values, 'jobs', 2),
     broken: values.broken,
+    profile: profile(values),
     output: output(values),
     failuresMax: whole(values, 'failures', 20),
   };
@@ -160,6 +169,8 @@ function single(values: Values): Single {
     if (values[flag] !== undefined)
       throw new WrongFlag(`--${flag} is about many seeds: leave it out, or leave --seed and --plan out`);
   }
+  if (values.plan !== undefined && values.profile !== undefined)
+    throw new WrongFlag('--profile is about seeds, and a plan is drawn already: leave it out');
   const filter = traceFilter(values);
   const filtered = (['only', 'key', 'node'] as const).find((flag) => values[flag] !== undefined);
   if (filtered !== undefined && values.trace !== true)
@@ -191,6 +202,7 @@ function single(values: Values): Single {
   return {
     source,
     broken: values.broken,
+    profile: profile(values),
     output: mode,
     trace: values.trace === true ? filter : undefined,
     filter,
@@ -201,6 +213,13 @@ function single(values: Values): Single {
         ? undefined
         : { name: values.keep, bug: values.bug },
   };
+}
+
+function profile({ profile: name }: Values): PlanProfile | undefined {
+  if (name === undefined) return undefined;
+  const found = planProfiles.find((one) => one === name);
+  if (found === undefined) throw new WrongFlag(`--profile: one of ${planProfiles.join(', ')}; found ${name}`);
+  return found;
 }
 
 function output(values: Values): 'text' | 'json' | 'hashes' {

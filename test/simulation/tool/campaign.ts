@@ -27,7 +27,7 @@ function commitText(): string {
 
 /** The exit code. */
 export async function runCampaign(campaign: Campaign): Promise<number> {
-  const { seeds, jobs, broken, output, failuresMax } = campaign;
+  const { seeds, jobs, broken, profile, output, failuresMax } = campaign;
   // Short enough to be typed.
   const first = campaign.first ?? randomInt(1, 1_000_000_000);
   const totals = noTotals();
@@ -38,7 +38,8 @@ export async function runCampaign(campaign: Campaign): Promise<number> {
   const elapsedMs = (): number => performance.now() - startedMs;
   const progress = new Progress(process.stderr);
   const line = (): string => progressLine(totals, seeds, elapsedMs());
-  const aside = broken === undefined ? '' : `, broken: ${broken}`;
+  const about = profile === undefined ? '' : `, about: ${profile}`;
+  const aside = `${broken === undefined ? '' : `, broken: ${broken}`}${about}`;
   process.stderr.write(
     `seeds ${first} to ${first + seeds - 1} (--first ${first}), ${jobs} processes${aside}${commitText()}\n`,
   );
@@ -61,7 +62,7 @@ export async function runCampaign(campaign: Campaign): Promise<number> {
       failed.push(report.seed);
       progress.clear();
       const { seed, violations, crash, story } = report;
-      const text = failureReport({ seed, broken, violations, crash }, story);
+      const text = failureReport({ seed, broken, profile, violations, crash }, story);
       if (output === 'text') console.log(`${pc.red('FAILED')} ${text}`);
       else process.stderr.write(`seed ${seed} failed\n`);
     }
@@ -73,7 +74,7 @@ export async function runCampaign(campaign: Campaign): Promise<number> {
     seeds,
     jobs,
     program: new URL('./seed-process.ts', import.meta.url),
-    arguments: broken === undefined ? [] : [broken],
+    arguments: [broken ?? '', profile ?? ''],
     hangMs,
     stories: (failures) => output === 'text' && failures < storiesMax,
     onReport,
@@ -94,7 +95,15 @@ export async function runCampaign(campaign: Campaign): Promise<number> {
   }
   const ending = summary(totals, elapsedMs());
   if (output === 'text') console.log(ending);
-  else if (output === 'json') console.log(JSON.stringify({ first, interrupted, failed, totals }));
+  else if (output === 'json')
+    console.log(
+      JSON.stringify({
+        first,
+        interrupted,
+        failed,
+        totals: { ...totals, profiles: Object.fromEntries(totals.profiles) },
+      }),
+    );
   else process.stderr.write(`${ending}\n`);
   if (output === 'text' && failed.length > 0)
     console.log(`${pc.red('failed')}: ${failed.sort((a, b) => a - b).join(' ')}`);

@@ -151,6 +151,10 @@ export const failedResult: SeedResult = {
     faults: 2,
     events: 1234,
     restarts: 1,
+    hintsDelivered: 0,
+    comparisons: 0,
+    keysRepaired: 0,
+    collected: 0,
   },
   virtualMs: 13_000,
   history: {

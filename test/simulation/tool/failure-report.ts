@@ -13,6 +13,8 @@ export interface FailedRun {
   /** The file of the plan, where it did not come from the seed alone. */
   readonly planFile?: string | undefined;
   readonly broken?: string | undefined;
+  /** Where the seed was to be about something. */
+  readonly profile?: string | undefined;
   readonly violations: readonly Violation[];
   readonly crash?: string | undefined;
 }
@@ -33,8 +35,9 @@ export function failureReport(run: FailedRun, story?: string): string {
 }
 
 /** To be copied. */
-export function commands({ seed, planFile, broken, violations }: FailedRun): readonly string[] {
-  const source = planFile === undefined ? `--seed ${seed}` : `--plan ${planFile}`;
+export function commands({ seed, planFile, broken, profile, violations }: FailedRun): readonly string[] {
+  const about = profile === undefined ? '' : ` --profile ${profile}`;
+  const source = planFile === undefined ? `--seed ${seed}${about}` : `--plan ${planFile}`;
   const base = `npm run simulate -- ${source}${broken === undefined ? '' : ` --broken ${broken}`}`;
   const keyed = violations.find(({ key }) => key !== '');
   const window =

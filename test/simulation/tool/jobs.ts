@@ -39,6 +39,10 @@ const nothing: RunCounts = {
   faults: 0,
   events: 0,
   restarts: 0,
+  hintsDelivered: 0,
+  comparisons: 0,
+  keysRepaired: 0,
+  collected: 0,
 };
 
 /** Starts the processes. */

@@ -25,7 +25,7 @@ const shrinkRunsMax = 400;
 /** The exit code. Throws for a file that is no plan. */
 export async function runSingle(single: Single): Promise<number> {
   const { source, output, broken } = single;
-  const plan = source.kind === 'seed' ? planOf(source.seed) : await readPlan(source.path);
+  const plan = source.kind === 'seed' ? planOf(source.seed, single.profile) : await readPlan(source.path);
   checkFilter(plan, single);
   await checkFiles(single);
   const run = await loadSimulation(broken);
@@ -59,7 +59,12 @@ export async function runSingle(single: Single): Promise<number> {
     const [before, after] = [brokenAt(whole), brokenAt(result)];
     if (before !== after)
       console.log(`It breaks its promise at ${after}; the whole plan did at ${before}.\n`);
-    console.log(failureReport({ ...result, planFile, broken }, failureStory(shown, result, memory.entries)));
+    console.log(
+      failureReport(
+        { ...result, planFile, broken, profile: single.profile },
+        failureStory(shown, result, memory.entries),
+      ),
+    );
   }
   if (single.chart !== undefined) {
     await writeFile(fromHere(single.chart), sequenceChart(shown, result, memory.entries, single.filter));
@@ -97,7 +102,10 @@ async function tell(
     return;
   }
   const planFile = source.kind === 'file' ? source.path : undefined;
-  const report = failureReport({ ...result, planFile, broken }, failureStory(plan, result, entries));
+  const report = failureReport(
+    { ...result, planFile, broken, profile: single.profile },
+    failureStory(plan, result, entries),
+  );
   console.log(`${pc.red('FAILED')} ${report}`);
 }
 

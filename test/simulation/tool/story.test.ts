@@ -7,7 +7,7 @@ import { entryLine, failureStory } from './story.ts';
 
 test('the story of a failed run has the faults and the attempts in their order, and then the promise', () => {
   expect(failureStory(failedPlan, failedResult, failedEntries)).toBe(
-    `seed 42: hash 00112233aabbccdd, ${failedPlan.nodes.length} nodes, 2 faults, 1 clients, 2 operations
+    `seed 42: hash 00112233aabbccdd, skew, ${failedPlan.nodes.length} nodes, 2 faults, 1 clients, 2 operations
   2 operations: writes 1 acknowledged, 0 unknown, 0 not applied; reads 1 answered, 0 failed
   2 faults and 1 restarts in 13.0 s of virtual time, 1,234 events
   weather: links 0.1 ms to 0.4 ms; 6% lost and sent again after 134 ms; 2% late by up to 79 ms; 3% of disk operations stall for 157 ms; clocks off by -2 ms to 3 ms

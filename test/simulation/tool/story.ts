@@ -33,7 +33,7 @@ export function entryLine(entry: TraceEntry, focus?: string, names?: ReplicaName
 export function resultLines(plan: SeedPlan, result: SeedResult): readonly string[] {
   const { counts, hash, virtualMs, seed } = result;
   return [
-    `seed ${seed}: hash ${hash}, ${plan.nodes.length} nodes, ${sizeOf(plan)}`,
+    `seed ${seed}: hash ${hash}${plan.profile === undefined ? '' : `, ${plan.profile}`}, ${plan.nodes.length} nodes, ${sizeOf(plan)}`,
     `  ${grouped(counts.operations)} operations: writes ${grouped(counts.acknowledged)} acknowledged, ` +
       `${grouped(counts.unknown)} unknown, ${grouped(counts.notApplied)} not applied; ` +
       `reads ${grouped(counts.reads)} answered, ${grouped(counts.failedReads)} failed`,

@@ -30,6 +30,16 @@ const replication = 3;
 const dayMs = 24 * 3_600_000;
 /** Of plans that do not say. */
 const defaultRepair = { comparisonMs: 2_000 };
+/** Of plans with rot. */
+const rebuildMs = 8_000;
+
+/** What one node thinks of another that is not up. */
+export interface Judgement {
+  readonly by: string;
+  readonly node: string;
+  readonly state: 'suspect' | 'failed';
+  readonly reason: string;
+}
 
 export class Cluster {
   readonly faults: FaultInjector;
@@ -69,6 +79,8 @@ export class Cluster {
             members: plan.nodes,
             partitions: plan.partitions,
             repair: plan.repair ?? defaultRepair,
+            // Nobody hears of rot until the record is read: by a client, or by whoever reads all.
+            rebuildMs: plan.faults.some(({ kind }) => kind === 'bit-flip') ? rebuildMs : undefined,
             rarePaths: plan.rarePaths,
           },
         ),
@@ -99,7 +111,7 @@ export class Cluster {
     );
   }
 
-  start(): void {
+  startAll(): void {
     for (const process of this.#processes.values()) process.start();
   }
 
@@ -110,6 +122,24 @@ export class Cluster {
     return restarts;
   }
 
+  /** What the nodes have done to keep their replicas equal. */
+  get work(): {
+    readonly hintsDelivered: number;
+    readonly comparisons: number;
+    readonly keysRepaired: number;
+  } {
+    const sum = (gauge: string): number => {
+      let total = 0;
+      for (const process of this.#processes.values()) total += process.counted(gauge);
+      return total;
+    };
+    return {
+      hintsDelivered: sum('hints_delivered'),
+      comparisons: sum('comparisons'),
+      keysRepaired: sum('keys_repaired'),
+    };
+  }
+
   /** Why some node does not serve, or `undefined`: all do. */
   get unready(): string | undefined {
     for (const { id, node } of this.#processes.values()) {
@@ -117,6 +147,38 @@ export class Cluster {
       if (reason !== undefined) return `${id} is not ready: ${reason}`;
     }
     return undefined;
+  }
+
+  /** Whom nodes do not take for up, as they say it themselves. */
+  judgements(): readonly Judgement[] {
+    const judgements: Judgement[] = [];
+    for (const { id, node } of this.#processes.values()) {
+      for (const alarm of node?.snapshot.alarms ?? []) {
+        const [, accused, state, reason] = /^(n\d) is (suspect|failed): (.*)$/.exec(alarm) ?? [];
+        if (accused === undefined || reason === undefined) continue;
+        judgements.push({ by: id, node: accused, state: state as Judgement['state'], reason });
+      }
+    }
+    return judgements;
+  }
+
+  /** Ends a process or the power of its machine, until `start`. */
+  kill(node: string, how: 'process' | 'power'): void {
+    this.#process(node).crash(how, 3_600_000_000);
+  }
+
+  start(node: string): void {
+    this.#process(node).startNow();
+  }
+
+  /** Nothing passes between the two while on. */
+  separate(a: string, b: string, on: boolean): void {
+    this.#network.block(a, b, on);
+    this.#network.block(b, a, on);
+  }
+
+  #process(node: string): SimulatedProcess {
+    return this.#processes.get(node) as SimulatedProcess;
   }
 
   /** Bytes of hints that wait on any node. */
@@ -252,7 +314,7 @@ export class Cluster {
   }
 
   #storedAt(node: string, engineKey: Uint8Array): Uint8Array | undefined {
-    return (this.#processes.get(node) as SimulatedProcess).disk.entryNow(engineKey);
+    return this.#process(node).disk.entryNow(engineKey);
   }
 
   #sum(gauge: keyof NodeSnapshot['gauges'] & string): number {

@@ -19,8 +19,11 @@ import type { MemoryLoss, ReplicaState, Violation } from '../../checkers/history
 import { deadSinceMicros, openedRecord, replicaState } from './disk-observer.ts';
 import { keyPrefix, type SimulatedDisk } from './simulated-disk.ts';
 
+/** What is asked of a disk. */
+export type WatchedDisk = Pick<SimulatedDisk, 'onStored' | 'onRecordRemoved' | 'entryNow'>;
+
 export interface CollectionObserverDependencies {
-  readonly disks: ReadonlyMap<string, SimulatedDisk>;
+  readonly disks: ReadonlyMap<string, WatchedDisk>;
   readonly homesOf: (bucket: string, key: string) => readonly string[];
   /** Grows while the run goes on. */
   readonly memoryLosses: readonly MemoryLoss[];

@@ -28,6 +28,8 @@ export interface ProcessOptions {
   readonly members: readonly string[];
   readonly partitions: number;
   readonly repair: RepairPlan;
+  /** Trees are read again from the disk this often; absent: as seldom as in production. */
+  readonly rebuildMs: number | undefined;
   readonly rarePaths: Readonly<Record<string, number>>;
 }
 
@@ -46,6 +48,9 @@ interface Life {
   node: Node | undefined;
   port: SimulatedClientPort | undefined;
 }
+
+/** Gauges that count from the start of the process on. */
+const countingGauges = ['hints_delivered', 'comparisons', 'keys_repaired'] as const;
 
 /** A service manager starts a process again after this. */
 const restartMicros = 500_000;
@@ -67,6 +72,7 @@ export class SimulatedProcess {
   readonly #deps: ProcessDependencies;
   readonly #options: ProcessOptions;
   readonly #machine: EventOwner;
+  readonly #counted = new Map<string, number>();
   #life: Life | undefined;
   #lives = 0;
   #suspensions = 0;
@@ -81,6 +87,11 @@ export class SimulatedProcess {
     this.disk = dependencies.disk;
     this.clock = dependencies.clock;
     this.#machine = new EventOwner(options.id, this.#number * 64);
+  }
+
+  /** What a counter among the node's gauges came to, in all lives together. */
+  counted(gauge: string): number {
+    return (this.#counted.get(gauge) ?? 0) + (this.#life?.node?.snapshot.gauges[gauge] ?? 0);
   }
 
   /** The running node, once it serves. */
@@ -212,6 +223,7 @@ export class SimulatedProcess {
 
   #exit(life: Life, how: 'process' | 'power'): void {
     if (this.#life !== life) return;
+    this.#keepCounts(life);
     this.#life = undefined;
     life.owner.state = 'halted';
     this.disk.crash(how === 'power');
@@ -220,6 +232,13 @@ export class SimulatedProcess {
     life.port = undefined;
     life.node = undefined;
     this.#startLater();
+  }
+
+  #keepCounts({ node }: Life): void {
+    if (node === undefined) return;
+    const { gauges } = node.snapshot;
+    for (const name of countingGauges)
+      this.#counted.set(name, (this.#counted.get(name) ?? 0) + (gauges[name] ?? 0));
   }
 
   #startLater(): void {
@@ -287,19 +306,22 @@ function ownText(id: string): string {
 /** Knobs that a configuration may set; the others are left out. */
 const known: ReadonlySet<string> = new Set(knobs().map(({ path }) => path));
 
-function configText({ members, partitions, repair }: ProcessOptions): string {
+function configText({ members, partitions, repair, rebuildMs }: ProcessOptions): string {
   const lines = members.map((id) => `  - { id: ${id}, host: ${id} }`);
   const { graceMs, comparisonMs } = repair;
   const settings: [path: string, value: number][] = [['anti_entropy.interval_ms', comparisonMs]];
+  if (rebuildMs !== undefined) settings.push(['anti_entropy.rebuild_interval_ms', rebuildMs]);
   if (graceMs !== undefined) {
     settings.push(['tombstones.grace_ms', graceMs], ['hints.age_ms_max', Math.floor(graceMs / 4)]);
   }
-  const own = settings
-    .filter(([path]) => known.has(path))
-    .map(([path, value]) => {
-      const [section, field] = path.split('.');
-      return `${section}: { ${field}: ${value} }\n`;
-    });
+  const sections = new Map<string, string[]>();
+  for (const [path, value] of settings) {
+    if (!known.has(path)) continue;
+    const [section = '', field] = path.split('.');
+    const fields = sections.get(section) ?? [];
+    sections.set(section, [...fields, `${field}: ${value}`]);
+  }
+  const own = [...sections].map(([section, fields]) => `${section}: { ${fields.join(', ')} }\n`);
   return `cluster: { id: ${clusterId}, replication: 3, partitions: ${partitions} }
 members:
 ${lines.join('\n')}
