@@ -6,6 +6,7 @@
 import type { Config, MemberConfig } from './config/config.ts';
 import type { HybridClock } from './core/hybrid-clock.ts';
 import type { NodeId } from './core/identity.ts';
+import type { ProbeCounts } from './core/membership/failure-detector.ts';
 import type { Env, Timer } from './env/env.ts';
 import type { Listener, Network } from './env/network.ts';
 import type { Hello } from './gen/kindred/peer/v1/peer.ts';
@@ -211,6 +212,16 @@ export class Peers {
     const link = this.#background.get(node);
     if (link === undefined) throw new Error(`assertion failed: ${node} is another member`);
     return link;
+  }
+
+  /** What became of the probes that helpers were asked for, since the start. */
+  get probes(): ProbeCounts {
+    return this.#detector.probes;
+  }
+
+  /** How badly this node itself hears: 0 (well) to 7. The higher, the more patient it is with others. */
+  get healthScore(): number {
+    return this.#detector.healthScore;
   }
 
   /** Calls back whenever a peer's state, or whether anything can be sent to it, has changed; until the returned function is called. */

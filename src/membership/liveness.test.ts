@@ -123,6 +123,7 @@ test('helpers that both say no end the suspicion before the time is over', () =>
     to: 'failed',
     reason: 'both channels are broken (reset), and neither n3 nor n4 reaches it',
   });
+  expect(liveness.probes).toEqual({ reached: 0, unreached: 2, unanswered: 0 });
   env.advance(1_000);
   expect(liveness.state('n2')).toBe('failed');
 });
@@ -135,6 +136,9 @@ test('a killed peer is failed within a second although no helper says a word', (
   expect(liveness.state('n2')).toBe('suspect');
   env.advance(700);
   expect(liveness.state('n2')).toBe('failed');
+  // Two who are up and do not even say no: perhaps it is this node that does not hear.
+  expect(liveness.probes).toEqual({ reached: 0, unreached: 0, unanswered: 2 });
+  expect(liveness.healthScore).toBe(1);
 });
 
 test('a peer that a helper reaches stays suspect, and is asked about again, until that takes too long', () => {

@@ -4,7 +4,11 @@
  */
 
 import { assert } from '../core/assert.ts';
-import { type DetectorAction, FailureDetector } from '../core/membership/failure-detector.ts';
+import {
+  type DetectorAction,
+  FailureDetector,
+  type ProbeCounts,
+} from '../core/membership/failure-detector.ts';
 import type { PeerState, WatchedChannel } from '../core/membership/peer-suspicion.ts';
 import type { Env, Timer } from '../env/env.ts';
 import { noVerdictBoard, type VerdictBoard } from './verdict-board.ts';
@@ -154,6 +158,11 @@ export class AccrualLiveness implements Liveness {
     return this.#detector.incarnation;
   }
 
+  /** What became of the probes that helpers were asked for, since the start. */
+  get probes(): ProbeCounts {
+    return this.#detector.probed;
+  }
+
   /** How badly this node itself hears: 0 (well) to 7. The higher, the more patient it is with others. */
   get healthScore(): number {
     return this.#detector.healthScore(this.#nowMs);
@@ -236,7 +245,7 @@ export class AccrualLiveness implements Liveness {
 
   /** A helper that was asked to probe a node says whether it reached it. */
   probed(node: string, helper: string, reached: boolean): void {
-    this.#act(this.#detector.probed(node, helper, reached, this.#nowMs));
+    this.#act(this.#detector.probeEnded(node, helper, reached, this.#nowMs));
   }
 
   get #nowMs(): number {

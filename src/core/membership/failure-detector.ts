@@ -50,7 +50,7 @@ export type DetectorAction =
       /** One sentence for people. */
       readonly reason: string;
     }
-  /** Ask each of the helpers to probe the node, and tell `probed`. */
+  /** Ask each of the helpers to probe the node, and tell `probeEnded`. */
   | { readonly kind: 'probe'; readonly node: string; readonly through: readonly string[] }
   /** Tell everybody what this node found out about others, in place of what it said before. */
   | { readonly kind: 'publish'; readonly verdicts: readonly Verdict[] }
@@ -70,6 +70,16 @@ export interface PeerJudgement {
   readonly heardMs: number | undefined;
   /** What it has announced last. */
   readonly incarnation: number;
+}
+
+/** Probes by helpers. */
+export interface ProbeCounts {
+  /** The helper reached the peer. */
+  readonly reached: number;
+  /** It did not. */
+  readonly unreached: number;
+  /** The helper said nothing in time. */
+  readonly unanswered: number;
 }
 
 interface Watched {
@@ -108,6 +118,7 @@ export class FailureDetector {
   /** Nobody is judged before this. */
   #judgeFromMs = 0;
   #probes = 0;
+  readonly #probed = { reached: 0, unreached: 0, unanswered: 0 };
   #incarnation = 0;
   #verdictsChanged = false;
   #published = '';
@@ -150,6 +161,11 @@ export class FailureDetector {
   /** What this node has announced. */
   get incarnation(): number {
     return this.#incarnation;
+  }
+
+  /** What became of the probes that helpers were asked for, since the start. */
+  get probed(): ProbeCounts {
+    return this.#probed;
   }
 
   /** How badly this node hears itself: 0 (well) to 7. */
@@ -208,10 +224,11 @@ export class FailureDetector {
   }
 
   /** A helper tells what became of its probe. */
-  probed(node: string, helper: string, reached: boolean, nowMs: number): readonly DetectorAction[] {
+  probeEnded(node: string, helper: string, reached: boolean, nowMs: number): readonly DetectorAction[] {
     this.#noticeStandstill(nowMs);
     const peer = this.#watched.get(node);
-    if (peer !== undefined && nowMs >= this.#judgeFromMs) {
+    if (peer?.suspicion.awaits(helper) === true && nowMs >= this.#judgeFromMs) {
+      this.#probed[reached ? 'reached' : 'unreached']++;
       const step = peer.suspicion.probed(helper, reached, nowMs, this.#health.factor(nowMs));
       this.#follow(node, peer, step, nowMs);
     }
@@ -251,6 +268,7 @@ export class FailureDetector {
   #judge(node: string, peer: Watched, nowMs: number): void {
     if (nowMs < this.#judgeFromMs) return;
     for (const helper of peer.suspicion.takeSilentHelpers(nowMs)) {
+      this.#probed.unanswered++;
       // A helper that is down cannot say no; of one that is up, silence means that this node does not hear well.
       if (this.state(helper) === 'up') this.#health.badSign(nowMs);
     }

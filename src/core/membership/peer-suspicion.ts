@@ -168,6 +168,11 @@ export class PeerSuspicion {
     this.#probe = undefined;
   }
 
+  /** Whether the helper was asked to probe the peer and has not said yet what became of it. */
+  awaits(helper: string): boolean {
+    return this.#probe?.silent.has(helper) ?? false;
+  }
+
   /** A helper says whether it reached the peer. */
   probed(helper: string, reached: boolean, nowMs: number, patience: number): SuspicionStep {
     const probe = this.#probe;
