@@ -1,5 +1,6 @@
 /** What a node shows of itself and of the cluster as it sees it: topology, status and gauges, from one place. */
 
+import { readCluster } from './cluster-readings.ts';
 import type { Config, MemberConfig } from './config/config.ts';
 import { softwareVersion } from './config/software-version.ts';
 import type { NodeSnapshot } from './coordinator/diagnostic-service.ts';
@@ -81,7 +82,7 @@ export function snapshotOf(
   server: Pick<ClientServer, 'requestsInFlight' | 'bytesInFlight' | 'connections'> | undefined,
   unreadyReason: string | undefined,
 ): NodeSnapshot {
-  const { store, coordinator, peers, antiEntropy } = parts;
+  const { store, coordinator, peers, antiEntropy, trees } = parts;
   return {
     gauges: {
       requests_in_flight: server?.requestsInFlight ?? 0,
@@ -90,10 +91,13 @@ export function snapshotOf(
       peer_calls_in_flight: peers.callsInFlight,
       repairs_pending: coordinator.repairsPending,
       hint_bytes: store.hints.bytes,
+      hints_delivered: parts.replay.delivered,
       damaged_reads: store.records.damagedReads,
       epochs_left: store.identity.epochsLeft,
       comparisons: antiEntropy.counters.comparisonsEqual,
+      keys_compared: antiEntropy.counters.keysCompared,
       keys_repaired: antiEntropy.counters.keysRepaired,
+      trees_repaired: trees.progress.repaired,
     },
     alarms: alarmsOf(parts, config, unreadyReason),
   };
@@ -106,6 +110,7 @@ export function readGauges(
   server: Pick<ClientServer, 'requestsInFlight'>,
 ): void {
   const { store, peers, coordinator } = parts;
+  readCluster(metrics.cluster, parts);
   metrics.hintsPending.readWith(() =>
     [...store.hints.targets()].map(([target, { count }]) => [target, count]),
   );

@@ -74,9 +74,15 @@ class Cluster {
   /** Node `a` coordinates; the homes are the letters of `homes`. */
   constructor(
     homes: string,
-    options: { readonly repairChance?: number; readonly hedgeFactor?: number } = {},
+    options: {
+      readonly repairChance?: number;
+      readonly hedgeFactor?: number;
+      /** The nodes that follow the homes. */
+      readonly fallbacks?: string;
+    } = {},
   ) {
-    this.replicas = [...homes].map((name) => new FakeReplica(nodeId(name), this.env));
+    const all = [...homes, ...(options.fallbacks ?? '')];
+    this.replicas = all.map((name) => new FakeReplica(nodeId(name), this.env));
     const layout = { version: 4, partitions: 64 };
     const nodes = [...homes].map(nodeId);
     this.coordinator = new Coordinator(
@@ -84,7 +90,8 @@ class Cluster {
         self: nodeId('a'),
         env: this.env,
         hash64: () => ({ high: 0, low: 0 }),
-        placementFor: () => ({ layout, homes: () => nodes }) as unknown as Placement,
+        placementFor: () =>
+          ({ layout, homes: () => nodes, preferenceList: () => all.map(nodeId) }) as unknown as Placement,
         clientOf: (node) => this.of(node),
         replica: { coordinate: (...call) => this.coordinate(...call) },
         hints: {
@@ -302,6 +309,142 @@ test('ANY keeps hints when no home is up, and when those that seemed up cannot b
   cluster.hinted = () => new Promise(() => undefined);
   expect(await cluster.end(cluster.write('any'))).toEqual({ kind: 'expired', outcome: 'not-applied' });
   expect(cluster.env.timersPending).toBe(0);
+});
+
+test('every home that misses a write, or perhaps did, is left a hint; one that refuses it is not', async () => {
+  for (const reason of ['not-sent', 'lost', 'timed-out', 'overloaded', 'storage-failed'] as const) {
+    const cluster = new Cluster('abc');
+    cluster.of('c').merging = reason;
+    expect(await cluster.end(cluster.write('quorum'))).toMatchObject({ report: { acked: 2, hinted: 0 } });
+    expect(cluster.missed).toEqual([
+      { node: nodeId('c'), record: encodeRecord(recordOf(9), crc32), sync: true },
+    ]);
+  }
+  for (const reason of ['record-damaged', 'refused'] as const) {
+    const cluster = new Cluster('abc');
+    cluster.of('c').merging = reason;
+    expect(await cluster.end(cluster.write('quorum'))).toMatchObject({ report: { acked: 2 } });
+    expect(cluster.missed).toEqual([]);
+  }
+});
+
+test('a hint comes after the answer, and for every home that missed a write which failed', async () => {
+  const cluster = new Cluster('abc');
+  cluster.of('c').merging = 'silent';
+  expect(await cluster.end(cluster.write('quorum', { durability: 'buffered' }))).toMatchObject({
+    report: { acked: 2 },
+  });
+  expect(cluster.missed).toEqual([]);
+  cluster.env.advance(timeoutMs);
+  expect(cluster.missed).toMatchObject([{ node: 'c', sync: false }]);
+
+  const failing = new Cluster('abc');
+  for (const name of ['b', 'c']) failing.of(name).merging = 'lost';
+  expect(await failing.end(failing.write('quorum'))).toMatchObject({ kind: 'replica-failure' });
+  expect(failing.missed.map(({ node }) => node)).toEqual(['b', 'c']);
+});
+
+test('sloppy: nodes that follow the homes stand in for those that are down, each for another one', async () => {
+  const cluster = new Cluster('abc', { fallbacks: 'de' });
+  for (const name of ['b', 'c']) {
+    cluster.down.add(nodeId(name));
+    cluster.of(name).merging = 'not-sent';
+  }
+  expect(await cluster.end(cluster.write('quorum'))).toMatchObject({ kind: 'not-enough-replicas', alive: 1 });
+  expect(await cluster.end(cluster.write('quorum', { handoff: 'sloppy' }))).toMatchObject({
+    report: { acked: 1, hinted: 1 },
+  });
+  expect([cluster.of('d').keptFor, cluster.of('e').keptFor]).toEqual([['b'], []]);
+  // What no other node keeps is kept here.
+  expect(cluster.missed.map(({ node }) => node)).toEqual(['c']);
+  expect(await cluster.end(cluster.write('all', { handoff: 'sloppy' }))).toMatchObject({
+    report: { acked: 1, hinted: 2 },
+  });
+  expect([cluster.of('d').keptFor, cluster.of('e').keptFor]).toEqual([['b', 'b'], ['c']]);
+  expect(cluster.missed.length).toBe(1);
+});
+
+test('sloppy: nobody stands in while enough homes are up, and too few nodes in all are known before anything is sent', async () => {
+  const cluster = new Cluster('abc', { fallbacks: 'de' });
+  cluster.down.add(nodeId('c'));
+  cluster.of('c').merging = 'not-sent';
+  expect(await cluster.end(cluster.write('quorum', { handoff: 'sloppy' }))).toMatchObject({
+    report: { acked: 2, hinted: 0 },
+  });
+  expect([...cluster.of('d').calls, ...cluster.of('e').calls]).toEqual([]);
+  for (const name of ['b', 'd', 'e']) cluster.down.add(nodeId(name));
+  const sent = cluster.of('b').calls.length;
+  expect(await cluster.end(cluster.write('quorum', { handoff: 'sloppy' }))).toEqual({
+    kind: 'not-enough-replicas',
+    required: 2,
+    alive: 1,
+  });
+  expect(cluster.of('b').calls.length).toBe(sent);
+});
+
+test('sloppy: the next node is asked when one has no room, and the outcome is open when none is left', async () => {
+  const cluster = new Cluster('abc', { fallbacks: 'de' });
+  for (const name of ['b', 'c']) cluster.of(name).merging = 'lost';
+  cluster.of('d').keeping = { kind: 'full' };
+  expect(await cluster.end(cluster.write('quorum', { handoff: 'sloppy' }))).toMatchObject({
+    report: { acked: 1, hinted: 1 },
+  });
+  cluster.of('e').keeping = { kind: 'failed', reason: 'lost' };
+  expect(await cluster.end(cluster.write('quorum', { handoff: 'sloppy' }))).toMatchObject({
+    kind: 'replica-failure',
+    outcome: 'unknown',
+    required: 2,
+    answered: 1,
+    failures: [{ node: 'b' }, { node: 'c' }, { node: 'd', reason: 'overloaded' }, { node: 'e' }],
+  });
+  // Each home is left a hint here, once nobody else keeps it.
+  expect(cluster.missed.map(({ node }) => node).sort()).toEqual(['b', 'b', 'c', 'c']);
+});
+
+test('sloppy: where no home is up this node makes the version, and as many others as the level asks for keep it', async () => {
+  const cluster = new Cluster('bcd', { fallbacks: 'ef' });
+  for (const name of 'bcd') cluster.down.add(nodeId(name));
+  expect(await cluster.end(cluster.write('quorum'))).toMatchObject({ kind: 'not-enough-replicas', alive: 0 });
+  expect(await cluster.end(cluster.write('quorum', { handoff: 'sloppy' }))).toMatchObject({
+    report: { acked: 0, hinted: 2 },
+  });
+  expect([cluster.of('e').keptFor, cluster.of('f').keptFor]).toEqual([['b'], []]);
+  cluster.of('e').keeping = { kind: 'failed', reason: 'not-sent' };
+  await cluster.end(cluster.write('quorum', { handoff: 'sloppy' }));
+  expect(cluster.of('f').keptFor).toEqual(['c']);
+  cluster.of('f').keeping = 'silent';
+  expect(await cluster.end(cluster.write('quorum', { handoff: 'sloppy' }))).toMatchObject({
+    kind: 'quorum-timeout',
+    outcome: 'unknown',
+    answered: 1,
+  });
+  cluster.down.add(nodeId('f')).add(nodeId('e'));
+  expect(await cluster.end(cluster.write('quorum', { handoff: 'sloppy' }))).toMatchObject({
+    kind: 'not-enough-replicas',
+    alive: 1,
+  });
+  expect(await cluster.end(cluster.write('one', { handoff: 'sloppy' }))).toMatchObject({
+    report: { hinted: 2 },
+  });
+  expect(cluster.env.timersPending).toBe(0);
+});
+
+test('sloppy: a home that can be reached coordinates, and this node counts as one that can stand in', async () => {
+  const cluster = new Cluster('bcd', { fallbacks: '' });
+  for (const name of 'cd') cluster.down.add(nodeId(name));
+  cluster.of('b').forwarding = { kind: 'result', bytes: Uint8Array.of(1) };
+  expect(await cluster.end(cluster.write('quorum', { handoff: 'sloppy' }))).toEqual({
+    kind: 'forwarded',
+    result: Uint8Array.of(1),
+  });
+  // And keeps hints when the home turns out to be away.
+  cluster.of('b').forwarding = { kind: 'failed', reason: 'not-sent' };
+  expect(await cluster.end(cluster.write('one', { handoff: 'sloppy' }))).toMatchObject({
+    report: { hinted: 2 },
+  });
+  expect(await cluster.end(cluster.write('quorum', { handoff: 'sloppy' }))).toMatchObject({
+    kind: 'not-enough-replicas',
+  });
 });
 
 for (const [down, forgets] of [

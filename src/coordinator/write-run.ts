@@ -48,6 +48,8 @@ export class WriteRun {
   readonly #done: (result: WriteRunResult) => void;
   /** Homes for which another node keeps the record, or was asked to. */
   readonly #stoodInFor = new Set<NodeId>();
+  /** Homes that a hint was left for. */
+  readonly #left = new Set<NodeId>();
   #decided = false;
 
   /**
@@ -75,7 +77,7 @@ export class WriteRun {
           this.#core.failed(node, answer.reason, missed);
           if (answer.reason === 'record-damaged') this.#deps.onDamaged(node);
           this.#decide();
-          if (missed && !this.#stoodInFor.has(node)) this.#deps.onMissed(node);
+          if (missed) this.#missed(node);
           return;
         }
         this.#decide();
@@ -105,7 +107,7 @@ export class WriteRun {
 
   #askToStandIn({ fallback, target }: StandIn): void {
     const { recordKey, bytes, timeoutMs } = this.#options;
-    const { clientOf, markOf, onMissed } = this.#deps;
+    const { clientOf, markOf } = this.#deps;
     this.#stoodInFor.add(target);
     clientOf(fallback).keepHint(target, recordKey, bytes, markOf(target), timeoutMs, (answer) => {
       if (answer.kind === 'kept') this.#core.stoodIn(fallback);
@@ -115,7 +117,14 @@ export class WriteRun {
       }
       this.#decide();
       // Whether or not the home itself has failed by now: a hint for one that took the record changes nothing there.
-      if (answer.kind !== 'kept' && !this.#stoodInFor.has(target)) onMissed(target);
+      if (answer.kind !== 'kept') this.#missed(target);
     });
+  }
+
+  /** Told once, and not while another node keeps the record or is asked to. */
+  #missed(home: NodeId): void {
+    if (this.#stoodInFor.has(home) || this.#left.has(home)) return;
+    this.#left.add(home);
+    this.#deps.onMissed(home);
   }
 }

@@ -6,12 +6,16 @@ import type { Bucket } from '../core/bucket.ts';
 import { type CausalContext, emptyContext } from '../core/causality/context-token.ts';
 import type { WriteIntent } from '../core/causality/coordinated-write.ts';
 import { mergeRecords, type VersionedRecord } from '../core/causality/record.ts';
-import { decodeRecord } from '../core/causality/record-codec.ts';
+import { decodeRecord, encodeRecord } from '../core/causality/record-codec.ts';
 import { HybridClock } from '../core/hybrid-clock.ts';
 import { type NodeId, nodeId } from '../core/identity.ts';
 import { systemEnv } from '../env/system-env.ts';
+import { type KeepHint, ReplicaError_Kind } from '../gen/kindred/peer/v1/peer.ts';
+import type { ReplyBody } from '../rpc/frame-size.ts';
 import { type HintStore, openHintStore } from '../storage/hint-store.ts';
 import { openIdentityStore } from '../storage/identity-store.ts';
+import { HintCalls } from './hint-calls.ts';
+import { HintKeeper } from './hint-keeper.ts';
 import { type HintDelivery, HintReplay, type HintReplayOptions } from './hint-replay.ts';
 import { type HintedWrite, HintedWriter } from './hinted-write.ts';
 
@@ -138,9 +142,15 @@ interface Replaying {
 function startReplay(
   hints: HintStore,
   targets: Readonly<Record<string, Target>>,
-  options: Partial<HintReplayOptions & { env: FakeEnv; homes: readonly NodeId[] | undefined }> = {},
+  options: Partial<HintReplayOptions> & {
+    readonly env?: FakeEnv;
+    readonly wallMicros?: () => number;
+    readonly homes?: readonly NodeId[] | undefined;
+  } = {},
 ): Replaying {
-  const { env = new FakeEnv(), ...bounds } = options;
+  const { env = new FakeEnv(), wallMicros, ...bounds } = options;
+  const { timers, random, rarePath } = env;
+  const clock = wallMicros === undefined ? env.clock : { ...env.clock, wallMicros };
   const homes = 'homes' in options ? options.homes : [a, b];
   const dropped: string[] = [];
   const granted: number[] = [];
@@ -151,7 +161,7 @@ function startReplay(
   const replay = new HintReplay(
     {
       hints,
-      env,
+      env: { clock, timers, random, rarePath },
       isMember: (node) => node in targets,
       isUp: (node) => targets[node]?.up ?? false,
       homesOf: () => homes,
@@ -378,4 +388,261 @@ test('a record that no peer could be sent is refused, so that it cannot stop the
   expect(store.hints.bytes).toBe(before);
   // What shrinks it passes.
   expect(valuesOf(written(await store.write('k', 'z', first.context)).record)).toEqual(['z']);
+});
+
+function keep(
+  store: Store,
+  name: string,
+  record: VersionedRecord,
+  how: { readonly counted?: boolean; readonly target?: NodeId } = {},
+): Promise<unknown> {
+  const { counted = false, target = a } = how;
+  return store.hints.keep(target, keyOf(name), encodeRecord(record, crc32), {
+    policy: 'siblings',
+    receiverMark: 3,
+    counted,
+    madeHere: false,
+    sync: true,
+  });
+}
+
+test('the oldest hints go first, and so many at once as may be on their way', async () => {
+  const store = await openStore();
+  // Kept within one microsecond or not: places of equal age are in the order of the keys.
+  for (const name of ['c', 'b', 'a']) {
+    await store.write(name, 'v');
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  const targets = { a: new Target(), b: new Target() };
+  targets.b.up = false;
+  const order: string[] = [];
+  let release = (): void => undefined;
+  targets.a.before = (recordKey) => {
+    order.push(Buffer.from(recordKey).toString().slice(-1));
+    return new Promise((resolve) => {
+      const before = release;
+      release = () => {
+        before();
+        resolve();
+      };
+    });
+  };
+  const { look, replay } = startReplay(store.hints, targets, { inFlightMax: 2 });
+  const looking = look();
+  while (order.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  expect(order).toEqual(['c', 'b']);
+  release();
+  while (order.length < 3) await new Promise((resolve) => setImmediate(resolve));
+  release();
+  await looking;
+  expect([order, store.hints.targets().get(a), replay.delivered]).toEqual([['c', 'b', 'a'], undefined, 3]);
+});
+
+test('a target is handed so many bytes a second, and what goes takes its tokens from background work', async () => {
+  const store = await openStore();
+  for (const name of ['k1', 'k2', 'k3']) await store.write(name, 'x'.repeat(5_000));
+  const targets = { a: new Target(), b: new Target() };
+  targets.b.up = false;
+  const { look, granted } = startReplay(store.hints, targets, { bytesPerSecond: 5_000 });
+  await look();
+  // The first is charged in full, and the next waits a second for it.
+  expect(targets.a.deliveries).toBe(1);
+  await look(1_000);
+  expect(targets.a.deliveries).toBe(2);
+  await look(1_000);
+  expect([targets.a.deliveries, store.hints.targets().get(a)]).toEqual([3, undefined]);
+  expect(granted.length).toBe(3);
+  expect(granted.every((bytes) => bytes > 5_000)).toBe(true);
+});
+
+test('a stop does not wait for the rate', async () => {
+  const store = await openStore();
+  for (const name of ['k1', 'k2']) await store.write(name, 'x'.repeat(5_000));
+  const targets = { a: new Target(), b: new Target() };
+  targets.b.up = false;
+  const { look, replay } = startReplay(store.hints, targets, { bytesPerSecond: 10 });
+  await look();
+  await replay.stop();
+  expect([targets.a.deliveries, store.hints.targets().get(a)?.count]).toEqual([1, 1]);
+});
+
+test('a hint that may be older than deletions which its target has collected is dropped, and counted', async () => {
+  const store = await openStore();
+  await store.write('k', 'v');
+  const targets = { a: new Target(), b: new Target() };
+  targets.b.up = false;
+  targets.a.answer = 'outdated';
+  const { look, dropped, replayed } = startReplay(store.hints, targets);
+  await look();
+  expect([dropped, replayed, store.hints.targets().get(a)]).toEqual([['a outdated'], [], undefined]);
+  // What the target's store had said when the hint was kept goes with it: the target decides by that.
+  expect(targets.a.marks).toEqual([7]);
+});
+
+test('hints grow too old while their target is away, but those that a client was told count', async () => {
+  const store = await openStore();
+  const { record } = written(await store.write('counted', 'v'));
+  await keep(store, 'k', record, { target: a });
+  await keep(store, 'k', record, { target: b, counted: true });
+  const targets = { a: new Target(), b: new Target() };
+  targets.a.up = false;
+  targets.b.up = false;
+  // The store keeps hints by the clock of the machine.
+  const startedMicros = Date.now() * 1_000;
+  const env = new FakeEnv();
+  const wallMicros = (): number => startedMicros + env.clock.monotonicMs() * 1_000;
+  const { look, dropped } = startReplay(store.hints, targets, { env, wallMicros, ageMsMax: 60_000 });
+  await look(50_000);
+  expect(dropped).toEqual([]);
+  await look(11_000);
+  // The next search.
+  await look(4_000);
+  expect(dropped).toEqual(['a too-old']);
+  expect([store.hints.targets().get(a)?.count, store.hints.targets().get(b)?.count]).toEqual([1, 2]);
+});
+
+test('a hint whose target is no home of the key any more goes to the homes, and when all have it, it goes', async () => {
+  const store = await openStore();
+  await store.write('k', 'v');
+  const c = nodeId('c');
+  const targets = { a: new Target(), b: new Target(), c: new Target() };
+  targets.a.up = false;
+  targets.c.answer = 'unreachable';
+  const { look } = startReplay(store.hints, targets, { homes: [b, c] });
+  await look();
+  expect([targets.a.deliveries, targets.b.values('k'), store.hints.targets().get(a)?.count]).toEqual([
+    0,
+    ['v'],
+    1,
+  ]);
+  expect(targets.b.marks).toContain(0);
+  targets.c.answer = 'confirmed';
+  targets.a.up = true;
+  await look();
+  expect([targets.a.deliveries, targets.c.values('k'), store.hints.targets().get(a)]).toEqual([
+    0,
+    ['v'],
+    undefined,
+  ]);
+});
+
+test('the hints of a node that is no member any more go to the homes', async () => {
+  const store = await openStore();
+  await store.write('k', 'v');
+  const targets = { b: new Target() };
+  const { look } = startReplay(store.hints, targets, { homes: [b] });
+  await look();
+  expect([targets.b.values('k'), store.hints.bytes]).toEqual([['v'], 0]);
+});
+
+test('a hint of a bucket that is in the configuration no more is dropped, and counted', async () => {
+  const store = await openStore();
+  await store.write('k', 'v');
+  const targets = { a: new Target(), b: new Target() };
+  const { look, dropped } = startReplay(store.hints, targets, { homes: undefined });
+  await look();
+  expect([dropped.sort(), store.hints.bytes, targets.a.deliveries]).toEqual([
+    ['a no-bucket', 'b no-bucket'],
+    0,
+    0,
+  ]);
+});
+
+test('a write does not count on where another node has had this one keep something of the key', async () => {
+  const store = await openStore();
+  const first = written(await store.write('k', 'v1'));
+  const second = written(await store.write('k', 'v2', first.context));
+  // Both targets get the second and confirm it; then others have this node keep the first for both.
+  for (const target of [a, b]) {
+    const { record } = store.hints.get(target, keyOf('k')) as { readonly record: Uint8Array };
+    await store.hints.remove(target, keyOf('k'), record);
+    await keep(store, 'k', first.record, { target });
+  }
+  const third = written(await store.write('k', 'v3'));
+  expect(third.dot.epoch).toBeGreaterThan(second.dot.epoch);
+  expect(valuesOf(mergeRecords(second.record, third.record, 'siblings'))).toEqual(['v2', 'v3']);
+});
+
+test('what a home missed is kept in the background, and no more waits for the disk than is allowed', async () => {
+  const store = await openStore();
+  const { record } = written(await store.write('other', 'v'));
+  const dropped: string[] = [];
+  const unexpected: unknown[] = [];
+  const keeper = new HintKeeper(
+    {
+      hints: store.hints,
+      markOf: () => 5,
+      onDropped: (node, why) => dropped.push(`${node} ${why}`),
+      onUnexpected: (error) => unexpected.push(error),
+    },
+    { bytesWaitingMax: 2 * encodeRecord(record, crc32).length },
+  );
+  store.engine.hold();
+  for (const name of ['k1', 'k2', 'k3'])
+    keeper.missed(a, { recordKey: keyOf(name), bucket }, encodeRecord(record, crc32), true);
+  expect(dropped).toEqual(['a too-many-waiting']);
+  store.engine.release();
+  while (store.hints.targets().get(a)?.count !== 3) await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(store.hints.get(a, keyOf('k1'))).toMatchObject({ receiverMark: 5, counted: false, madeHere: false });
+  keeper.missed(a, { recordKey: keyOf('k4'), bucket }, encodeRecord(record, crc32), true);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([dropped.length, unexpected]).toEqual([1, []]);
+
+  const full = await openStore(store.engine, store.hints.bytes);
+  const another = new HintKeeper(
+    {
+      hints: full.hints,
+      markOf: () => 0,
+      onDropped: (node, why) => dropped.push(`${node} ${why}`),
+      onUnexpected: (error) => unexpected.push(error),
+    },
+    { bytesWaitingMax: 100 },
+  );
+  another.missed(b, { recordKey: keyOf('k5'), bucket }, encodeRecord(record, crc32), true);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(dropped.at(-1)).toBe('b full');
+});
+
+test('a peer that asks to keep a hint is told what became of it, and nonsense is refused', async () => {
+  const store = await openStore();
+  const { record } = written(await store.write('other', 'v'));
+  const bytes = encodeRecord(record, crc32);
+  const keeper = new HintKeeper(
+    { hints: store.hints, markOf: () => 0, onDropped: () => undefined, onUnexpected: () => undefined },
+    { bytesWaitingMax: 100 },
+  );
+  const unexpected: unknown[] = [];
+  const calls = new HintCalls({
+    self: nodeId('self'),
+    keeper,
+    buckets: new Map([['default', bucket]]),
+    isMember: (node) => ['self', 'a', 'b'].includes(node),
+    onUnexpected: (error) => unexpected.push(error),
+  });
+  const ask = (call: Partial<KeepHint>): Promise<ReplyBody> =>
+    new Promise((answer) =>
+      calls.keepHint({ target: 'a', key: keyOf('k'), record: bytes, targetMark: 9, ...call }, answer),
+    );
+  expect(await ask({})).toEqual({ $case: 'hintKept', value: { stored: true } });
+  expect(store.hints.get(a, keyOf('k'))).toMatchObject({ receiverMark: 9, counted: true, madeHere: false });
+  for (const nonsense of [
+    { target: 'self' },
+    { target: 'nobody' },
+    { key: Buffer.from('no bucket') },
+    { key: Buffer.from('unknown\0k') },
+    { record: bytes.slice(1) },
+  ]) {
+    expect(await ask(nonsense)).toMatchObject({
+      $case: 'error',
+      value: { kind: ReplicaError_Kind.KIND_INVALID },
+    });
+  }
+  store.engine.failure = brokenDisk();
+  expect(await ask({})).toMatchObject({
+    $case: 'error',
+    value: { kind: ReplicaError_Kind.KIND_STORAGE_FAILED },
+  });
+  expect(unexpected).toEqual([]);
 });

@@ -89,6 +89,7 @@ export class HintReplay {
   #timers: readonly Timer[] = [];
   #sweeping: Promise<void> | undefined;
   #stopped = false;
+  #confirmed = 0;
 
   constructor(dependencies: HintReplayDependencies, options: HintReplayOptions) {
     this.#deps = dependencies;
@@ -103,6 +104,11 @@ export class HintReplay {
       timers.every(intervalMs, () => this.#look()),
       timers.every(sweepMs, () => this.#sweepAll()),
     ];
+  }
+
+  /** Hints that their targets have confirmed, since the start. */
+  get delivered(): number {
+    return this.#confirmed;
   }
 
   /** Begins nothing more. Resolves when the hints on their way have been confirmed or given up: then the store may close. */
@@ -251,6 +257,7 @@ export class HintReplay {
         await this.#drop(target, hint, 'outdated');
         return;
       case 'confirmed':
+        this.#confirmed++;
         // Safe: the hint is merged once more, as when the power fails before its removal is on disk.
         if (env.rarePath('hint-delivered-twice')) return;
         // Something has been merged into it when this is false, and it is handed over again at the next look.
