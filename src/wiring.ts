@@ -319,6 +319,8 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       repairLater: (bucket, recordKey) => coordinator.repairLater(bucket, recordKey),
       runningMs: () => env.clock.monotonicMs(),
       onEqual: () => {},
+      onCompared: ({ peer, outcome, counts }) =>
+        metrics.cluster.compared(peer, outcome.kind, counts.keysRepaired, counts.bytesExchanged),
     },
     config,
   );

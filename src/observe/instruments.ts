@@ -138,29 +138,30 @@ export class HistogramFamily extends Family<Distribution> {
   }
 }
 
-/** What a gauge reads at a scrape: one number, or one per value of its label. */
-export type GaugeReader = () => number | Iterable<readonly [label: string, value: number]>;
+/** What is read at a scrape: one number, or one per value of the label. May have to be looked up first. */
+export type Reader = () => Read | Promise<Read>;
+type Read = number | Iterable<readonly [label: string, value: number]>;
 
-/** A value that goes up and down, read only when someone scrapes. Absent until it has a reader. */
-export class GaugeReading {
+/** A value that others keep, read only when someone scrapes. Absent until it has a reader. */
+abstract class Reading {
   readonly name: string;
   readonly help: string;
-  readonly type = 'gauge';
+  abstract readonly type: 'gauge' | 'counter';
   readonly aggregator: string = 'sum';
   readonly labelNames: readonly string[];
-  private reader: GaugeReader | undefined;
+  private reader: Reader | undefined;
   constructor(name: string, help: string, labelName?: string) {
     this.name = name;
     this.help = help;
     this.labelNames = labelName === undefined ? [] : [labelName];
   }
   /** From now on every scrape calls `reader`. */
-  readWith(reader: GaugeReader): void {
+  readWith(reader: Reader): void {
     this.reader = reader;
   }
   /** What the registry asks for at a scrape. */
   async get(): Promise<object> {
-    const read = this.reader?.() ?? [];
+    const read = (await this.reader?.()) ?? [];
     const { name, help, type, aggregator, labelNames } = this;
     const samples: Sample[] =
       typeof read === 'number'
@@ -170,8 +171,18 @@ export class GaugeReading {
   }
 }
 
+/** A value that goes up and down, read only when someone scrapes. */
+export class GaugeReading extends Reading {
+  readonly type = 'gauge';
+}
+
+/** A count that others keep, read only when someone scrapes. */
+export class CounterReading extends Reading {
+  readonly type = 'counter';
+}
+
 /** Makes `metric` part of what `registry` shows. */
-export function register<M extends CounterFamily | HistogramFamily | GaugeReading>(
+export function register<M extends CounterFamily | HistogramFamily | GaugeReading | CounterReading>(
   registry: Registry,
   metric: M,
 ): M {

@@ -4,6 +4,7 @@
  */
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { ClusterMetrics } from './cluster-metrics.ts';
 import {
   CounterFamily,
   type CounterSeries,
@@ -31,6 +32,8 @@ const VALUE_BYTES = [0, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576]
 /** All metrics of one node. */
 export class Metrics {
   readonly registry: Registry = new Registry();
+  /** How the cluster holds together, as this node sees it. */
+  readonly cluster: ClusterMetrics = new ClusterMetrics(this.registry);
 
   /** Versions in the answer of a read. 0: absent, 1: agreed, more: siblings. */
   readonly siblingsPerRead: HistogramSeries;
