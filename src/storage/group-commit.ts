@@ -47,6 +47,9 @@ export class GroupCommit {
   /** Operations since the start that were queued, and that were written or refused. */
   #queued = 0;
   #settled = 0;
+  /** Batches written without a sync, and how many of them a flush has brought to stable storage. One was left by the run before. */
+  #unsynced = 1;
+  #flushed = 0;
   #settledWaiters: { readonly settled: number; readonly resolve: () => void }[] = [];
   #busy = false;
   #failure: EngineError | undefined;
@@ -112,7 +115,11 @@ export class GroupCommit {
     }
     const refused = this.#failure ?? this.#ended;
     if (refused !== undefined) throw refused;
+    const unsynced = this.#unsynced;
+    // What was synced, was that each for itself. A flush that has nothing to do would still cost the LSM a table.
+    if (unsynced === this.#flushed) return;
     await this.#engine.flush();
+    this.#flushed = Math.max(this.#flushed, unsynced);
   }
 
   /**
@@ -166,6 +173,7 @@ export class GroupCommit {
         break;
       }
       const seconds = (this.#env.clock.monotonicMs() - start) / 1000;
+      if (!sync) this.#unsynced++;
       for (const write of batch) write.resolve();
       this.#settle(batch.length);
       this.#observe?.({ operations: batch.length, bytes, sync, seconds });
