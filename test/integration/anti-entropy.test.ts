@@ -26,7 +26,7 @@ async function putAll(node: RealNode, text: string, from = 0, to: number = keys)
     await node.keyValue.put({
       key: keyOf(index),
       value: { data: Buffer.from(`${text} ${index}`) },
-      options: { strength: { $case: 'level', value: quorum } },
+      options: { strength: { $case: 'consistency', value: quorum } },
     });
   }
 }
@@ -62,7 +62,7 @@ for (const engine of ['lsm', 'btree'] as const) {
     for (let index = 150; index < 170; index++) {
       await first.keyValue.delete({
         key: keyOf(index),
-        options: { strength: { $case: 'level', value: quorum } },
+        options: { strength: { $case: 'consistency', value: quorum } },
       });
     }
     last.start();
