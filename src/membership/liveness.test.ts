@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { FakeEnv } from '../../test/support/fake-env.ts';
+import { SeededRandom } from '../../test/support/seeded-random.ts';
 import type { HeardVerdict, Verdict } from '../core/membership/verdict.ts';
 import { AccrualLiveness, type AccrualLivenessOptions, type LivenessChange } from './liveness.ts';
 import type { VerdictBoard } from './verdict-board.ts';
@@ -249,6 +250,21 @@ test('a node whose own timers are late is more patient, and well again after a w
   expect(liveness.healthScore).toBe(0);
 });
 
+test('the worst of everything, and silence is failure within 10 s all the same', () => {
+  const { env, liveness } = setUp(['n2']);
+  // As uneven as a peer can be that is never suspected.
+  for (let i = 0; i < 200; i++) {
+    env.advance(i % 2 === 0 ? 2_900 : 10);
+    liveness.heartbeatAnswered('n2', sample);
+  }
+  const sinceMs = env.clock.monotonicMs();
+  while (liveness.state('n2') !== 'failed' && env.clock.monotonicMs() - sinceMs < 60_000) {
+    env.standStill(600);
+    env.advance(100);
+  }
+  expect(env.clock.monotonicMs() - sinceMs).toBeLessThan(10_000);
+});
+
 test('a peer that comes and goes has to answer more often in a row before it is up, within bounds', () => {
   const { env, liveness, pass } = setUp(['n2']);
   pass(3_000, ['n2']);
@@ -278,6 +294,33 @@ test('a peer that comes and goes has to answer more often in a row before it is 
   liveness.heartbeatAnswered('n2', sample);
   expect(liveness.state('n2')).toBe('up');
 });
+
+test.each([1, 2, 3, 4, 5])(
+  'seed %d: 30 minutes of a peer that stands still for a second all the time, and nobody doubts it',
+  (seed) => {
+    const { env, liveness, changes } = setUp(['n2', 'n3', 'n4']);
+    const random = new SeededRandom(seed);
+    const { clock, timers } = env;
+    // Answers wait until the pause is over, and come all at once.
+    let pausedUntilMs = 0;
+    const asks = timers.every(500, () => {
+      for (const node of ['n2', 'n3', 'n4']) {
+        const restMs = node === 'n2' ? Math.max(0, pausedUntilMs - clock.monotonicMs()) : 0;
+        timers.after(restMs + random.below(40), () => liveness.heartbeatAnswered(node, sample));
+      }
+    });
+    const pauses = timers.every(1_700, () => {
+      pausedUntilMs = clock.monotonicMs() + random.between(700, 1_300);
+    });
+    env.advance(1_800_000);
+    expect(steps(changes).sort()).toEqual(['n2 up', 'n3 up', 'n4 up']);
+    // And its death is noticed not much later for that.
+    pauses.cancel();
+    asks.cancel();
+    env.advance(6_500);
+    expect(liveness.state('n2')).toBe('failed');
+  },
+);
 
 test('what this node found out is published, and taken back', () => {
   const { env, liveness, board, pass } = setUp(['n2', 'n3']);

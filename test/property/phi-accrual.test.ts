@@ -151,6 +151,18 @@ test('what adding and taking away rounds off does not pile up', () => {
   expect(phi.phi(nowMs + 2_900, 2_000)).toBeCloseTo(twin.phi(nowMs + 2_900, 2_000), 6);
 });
 
+test('a peer that stumbles is given more time, but not ever more', () => {
+  const uneven = (deviationMsMax?: number): PhiAccrual => {
+    const phi = new PhiAccrual({ intervalMs: 500, ...(deviationMsMax && { deviationMsMax }) }, 0);
+    for (let i = 1; i <= 100; i++) phi.heard(i * 1_000 + (i % 2) * 900, true);
+    return phi;
+  };
+  const lastMs = 100_000;
+  expect(uneven().phi(lastMs + 5_000, 0)).toBeLessThan(6);
+  expect(uneven(500).phi(lastMs + 5_000, 0)).toBeGreaterThan(8);
+  expect(uneven(5_000).phi(lastMs + 5_000, 0)).toBe(uneven().phi(lastMs + 5_000, 0));
+});
+
 test('as configured, an even peer is suspected 2.9 s after its last answer, and failed 3.0 s after it', () => {
   const phi = new PhiAccrual({ intervalMs: 500 }, 0);
   for (let nowMs = 0; nowMs <= 20_000; nowMs += 500) phi.heard(nowMs, true);

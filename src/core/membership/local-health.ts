@@ -6,8 +6,8 @@
 
 /** Greatest score: as in memberlist, less one. */
 const scoreMax = 7;
-/** Patience at the greatest score. With it a silent peer is still failed within 10 s by the usual options. */
-const factorMax = 3;
+/** Patience at the greatest score. */
+const factorMax = 2.5;
 /** The score falls by one after so much time without a bad sign. */
 const recoverMs = 1_000;
 /** Signs that come at once are one: a standstill delays all timers. */
@@ -34,7 +34,7 @@ export class LocalHealth {
     return Math.max(0, this.#score - recovered);
   }
 
-  /** By how much to stretch what is demanded of others: 1 to 3. */
+  /** By how much to stretch what is demanded of others: 1 to 2.5. */
   factor(nowMs: number): number {
     return 1 + ((factorMax - 1) * this.score(nowMs)) / scoreMax;
   }

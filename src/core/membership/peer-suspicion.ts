@@ -67,6 +67,8 @@ const nothing: SuspicionStep = { kind: 'nothing' };
 const comebackMs = 60_000;
 /** Answers in a row that are asked for at most. */
 const answersAskedMax = 5;
+/** A silence of so many acceptable pauses is too long however unevenly the peer answered before, and however patient this node is. */
+const pausesMax = 4;
 
 /** One peer, as this node hears it. All times are monotonic milliseconds. */
 export class PeerSuspicion {
@@ -87,7 +89,8 @@ export class PeerSuspicion {
   constructor(options: SuspicionOptions, nowMs: number) {
     this.#options = options;
     this.#changedMs = nowMs;
-    this.#phi = new PhiAccrual(options, nowMs);
+    const deviationMsMax = options.acceptablePauseMs / 4;
+    this.#phi = new PhiAccrual({ ...options, deviationMsMax }, nowMs);
   }
 
   get state(): PeerState {
@@ -201,12 +204,14 @@ export class PeerSuspicion {
     const { suspectPhi, failedPhi, suspicionMs } = this.#options;
     const { patience } = context;
     const broken = this.#bothBroken;
+    const tooLong = this.#phi.silentMs(nowMs) >= pausesMax * this.#options.acceptablePauseMs;
     const phi = this.phi(nowMs, patience);
     if (this.#state === 'up') {
-      if (broken || phi >= suspectPhi) return this.#change('suspect', this.#silence(nowMs, patience), nowMs);
+      if (broken || tooLong || phi >= suspectPhi)
+        return this.#change('suspect', this.#silence(nowMs, patience), nowMs);
       return nothing;
     }
-    if (!broken && phi < failedPhi) {
+    if (!broken && !tooLong && phi < failedPhi) {
       this.#accusedMs = undefined;
       return nothing;
     }

@@ -18,6 +18,8 @@ export interface PhiAccrualOptions {
   readonly samplesMax?: number;
   /** The deviation counts as at least this, or a very even peer would be suspected for a hiccup. Default 100 ms. */
   readonly deviationMsMin?: number;
+  /** And as at most this, or the death of a peer that stumbles would be noticed ever later. Default: no bound. */
+  readonly deviationMsMax?: number;
 }
 
 /** Greater values mean nothing more. */
@@ -27,6 +29,7 @@ export const phiMax = 1_000;
 export class PhiAccrual {
   readonly #samples: Float64Array;
   readonly #deviationMsMin: number;
+  readonly #deviationMsMax: number;
   #count = 0;
   #next = 0;
   #sum = 0;
@@ -37,11 +40,12 @@ export class PhiAccrual {
   #regularMs: number | undefined;
 
   constructor(options: PhiAccrualOptions, nowMs: number) {
-    const { intervalMs, samplesMax = 1_000, deviationMsMin = 100 } = options;
+    const { intervalMs, samplesMax = 1_000, deviationMsMin = 100, deviationMsMax } = options;
     assert(samplesMax >= 2, 'a deviation needs two samples');
     assert(deviationMsMin > 0, 'a deviation of nothing would make every delay infinitely unlikely');
     this.#samples = new Float64Array(samplesMax);
     this.#deviationMsMin = deviationMsMin;
+    this.#deviationMsMax = Math.max(deviationMsMin, deviationMsMax ?? Number.POSITIVE_INFINITY);
     this.#heardMs = nowMs;
     // As if two had come, a quarter early and a quarter late: Akka begins so.
     this.#add(intervalMs * 0.75);
@@ -84,7 +88,7 @@ export class PhiAccrual {
   phi(nowMs: number, pauseMs: number): number {
     const mean = this.meanMs;
     const variance = Math.max(0, this.#squares / this.#count - mean * mean);
-    const deviation = Math.max(this.#deviationMsMin, Math.sqrt(variance));
+    const deviation = Math.min(this.#deviationMsMax, Math.max(this.#deviationMsMin, Math.sqrt(variance)));
     return phiOf((this.silentMs(nowMs) - mean - pauseMs) / deviation);
   }
 
