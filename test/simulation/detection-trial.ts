@@ -11,6 +11,8 @@ import type { Judgement } from './world/cluster.ts';
 
 /** A failure is known everywhere by then. */
 export const noticedWithinMs = 10_000;
+/** It goes on being known for so long, and would for ever. */
+const staysMs = 4_000;
 /** Whoever is back is taken for up by then, if it had failed again and again before. */
 export const upAgainWithinMs = 30_000;
 /**
@@ -57,24 +59,29 @@ async function death(victim: string, how: 'process' | 'power', ground: TrialGrou
   const sinceMs = ground.nowMs();
   const others = ground.nodes.filter((node) => node !== victim);
   ground.kill(victim, how);
-  let unaware: readonly string[] = others;
-  const look = (): boolean => {
+  const unaware = (): readonly string[] => {
     const failed = ground.judgements().filter(({ state }) => state === 'failed');
     accuse(
       failed.filter(({ node }) => node !== victim),
       ground,
     );
-    unaware = others.filter(
-      (by) => !failed.some((judgement) => judgement.by === by && judgement.node === victim),
-    );
-    return unaware.length === 0 || ground.nowMs() > sinceMs + noticedWithinMs;
+    const aware = failed.filter(({ node }) => node === victim).map(({ by }) => by);
+    return others.filter((node) => !aware.includes(node));
   };
-  await ground.until(look, sinceMs + 2 * noticedWithinMs, 'a trial ends');
-  if (unaware.length > 0) {
+  const boundMs = sinceMs + noticedWithinMs;
+  const isNoticed = (): boolean => unaware().length === 0 || ground.nowMs() > boundMs;
+  await ground.until(isNoticed, boundMs + 1_000, 'a trial ends');
+  // And it stays so: nobody has heard from it since.
+  const staysUntilMs = ground.nowMs() + staysMs;
+  const isForgotten = (): boolean => unaware().length > 0 || ground.nowMs() > staysUntilMs;
+  await ground.until(isForgotten, staysUntilMs + 1_000, 'a trial ends');
+  const without = unaware();
+  if (without.length > 0) {
     const what = how === 'power' ? 'lost its power' : 'ended';
+    const agoMs = Math.round(ground.nowMs() - sinceMs);
     ground.violate(
       'failure-noticed',
-      `${victim} ${what} ${noticedWithinMs} ms ago, and is not FAILED for ${unaware.join(', ')}`,
+      `${victim} ${what} ${agoMs} ms ago, and is not FAILED for ${without.join(', ')}`,
     );
   }
   ground.start(victim);

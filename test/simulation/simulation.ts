@@ -179,7 +179,7 @@ class Simulation {
 
   result(crash: string | undefined): SeedResult {
     const history = this.#history ?? this.#makeHistory();
-    const { restarts, faults } = this.#cluster;
+    const { restarts, faults, work } = this.#cluster;
     return {
       seed: this.#plan.seed,
       hash: this.#scheduler.hash,
@@ -189,7 +189,9 @@ class Simulation {
         ...countAttempts(history),
         faults: faults.injected,
         restarts,
-        ...this.#cluster.work,
+        hintsDelivered: work.hintsDelivered,
+        comparisons: work.comparisons,
+        keysRepaired: work.keysRepaired,
         collected: this.#cluster.collections.collected,
         events: this.#scheduler.executed,
       },
@@ -222,19 +224,27 @@ class Simulation {
       'the replicas of every key are equal, by hints and comparisons alone',
       () => this.#differenceText(cluster.differing(keys)),
     );
-    const { keysRepaired } = cluster.work;
+    const workBefore = cluster.work;
     const transports = cluster.connections('final', this.#clientOwner);
     const before = this.#recorder.attempts;
     // A majority alone knows all that was acknowledged.
     await this.#readAll(this.#chosen(transports, quorumReaders), boundMs, 'quorum');
     await this.#readAll(transports, boundMs, 'all');
+    const comparedBefore = cluster.work.keysCompared;
     const silentMs = this.#nowMs + 2 * (this.#plan.repair?.comparisonMs ?? 0);
     await this.#until(() => this.#nowMs >= silentMs && cluster.isQuiet, silentMs + 10_000, 'time passes');
-    this.#checkSilence(before, keysRepaired);
+    this.#checkSilence(before, workBefore.keysRepaired, comparedBefore);
+    const hasRot = this.#plan.faults.some(({ kind }) => kind === 'bit-flip');
+    const { treesRepaired } = cluster.work;
+    if (treesRepaired > 0 && !hasRot)
+      this.violate(
+        'defect',
+        `${treesRepaired} trees were not those of the records on the disk, and no bit has rotted`,
+      );
   }
 
   /** Nothing was repaired since all replicas were equal, but for tombstones that some have collected, and some not yet. */
-  #checkSilence(attemptsBefore: number, repairedBefore: number): void {
+  #checkSilence(attemptsBefore: number, repairedBefore: number, comparedBefore: number): void {
     const message = 'though all replicas were equal before';
     let collecting = 0;
     for (const { bucket, key, attempts } of this.#recorder.keys()) {
@@ -256,9 +266,17 @@ class Simulation {
         atMs: late.returnedMs,
       });
     }
-    const repaired = this.#cluster.work.keysRepaired - repairedBefore;
-    if (repaired > 0 && collecting === 0)
+    if (collecting > 0) return;
+    const { keysRepaired, keysCompared } = this.#cluster.work;
+    const repaired = keysRepaired - repairedBefore;
+    if (repaired > 0)
       this.violate('repair-falls-silent', `comparisons repaired ${repaired} keys, ${message}`);
+    const compared = keysCompared - comparedBefore;
+    if (compared > 0)
+      this.violate(
+        'repair-falls-silent',
+        `comparisons went down to ${compared} keys, ${message}: hashes of equal records differ`,
+      );
   }
 
   #differenceText(key: { readonly bucket: string; readonly key: string } | undefined): string | undefined {

@@ -2,6 +2,7 @@
 
 import { brokenCausality } from './broken-causality.ts';
 import { brokenCoordination } from './broken-coordination.ts';
+import { brokenRepair } from './broken-repair.ts';
 import { brokenStorage } from './broken-storage.ts';
 import type { BrokenVersion } from './broken-version.ts';
 
@@ -9,6 +10,7 @@ export const allBrokenVersions: readonly BrokenVersion[] = [
   ...brokenCausality,
   ...brokenCoordination,
   ...brokenStorage,
+  ...brokenRepair,
 ];
 
 /** Throws for a name that none has, and lists those that there are. */

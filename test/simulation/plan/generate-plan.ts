@@ -22,6 +22,8 @@ import type {
 /** Keeps the chance that draws a plan apart from that of the world with the same seed. */
 const planStream = 0x1_0000_0000 * 0x706c;
 const profileStream = 0x1_0000_0000 * 0x7072;
+/** Rot is found by reading all, one partition a second. */
+const rottingPartitionsMax = 32;
 
 /** Register clients share their keys with nobody, and the others share theirs with many. */
 const profiles: readonly Exclude<ClientProfile, 'register'>[] = [
@@ -88,10 +90,11 @@ export function planOf(seed: number, about?: PlanProfile): SeedPlan {
   const bufferedPercent = random.percent(15) ? random.pick([50, 90, 97]) : undefined;
   const field = { nodes, spanMs, buffers: bufferedPercent !== undefined };
   const isQuiet = profile === 'quiet';
-  return {
+  const drawnPartitions = random.pick([16, 32, 64, 128]);
+  const drawnPlan: SeedPlan = {
     seed,
     nodes,
-    partitions: random.pick([16, 32, 64, 128]),
+    partitions: drawnPartitions,
     network: isQuiet ? calmNetwork(random) : drawNetwork(random),
     disk: drawDisk(random),
     clocks: drawClocks(random, nodes, profile),
@@ -104,6 +107,8 @@ export function planOf(seed: number, about?: PlanProfile): SeedPlan {
     repair,
     ...(trial !== undefined && { trial }),
   };
+  const rots = drawnPlan.faults.some(({ kind }) => kind === 'bit-flip');
+  return rots ? { ...drawnPlan, partitions: Math.min(drawnPartitions, rottingPartitionsMax) } : drawnPlan;
 }
 
 function calmNetwork(random: SeededRandom): NetworkWeather {

@@ -41,6 +41,17 @@ export interface Judgement {
   readonly reason: string;
 }
 
+/** Counts of all nodes and all their lives. */
+export interface RepairWork {
+  readonly hintsDelivered: number;
+  readonly comparisons: number;
+  /** Keys that were listed because hashes above them differed. */
+  readonly keysCompared: number;
+  readonly keysRepaired: number;
+  /** Trees that were found not to be those of the records. */
+  readonly treesRepaired: number;
+}
+
 export class Cluster {
   readonly faults: FaultInjector;
   /** Compares acknowledgements with the disks. */
@@ -123,11 +134,7 @@ export class Cluster {
   }
 
   /** What the nodes have done to keep their replicas equal. */
-  get work(): {
-    readonly hintsDelivered: number;
-    readonly comparisons: number;
-    readonly keysRepaired: number;
-  } {
+  get work(): RepairWork {
     const sum = (gauge: string): number => {
       let total = 0;
       for (const process of this.#processes.values()) total += process.counted(gauge);
@@ -136,7 +143,9 @@ export class Cluster {
     return {
       hintsDelivered: sum('hints_delivered'),
       comparisons: sum('comparisons'),
+      keysCompared: sum('keys_compared'),
       keysRepaired: sum('keys_repaired'),
+      treesRepaired: sum('trees_repaired'),
     };
   }
 

@@ -50,7 +50,13 @@ interface Life {
 }
 
 /** Gauges that count from the start of the process on. */
-const countingGauges = ['hints_delivered', 'comparisons', 'keys_repaired'] as const;
+const countingGauges = [
+  'hints_delivered',
+  'comparisons',
+  'keys_compared',
+  'keys_repaired',
+  'trees_repaired',
+] as const;
 
 /** A service manager starts a process again after this. */
 const restartMicros = 500_000;
