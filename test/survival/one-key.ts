@@ -1,7 +1,6 @@
 /** A million keys, and one that differs on one replica: it is found and repaired, and hardly anything is exchanged for that. */
 
 import { ConsistencyLevel } from '../../src/gen/kindred/v1/types.ts';
-import { pause } from '../chaos/program.ts';
 import type { RealNode } from '../support/real-cluster.ts';
 import { bulkWrite } from './bulk-writer.ts';
 import { atMost, type Campaign, shown } from './campaign.ts';
@@ -46,23 +45,29 @@ export const oneKey: Campaign = {
       makeValue: () => Buffer.from('odd'),
       level: ConsistencyLevel.CONSISTENCY_LEVEL_QUORUM,
     });
+    // Its own counts begin anew when it starts.
+    const before = await Promise.all(present.map((node) => exchangedBy(cluster, node, victim)));
     cluster.chaos.start(number);
     const backMs = performance.now();
     await victim.ready();
-    const before = await Promise.all(present.map((node) => exchanged(cluster, node, victim)));
     const differed = await differingKeys(cluster.nodes, [odd]);
     await untilLevel(cluster.nodes, [odd], awaitedMs);
     const levelMs = performance.now() - backMs;
-    const repaired = await cluster.sum('kindred_comparison_repaired_keys_total');
-    // The comparison that found it has to end before its bytes are all counted.
+    // Bytes are counted when a comparison has ended.
     await waitFor(
-      'the comparison has ended',
+      'the comparison that repaired it has ended',
       awaitedMs,
-      async () => (await cluster.sum('kindred_comparisons_running')) === 0,
+      async () => (await repairs(cluster)) > 0,
     );
-    const after = await Promise.all(present.map((node) => exchanged(cluster, node, victim)));
-    const perPair = after.map((bytes, index) => bytes - (before[index] as number));
-    await pause(0);
+    const perPair = await Promise.all(
+      present.map(async (node, index) => {
+        const [here, there] = [
+          await exchangedBy(cluster, node, victim),
+          await exchangedBy(cluster, victim, node),
+        ];
+        return here - (before[index] as number) + there;
+      }),
+    );
     return [
       shown('keys', count),
       shown('loading them', loadSeconds, 's', 1),
@@ -71,7 +76,7 @@ export const oneKey: Campaign = {
         differed === 1 ? 'yes' : 'no, it had been repaired by then',
       ),
       shown('found and repaired, after the start of the node', levelMs / 1000, 's', 1),
-      shown('keys repaired by comparisons', repaired),
+      shown('keys repaired by comparisons', await repairs(cluster)),
       ...perPair.map((bytes, index) =>
         atMost(
           `exchanged between ${(present[index] as RealNode).id} and ${victim.id} until then`,
@@ -85,11 +90,13 @@ export const oneKey: Campaign = {
   },
 };
 
-/** Bytes that comparisons have moved between two nodes, in both directions, whoever began them. */
-async function exchanged(cluster: SurvivalCluster, one: RealNode, other: RealNode): Promise<number> {
-  const [here, there] = await Promise.all([cluster.metricsOf(one), cluster.metricsOf(other)]);
-  const name = 'kindred_comparison_bytes_total';
-  return here.sum(name, { peer: other.id }) + there.sum(name, { peer: one.id });
+/** Bytes of the comparisons with `peer` that `node` began, in both directions. */
+async function exchangedBy(cluster: SurvivalCluster, node: RealNode, peer: RealNode): Promise<number> {
+  return (await cluster.metricsOf(node)).sum('kindred_comparison_bytes_total', { peer: peer.id });
+}
+
+async function repairs(cluster: SurvivalCluster): Promise<number> {
+  return await cluster.sum('kindred_comparison_repaired_keys_total');
 }
 
 function* numbered(count: number): Generator<Buffer> {
