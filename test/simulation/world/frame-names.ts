@@ -53,10 +53,17 @@ export class FrameNames {
       if (this.#channel === 'data' || this.#channel === 'background')
         return direction === 'request' ? this.#calls(frame) : this.#replies(frame);
       if (direction === 'request') {
-        const { sequence, hello } = HeartbeatRequest.decode(frame);
-        return { text: `heartbeat ${sequence}${hello === undefined ? '' : ' with hello'}`, keys: [] };
+        const { sequence, hello, probe } = HeartbeatRequest.decode(frame);
+        const asks = probe.length === 0 ? '' : ` asks to probe ${probe.join(', ')}`;
+        return { text: `heartbeat ${sequence}${hello === undefined ? '' : ' with hello'}${asks}`, keys: [] };
       }
-      const { sequence, hello } = HeartbeatResponse.decode(frame);
+      const { sequence, hello, probed } = HeartbeatResponse.decode(frame);
+      if (probed.length > 0) {
+        const found = probed.map(
+          ({ nodeId, reachable }) => `${nodeId} ${reachable ? 'reached' : 'not reached'}`,
+        );
+        return { text: `heartbeat probe: ${found.join(', ')}`, keys: [] };
+      }
       return { text: `heartbeat ${sequence} answered${answerTo(hello)}`, keys: [] };
     } catch {
       return { text: `${frame.byteLength} bytes that do not decode`, keys: [] };
