@@ -107,6 +107,8 @@ export class Node {
     // Before the mark is stored, too: a start that no peer has judged must not hide from the next one what they know.
     await peers.joined;
     background.start();
+    // Whoever might have forgotten more than this store's data know of has accepted them.
+    if (peers.hasJoined) await store.identity.forgetFormer();
     replay.start();
     trees.start();
     antiEntropy.start();
@@ -163,7 +165,7 @@ export class Node {
 
   #services(): readonly Service[] {
     const { env, coordinator, buckets, hash64, layout, placementFor, keyValue } = this.#parts;
-    const { operations, antiEntropy, background } = this.#parts;
+    const { operations, antiEntropy, sampledStore, background } = this.#parts;
     const { config } = this;
     const topology = {
       clusterId: config.cluster.id,
@@ -180,7 +182,14 @@ export class Node {
       keyValue.service,
       topologyService(topology, config.limits),
       diagnosticService(
-        { self: config.node, env, coordination: coordinator, topology, snapshot: () => this.snapshot },
+        {
+          self: config.node,
+          env,
+          coordination: coordinator,
+          topology,
+          snapshot: () => this.snapshot,
+          sampledStore,
+        },
         config.limits,
       ),
       bucketService(buckets),

@@ -5,9 +5,11 @@ import { ComparisonCalls } from './anti-entropy/comparison-calls.ts';
 import { Operations } from './anti-entropy/operations.ts';
 import type { ReplicaTrees } from './anti-entropy/replica-trees.ts';
 import type { Config } from './config/config.ts';
+import type { SampledStore } from './coordinator/divergence.ts';
 import type { Throttle } from './core/background/throttle.ts';
 import type { Bucket } from './core/bucket.ts';
-import { nodeId } from './core/identity.ts';
+import { nodeId, type PartitionId } from './core/identity.ts';
+import type { Placement } from './core/ring/placement.ts';
 import { readRecordKey } from './core/ring/record-key.ts';
 import type { Env } from './env/env.ts';
 import type { Logger } from './observe/log.ts';
@@ -20,6 +22,8 @@ import { EngineError } from './storage/engine.ts';
 export interface AntiEntropyParts {
   readonly antiEntropy: AntiEntropy;
   readonly operations: Operations;
+  /** What a measurement of divergence draws from. */
+  readonly sampledStore: SampledStore;
 }
 
 /** What the parts of other services do for it. */
@@ -32,6 +36,7 @@ export interface AntiEntropyWiring {
   readonly records: PlacedRecords;
   readonly buckets: ReadonlyMap<string, Bucket>;
   readonly throttle: Throttle;
+  readonly placementFor: (replication: number) => Placement;
   readonly isAged: (recordKey: Uint8Array, record: Uint8Array) => boolean;
   readonly repairLater: (bucket: Bucket, recordKey: Uint8Array) => void;
   readonly runningMs: () => number;
@@ -65,6 +70,11 @@ export function wireAntiEntropy(wiring: AntiEntropyWiring, config: Config): Anti
   const antiEntropy = new AntiEntropy(
     {
       ...wiring,
+      // What is answered as absent is on the disk, and supersedes whatever a peer may still hold.
+      records: {
+        read: (recordKey) => wiring.records.readStored(recordKey),
+        merge: (recordKey, record, options) => wiring.records.merge(recordKey, record, options),
+      },
       peers: config.members.map(({ id }) => id).filter((id) => id !== config.node),
       isUp: (peer) => peers.isUp(peer),
       linkOf: (peer) => peers.background(peer),
@@ -83,7 +93,24 @@ export function wireAntiEntropy(wiring: AntiEntropyWiring, config: Config): Anti
   peers.liveness.onChange(({ node, to }) => {
     if (to === 'up') antiEntropy.peerIsBack(nodeId(node));
   });
-  return { antiEntropy, operations: new Operations(env, onError) };
+  const operations = new Operations(env, onError);
+  return { antiEntropy, operations, sampledStore: sampledStoreOf(wiring, config) };
+}
+
+function sampledStoreOf(wiring: AntiEntropyWiring, config: Config): SampledStore {
+  const { store, buckets, placementFor, isAged } = wiring;
+  const owned = ({ replication }: Bucket): readonly PartitionId[] =>
+    placementFor(replication).ownedPartitions(config.node);
+  return {
+    partitions: (bucket) =>
+      bucket === undefined ? [...new Set([...buckets.values()].flatMap(owned))] : owned(bucket),
+    entries: (partition) => store.records.entries(partition),
+    bucketOf: (recordKey, read) => {
+      if (read.kind === 'absent' || (read.kind === 'found' && isAged(recordKey, read.record)))
+        return undefined;
+      return buckets.get(readRecordKey(recordKey)?.bucket ?? '');
+    },
+  };
 }
 
 function logCompared(log: Logger, { peer, replication, outcome, counts, tookMs }: ComparedPeer): void {

@@ -10,6 +10,7 @@ import { BackgroundWork } from './background-work.ts';
 import { type Config, canonicalConfiguration } from './config/config.ts';
 import { softwareVersion } from './config/software-version.ts';
 import { Coordinator } from './coordinator/coordinator.ts';
+import type { SampledStore } from './coordinator/divergence.ts';
 import { type KeyValueService, keyValueService } from './coordinator/key-value-service.ts';
 import { LocalReplica } from './coordinator/local-replica.ts';
 import { PeerReplica } from './coordinator/peer-replica.ts';
@@ -33,6 +34,7 @@ import { Metrics } from './observe/metrics.ts';
 import { SiblingAlarm } from './observe/sibling-alarm.ts';
 import { Peers } from './peers.ts';
 import { ReplicaCalls } from './replica/peer-calls.ts';
+import type { RecordChanges } from './replica/pending-records.ts';
 import { PlacedRecords } from './replica/placed-records.ts';
 import { type Identity, Replica } from './replica/replica.ts';
 import { RequestMemory } from './replica/request-memory.ts';
@@ -41,7 +43,7 @@ import { ContextTokens } from './rpc/conversion.ts';
 import type { ReplyBody } from './rpc/frame-size.ts';
 import { GrpcNetwork } from './rpc/grpc-network.ts';
 import { peerProtocolVersion } from './rpc/hello.ts';
-import { type PeerCallHandler, replicaError } from './rpc/peer-server.ts';
+import { type Answer, type PeerCallHandler, replicaError } from './rpc/peer-server.ts';
 import type { startServer } from './rpc/server.ts';
 import { type DataStore, openDataStore } from './storage/data-store.ts';
 import { EngineError, type OpenEngine } from './storage/engine.ts';
@@ -84,6 +86,7 @@ export interface NodeParts {
   readonly hash64: Hash64;
   /** Wall clock when this process wired the node. */
   readonly startedAtMicros: number;
+  readonly sampledStore: SampledStore;
   readonly placementFor: (replication: number) => Placement;
   readonly buckets: ReadonlyMap<string, Bucket>;
   /** How much client work is under way: shared by all that takes some on. */
@@ -107,7 +110,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   const layout = layoutOf(config);
   const placementFor = placements(layout, hash64);
   const buckets = new Map(config.buckets.map((bucket) => [bucket.name, bucket]));
-  const store = await openStore(config, overrides.openEngine ?? openEngine, env, metrics, log);
+  const store = await openStore(config, overrides, env, metrics, log);
 
   const clock = new HybridClock(
     () => env.clock.wallMicros(),
@@ -144,7 +147,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   await trees.open();
   store.records.onDamaged((recordKey) => trees.damaged(recordKey));
   const replica = new Replica(
-    { records: store.records, changes: trees, identity, clock, requests, wallMicros },
+    { records: store.records, changes, identity, clock, requests, wallMicros },
     { recordBytesMax: config.limits.recordBytesMax },
   );
   const records = new PlacedRecords({ replica, buckets, hash64, partitions: layout.partitions });
@@ -164,18 +167,21 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     softwareVersion,
     generation: startedAtMicros,
     openedAtMark: store.identity.openedAtMark,
-    formerReplicaId: 0,
-    formerMark: 0,
+    formerReplicaId: store.identity.former?.replicaId ?? 0,
+    formerMark: store.identity.former?.mark ?? 0,
   });
   // Peers call in only after everything is built, so the handler may name what is made further down.
   const handler: PeerCallHandler = {
-    read: (call, _context, answer) => calls.read(call, answer),
-    merge: (call, _context, answer) => calls.merge(call, answer),
-    find: (call, _context, answer) => calls.find(call, answer),
-    keepHint: (call, _context, answer) => hints.calls.keepHint(call, answer),
-    readTree: (call, { node }, answer) => comparisonCalls.readTree(call, nodeId(node), answer),
-    listLeaf: (call, { node }, answer) => comparisonCalls.listLeaf(call, nodeId(node), answer),
-    endComparison: (call, _context, answer) => comparisonCalls.endComparison(call, answer),
+    read: (call, _context, answer) => isJudged(answer) && calls.read(call, answer),
+    merge: (call, _context, answer) => isJudged(answer) && calls.merge(call, answer),
+    find: (call, _context, answer) => isJudged(answer) && calls.find(call, answer),
+    keepHint: (call, _context, answer) => isJudged(answer) && hints.calls.keepHint(call, answer),
+    readTree: (call, { node }, answer) =>
+      isJudged(answer) && comparisonCalls.readTree(call, nodeId(node), answer),
+    listLeaf: (call, { node }, answer) =>
+      isJudged(answer) && comparisonCalls.listLeaf(call, nodeId(node), answer),
+    endComparison: (call, _context, answer) =>
+      isJudged(answer) && comparisonCalls.endComparison(call, answer),
     forwarded: (call, context, answer) => {
       if (!peers.hasJoined) {
         // It would make a dot. Nothing was done, so another replica is asked.
@@ -201,6 +207,11 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   const onSetBack = (reason: string): void => {
     const message = `${reason}. Start the node again: it takes a new replica id and goes on with what it has`;
     store.identity.retire(new EngineError('set-back', message)).catch(onUnexpected);
+  };
+  const isJudged = (answer: Answer): boolean => {
+    if (peers.judged) return true;
+    answer(replicaError(ReplicaError_Kind.KIND_OVERLOADED, 'the data of this node are yet to be judged'));
+    return false;
   };
   const peers = new Peers(
     {
@@ -236,6 +247,10 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   );
   const hints = wireHints(
     {
+  const onOutdated = (reason: string): void => {
+    const message = `${reason}. Start the node again: it sets its data directory aside, comes back empty and is rebuilt from its peers`;
+    store.identity.outdate(new EngineError('outdated', message)).catch(onUnexpected);
+  };
       env,
       log,
       metrics,
@@ -305,7 +320,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       pipelineOperationsMax: config.limits.pipelineOperationsMax,
     },
   );
-  const { antiEntropy, operations } = wireAntiEntropy(
+  const { antiEntropy, operations, sampledStore } = wireAntiEntropy(
     {
       env,
       log,
@@ -352,6 +367,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
 /** The layout that the configuration describes. Its version is 1: it changes only with the configuration of all nodes. */
 function layoutOf(config: Config): Layout {
   return {
+      placementFor,
     version: 1,
     members: config.members.map(({ id, zone, weight }) => ({ id, zone, weight })),
     replication: config.cluster.replication,
@@ -379,8 +395,9 @@ function placements(layout: Layout, hash64: Hash64): (replication: number) => Pl
 
 async function openStore(
   config: Config,
-  open: OpenEngine,
+  overrides: NodeOverrides,
   env: Env,
+    sampledStore,
   metrics: Metrics,
   log: Logger,
 ): Promise<DataStore> {

@@ -12,12 +12,15 @@ import {
   DiagnosticServiceDefinition,
   type InspectKeyRequest,
   type InspectKeyResponse,
+  type MeasureDivergenceRequest,
+  type MeasureDivergenceResponse,
   type ReplicaView as WireView,
 } from '../gen/kindred/v1/diagnostic.ts';
 import type { ItemStatus } from '../gen/kindred/v1/types.ts';
-import { versionMessage } from '../rpc/conversion.ts';
-import type { RequestLimits } from '../rpc/limits.ts';
+import { durationOfMs, versionMessage } from '../rpc/conversion.ts';
+import { checkBucketName, grouped, invalid, type RequestLimits } from '../rpc/limits.ts';
 import { type Call, type Service, service } from '../rpc/service.ts';
+import { drawKeys, measureDivergence, type SampledStore } from './divergence.ts';
 import type { Coordination, ReplicaView } from './operation.ts';
 import { namedKey, nodeMessage, nodeStateMessage, type TopologyDependencies } from './topology-service.ts';
 
@@ -33,10 +36,16 @@ export interface DiagnosticDependencies {
   readonly coordination: Coordination;
   readonly topology: TopologyDependencies;
   readonly snapshot: () => NodeSnapshot;
+  /** What this node holds, to draw from. */
+  readonly sampledStore: SampledStore;
 }
 
+/** Keys that one measurement of divergence draws: unless asked, and at most. */
+const sampleKeysDefault = 1_000;
+const sampleKeysMax = 10_000;
+
 export function diagnosticService(dependencies: DiagnosticDependencies, limits: RequestLimits): Service {
-  const { self, env, coordination, topology, snapshot } = dependencies;
+  const { self, env, coordination, topology, snapshot, sampledStore } = dependencies;
   return service(DiagnosticServiceDefinition, {
     async inspectKey(request: InspectKeyRequest, call: Call): Promise<InspectKeyResponse> {
       const { bucket, recordKey } = namedKey(request.key, topology.buckets, limits);
@@ -62,13 +71,27 @@ export function diagnosticService(dependencies: DiagnosticDependencies, limits: 
         explanation: explain(views, merged, nowMicros),
       };
     },
-    async measureDivergence() {
-      throw new OperationError({
-        kind: 'invalid',
-        reason: 'invalid-request',
-        field: 'bucket',
-        problem: 'this release does not compare replicas yet',
-      });
+    async measureDivergence(
+      { bucket: name, sampleKeys }: MeasureDivergenceRequest,
+      call: Call,
+    ): Promise<MeasureDivergenceResponse> {
+      if (sampleKeys > sampleKeysMax) {
+        throw invalid('sample_keys', `is ${grouped(sampleKeys)}; the limit is ${grouped(sampleKeysMax)}`);
+      }
+      if (name !== '') checkBucketName(name, 'bucket');
+      const bucket = name === '' ? undefined : topology.buckets.get(name);
+      if (name !== '' && bucket === undefined) {
+        throw new OperationError({ kind: 'bucket-unknown', bucket: name });
+      }
+      const count = sampleKeys === 0 ? sampleKeysDefault : sampleKeys;
+      const nowMs = env.clock.monotonicMs();
+      // Half of the time to draw, half to ask.
+      const drawUntilMs = nowMs + (call.deadlineMs - nowMs) / 2;
+      const keys = await drawKeys(sampledStore, env, bucket, count, drawUntilMs);
+      const divergence = await measureDivergence(coordination, env, keys, call.deadlineMs);
+      const { sampled, divergent, unknown, oldestMs } = divergence;
+      const oldestDivergence = oldestMs === undefined ? undefined : durationOfMs(oldestMs);
+      return { sampled, divergent, unknown, oldestDivergence };
     },
     async getNodeStatus() {
       const { gauges, alarms } = snapshot();

@@ -116,6 +116,7 @@ export async function startClientPort(options: ClientPortOptions = {}): Promise<
     coordination,
     topology,
     snapshot: () => ({ gauges: { requests_in_flight: admission.requests }, alarms: ['n3 is failed'] }),
+    sampledStore: { partitions: () => [], entries: async function* () {}, bucketOf: () => undefined },
   };
   const server = await startServer(
     {
