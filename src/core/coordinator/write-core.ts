@@ -66,7 +66,8 @@ export class WriteCore {
 
   /** `canBeHinted`: a hint would bring the home what it misses. */
   failed(node: NodeId, reason: ReplicaFailureReason, canBeHinted = false): void {
-    if (!this.#silent.delete(node)) return;
+    const wasSilent = this.#silent.delete(node);
+    if (!wasSilent) return;
     this.#failures.push({ node, reason });
     const isMissing = this.#missing.includes(node);
     if (!canBeHinted) this.#forget(node);

@@ -28,7 +28,7 @@ export const brokenCoordination: readonly BrokenVersion[] = [
     patches: [
       {
         file: writeCore,
-        was: "if (this.#acked >= required) return { kind: 'done' };",
+        was: "if (this.#acked + this.#hinted >= required) return { kind: 'done' };",
         becomes: "if (this.#acked >= required - 1 && this.#acked > 0) return { kind: 'done' };",
       },
     ],
@@ -52,8 +52,8 @@ export const brokenCoordination: readonly BrokenVersion[] = [
     patches: [
       {
         file: writes,
-        was: 'answered: core.acked,',
-        becomes: "answered: core.acked,\n    ...{ outcome: 'not-applied' },",
+        was: 'answered: core.acked + core.hinted,',
+        becomes: "answered: core.acked + core.hinted,\n    ...{ outcome: 'not-applied' },",
       },
     ],
   },

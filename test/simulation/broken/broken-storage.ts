@@ -191,9 +191,9 @@ export const brokenStorage: readonly BrokenVersion[] = [
     patches: [
       {
         file: 'src/handoff/hint-replay.ts',
-        was: 'const delivery = await deliver(target, recordKey, record);',
+        was: 'if (homes === undefined) return await deliver(target, hint);',
         becomes:
-          'await hints.remove(target, recordKey, record);\n      const delivery = await deliver(target, recordKey, record);',
+          'await this.#deps.hints.remove(target, hint.recordKey, hint.record);\n    if (homes === undefined) return await deliver(target, hint);',
       },
     ],
   },
@@ -204,9 +204,9 @@ export const brokenStorage: readonly BrokenVersion[] = [
     patches: [
       {
         file: 'src/handoff/hinted-write.ts',
-        was: 'const outcomes = await Promise.all(targets.map((target) => hints.add(target, key.recordKey, bytes)));',
+        was: 'const outcomes = await Promise.all(targets.map((target) => this.#keep(target, key, bytes)));',
         becomes:
-          "const added = targets.map((target) => hints.add(target, key.recordKey, bytes).catch(() => undefined));\n      const outcomes = added.map(() => ({ kind: 'stored' }));",
+          "const added = targets.map((target) => this.#keep(target, key, bytes).catch(() => undefined));\n      const outcomes = added.map(() => ({ kind: 'stored' }));",
       },
     ],
   },
