@@ -102,16 +102,17 @@ export class Node {
   }
 
   async #open(openClientPort: OpenClientPort, openHttpPort: OpenHttpPort): Promise<void> {
-    const { peers, background, replay, trees, antiEntropy, clock, store, env, log } = this.#parts;
+    const { peers, background, replay, trees, antiEntropy, tombstones, clock, store, env, log } = this.#parts;
     await peers.start();
     // Before the mark is stored, too: a start that no peer has judged must not hide from the next one what they know.
     await peers.joined;
-    background.start();
     // Whoever might have forgotten more than this store's data know of has accepted them.
     if (peers.hasJoined) await store.identity.forgetFormer();
+    background.start();
     replay.start();
     trees.start();
     antiEntropy.start();
+    tombstones.collection.start();
     // Ahead of the wall clock, which time follows, or a little ahead of a clock that runs before it: relative to the clock
     // alone the mark would gain on the wall with every restart, because the clock begins at the mark.
     const saveHighWater = (): Promise<void> =>
@@ -204,7 +205,7 @@ export class Node {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const { peers, background, replay, trees, antiEntropy, operations, store, log } = this.#parts;
+    const { peers, background, replay, trees, antiEntropy, tombstones, operations, store, log } = this.#parts;
     // First: nobody shall wait for an operation whose end this node will not see.
     const operated = operations.stop();
     if (this.#server !== undefined) {
@@ -218,8 +219,9 @@ export class Node {
     // Without their peers the hints on the way are given up at once, so this does not wait long.
     const replayed = replay.stop();
     const compared = antiEntropy.stop();
+    const collected = tombstones.collection.stop();
     await peers.stop();
-    await Promise.all([replayed, compared, operated]);
+    await Promise.all([replayed, compared, collected, operated]);
     await this.#http?.close();
     await trees.stop();
     await store.close();

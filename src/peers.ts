@@ -31,6 +31,18 @@ export interface PeersDependencies {
   readonly storedMark: () => number;
   /** A peer has proof that this node's store was put back to an earlier state. */
   readonly onSetBack: (reason: string) => void;
+  /** Told of every store that greets: why it is older than what has been forgotten here, or `undefined`. */
+  readonly outdated: (peer: Hello) => string | undefined;
+  /** A peer has forgotten deletions that this node's store has never heard of. */
+  readonly onOutdated: (reason: string) => void;
+  /** Marks that processes of the peers are known to have told before this process. */
+  readonly knownMarks: Iterable<{
+    readonly replicaId: number;
+    readonly generation: number;
+    readonly mark: number;
+  }>;
+  /** Who has to accept this node's store before it does anything, however long that takes: its data came under another id. */
+  readonly judges: ReadonlySet<NodeId>;
   /** A short text that is equal where the configuration is. */
   readonly layoutDigest: string;
   /** What this node gossips of itself while it runs. */
@@ -45,6 +57,8 @@ const backgroundBytesMax = 16 * 1024 * 1024;
 const suspectPenaltyMs = 60_000;
 /** A starting node waits for its peers so many heartbeat intervals: long for a greeting, and short for a cluster to start. */
 const joinIntervals = 2;
+/** How often a node that waits for its judges says so. */
+const judgesToldMs = 60_000;
 /** A helper says no after this part of the time that it is given: as in memberlist. */
 const probeShare = 0.8;
 
@@ -68,11 +82,15 @@ export class Peers {
   /** Whose first answer is still awaited. Empty: the node has joined. */
   readonly #awaited = new Set<NodeId>();
   #joinTimer: Timer | undefined;
+  #stopped = false;
 
   constructor(dependencies: PeersDependencies, config: Config) {
     this.#deps = dependencies;
     this.#config = config;
     const { env, hello, layoutVersion, handler, clock, log } = dependencies;
+    for (const { replicaId, generation, mark } of dependencies.knownMarks) {
+      this.#witness.remember(replicaId, generation, mark);
+    }
     const others = config.members.filter((member) => member.id !== config.node);
     this.gossip = new NodeGossip(
       {
@@ -121,7 +139,7 @@ export class Peers {
       hello,
       isMember,
       layoutVersion,
-      setBack: (caller: Hello) => this.#witness.setBack(caller),
+      setBack: (caller: Hello) => dependencies.outdated(caller) ?? this.#witness.setBack(caller),
       onGreeted: (node: string) => this.#isThere(node as NodeId),
       onRefused: ({ node, reason }: { readonly node: string; readonly reason: string }) =>
         log.error({ peer: node }, `refused ${node || 'a caller'}: ${reason}`),
@@ -143,6 +161,7 @@ export class Peers {
       isMember,
       hybridMicros: () => clock.now,
       witness: this.#witness,
+      outdated: dependencies.outdated,
       marks: this.#marks,
       storedMark: dependencies.storedMark,
       probe: (node, done) => {
@@ -166,9 +185,22 @@ export class Peers {
     this.#detector.start();
     for (const link of this.#links.values()) link.start();
     for (const link of this.#background.values()) link.start();
-    for (const node of this.#heartbeats.keys()) this.#awaited.add(node);
-    const waitMs = joinIntervals * this.#config.heartbeat.intervalMs;
-    this.#joinTimer = this.#deps.env.timers.after(waitMs, () => this.#join());
+    const { judges, log, env } = this.#deps;
+    for (const node of judges.size > 0 ? judges : this.#heartbeats.keys()) this.#awaited.add(node);
+    if (judges.size > 0) {
+      const tell = (): void =>
+        log.warn(
+          { waitingFor: [...this.#awaited] },
+          `this node serves nobody until ${[...this.#awaited].join(', ')} have seen that its data, which came under another ` +
+            'replica id, are not older than deletions that were forgotten. If one of them will not come back, stop this node, ' +
+            'and start it with an empty data directory',
+        );
+      tell();
+      this.#joinTimer = env.timers.every(judgesToldMs, tell);
+    } else {
+      const waitMs = joinIntervals * this.#config.heartbeat.intervalMs;
+      this.#joinTimer = env.timers.after(waitMs, () => this.#join());
+    }
     for (const heartbeat of this.#heartbeats.values()) heartbeat.start();
     this.gossip.start();
     if (this.#awaited.size === 0) this.#join();
@@ -177,7 +209,8 @@ export class Peers {
   /**
    * Resolves when every peer has answered the first greeting, refused it or could not be reached, at the latest after two
    * heartbeat intervals. A store that was put back to an earlier state has been found out by then, if any peer that can be
-   * reached knows of it; so nothing that makes dots begins before.
+   * reached knows of it; so nothing that makes dots begins before. A store that holds the data of another waits until all judges
+   * have accepted it, as long as that takes; then `judged` is true.
    */
   get joined(): Promise<void> {
     return this.#joined.promise;
@@ -185,10 +218,16 @@ export class Peers {
 
   /** Whether `joined` has resolved. */
   get hasJoined(): boolean {
-    return this.#joinTimer !== undefined && this.#awaited.size === 0;
+    return !this.#stopped && this.#joinTimer !== undefined && this.#awaited.size === 0;
+  }
+
+  /** Whether this node may answer calls at all: all judges have accepted its store, if it has any. */
+  get judged(): boolean {
+    return this.#deps.judges.size === 0 || this.hasJoined;
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#join();
     this.#detector.close();
     this.gossip.close();
@@ -287,7 +326,8 @@ export class Peers {
   }
 
   #connect(member: MemberConfig): void {
-    const { env, network, hello, layoutVersion, clock, log, storedMark, onSetBack } = this.#deps;
+    const { env, network, hello, layoutVersion, clock, log, storedMark, onSetBack, onOutdated, outdated } =
+      this.#deps;
     const { peers, heartbeat, failureDetector } = this.#config;
     const address = { host: member.host, port: member.peerPort };
     const onRefused = (reason: string): void => {
@@ -299,7 +339,7 @@ export class Peers {
       hello,
       layoutVersion,
       onRefused,
-      setBack: (peer: Hello) => this.#witness.setBack(peer),
+      setBack: (peer: Hello) => outdated(peer) ?? this.#witness.setBack(peer),
     };
     const options = {
       peer: member.id,
@@ -315,6 +355,7 @@ export class Peers {
       if (state.kind === 'connected') {
         this.#detector.channelOpened(member.id, 'data');
         this.#isThere(member.id);
+        if (this.#deps.judges.size > 0) this.#answered(member.id);
       } else this.#detector.channelBroken(member.id, 'data', state.message);
       this.#viewChanged();
     });
@@ -337,6 +378,8 @@ export class Peers {
             }
           },
           onSetBack,
+          outdated,
+          onOutdated,
           onAnswer: (sample) => {
             this.#detector.heartbeatAnswered(member.id, sample);
             clock.observe(env.clock.wallMicros() + sample.clockOffsetMicros);
@@ -348,7 +391,7 @@ export class Peers {
           },
           onBroken: (reason) => {
             this.#detector.channelBroken(member.id, 'control', reason);
-            this.#answered(member.id);
+            if (this.#deps.judges.size === 0) this.#answered(member.id);
           },
         },
         {

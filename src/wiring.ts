@@ -49,8 +49,10 @@ import { type DataStore, openDataStore } from './storage/data-store.ts';
 import { EngineError, type OpenEngine } from './storage/engine.ts';
 import { stoppedBecause } from './storage/engine-failure.ts';
 import { openEngine } from './storage/open-engine.ts';
+import type { SetAside } from './storage/set-aside.ts';
 import { wireAntiEntropy, wireComparisonCalls } from './wire-anti-entropy.ts';
 import { wireHints } from './wire-hints.ts';
+import { sharingNodes, type Tombstones, wireTombstones } from './wire-tombstones.ts';
 
 /** How a node opens the port for clients: with sockets, or for clients in the same process. */
 export type OpenClientPort = typeof startServer;
@@ -62,6 +64,8 @@ export interface NodeOverrides {
   readonly env?: Env;
   readonly network?: Network;
   readonly openEngine?: OpenEngine;
+  /** How a data directory is moved out of the way whose data are outdated. */
+  readonly setAside?: SetAside;
   readonly openClientPort?: OpenClientPort;
   readonly openHttpPort?: OpenHttpPort;
   readonly log?: Logger;
@@ -80,13 +84,14 @@ export interface NodeParts {
   readonly replay: HintReplay;
   readonly trees: ReplicaTrees;
   readonly antiEntropy: AntiEntropy;
+  readonly tombstones: Tombstones;
   readonly operations: Operations;
+  readonly sampledStore: SampledStore;
   readonly coordinator: Coordinator;
   readonly layout: Layout;
   readonly hash64: Hash64;
   /** Wall clock when this process wired the node. */
   readonly startedAtMicros: number;
-  readonly sampledStore: SampledStore;
   readonly placementFor: (replication: number) => Placement;
   readonly buckets: ReadonlyMap<string, Bucket>;
   /** How much client work is under way: shared by all that takes some on. */
@@ -120,7 +125,23 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   const identity = identityOf(store, env);
   const wallMicros = (): number => env.clock.wallMicros();
   const requests = new RequestMemory(() => env.clock.monotonicMs(), requestMemory);
-  const isAged = (_recordKey: Uint8Array, _record: Uint8Array): boolean => false;
+  const tombstones = await wireTombstones(
+    {
+      env,
+      log,
+      store,
+      hash64,
+      buckets,
+      placementFor,
+      hybridMicros: () => clock.now,
+      replica: () => replica,
+      records: () => records,
+      throttle: () => background.throttle('comparison'),
+    },
+    config,
+  );
+  const isAged = (recordKey: Uint8Array, record: Uint8Array): boolean =>
+    tombstones.judge.isAged(recordKey, record);
   const trees = new ReplicaTrees(
     {
       env,
@@ -146,11 +167,24 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   // Before anything is written: what is stored of the trees must be known by then.
   await trees.open();
   store.records.onDamaged((recordKey) => trees.damaged(recordKey));
+  const changes: RecordChanges = {
+    changed: (place, before, after, sync) => {
+      tombstones.judge.changed(place, before, after);
+      trees.changed(place, before, after, sync);
+    },
+  };
   const replica = new Replica(
     { records: store.records, changes, identity, clock, requests, wallMicros },
     { recordBytesMax: config.limits.recordBytesMax },
   );
-  const records = new PlacedRecords({ replica, buckets, hash64, partitions: layout.partitions });
+  const records = new PlacedRecords({
+    replica,
+    buckets,
+    hash64,
+    partitions: layout.partitions,
+    isCollectable: (place, record) => tombstones.judge.isCollectable(place, record),
+    isHintOutdated: tombstones.isHintOutdated,
+  });
   const onUnexpected = (error: unknown): void => log.error({ error }, 'a replica call failed unexpectedly');
   const calls = new ReplicaCalls(records, onUnexpected);
   const comparisonCalls = wireComparisonCalls(trees, store, onUnexpected);
@@ -171,6 +205,11 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     formerMark: store.identity.former?.mark ?? 0,
   });
   // Peers call in only after everything is built, so the handler may name what is made further down.
+  const isJudged = (answer: Answer): boolean => {
+    if (peers.judged) return true;
+    answer(replicaError(ReplicaError_Kind.KIND_OVERLOADED, 'the data of this node are yet to be judged'));
+    return false;
+  };
   const handler: PeerCallHandler = {
     read: (call, _context, answer) => isJudged(answer) && calls.read(call, answer),
     merge: (call, _context, answer) => isJudged(answer) && calls.merge(call, answer),
@@ -208,10 +247,9 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     const message = `${reason}. Start the node again: it takes a new replica id and goes on with what it has`;
     store.identity.retire(new EngineError('set-back', message)).catch(onUnexpected);
   };
-  const isJudged = (answer: Answer): boolean => {
-    if (peers.judged) return true;
-    answer(replicaError(ReplicaError_Kind.KIND_OVERLOADED, 'the data of this node are yet to be judged'));
-    return false;
+  const onOutdated = (reason: string): void => {
+    const message = `${reason}. Start the node again: it sets its data directory aside, comes back empty and is rebuilt from its peers`;
+    store.identity.outdate(new EngineError('outdated', message)).catch(onUnexpected);
   };
   const peers = new Peers(
     {
@@ -224,6 +262,10 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       handler,
       storedMark,
       onSetBack,
+      outdated: (peer) => tombstones.log.greeted(nodeId(peer.nodeId), peer),
+      onOutdated,
+      knownMarks: tombstones.log.knownMarks(),
+      judges: store.identity.former === undefined ? new Set() : sharingNodes(config, buckets, placementFor),
       layoutDigest: tokenText(hash64(Buffer.from(configuration))),
       // Rounded: each change goes to every node.
       facts: () => ({
@@ -247,10 +289,6 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   );
   const hints = wireHints(
     {
-  const onOutdated = (reason: string): void => {
-    const message = `${reason}. Start the node again: it sets its data directory aside, comes back empty and is rebuilt from its peers`;
-    store.identity.outdate(new EngineError('outdated', message)).catch(onUnexpected);
-  };
       env,
       log,
       metrics,
@@ -329,11 +367,19 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       trees,
       records,
       buckets,
+      placementFor,
       throttle: background.throttle('comparison'),
       isAged,
       repairLater: (bucket, recordKey) => coordinator.repairLater(bucket, recordKey),
-      runningMs: () => env.clock.monotonicMs(),
-      onEqual: () => {},
+      runningMs: () => tombstones.judge.comparisonStart(),
+      onEqual: ({ peer, replication, startedAtMs, peerReplicaId, peerMark }) => {
+        const answered = peers.background(peer).peer;
+        // The process that answered is the one that is connected, or what it answered is not known to hold.
+        if (answered?.replicaId !== peerReplicaId) return;
+        const { replicaId, generation, openedAtMark } = answered;
+        const process = { replicaId, generation, openedAtMark };
+        tombstones.log.told(peer, replication, { startedAtMs, process, peerMark });
+      },
       onCompared: ({ peer, outcome, counts }) =>
         metrics.cluster.compared(peer, outcome.kind, counts.keysRepaired, counts.bytesExchanged),
     },
@@ -349,7 +395,9 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     replay: hints.replay,
     trees,
     antiEntropy,
+    tombstones,
     operations,
+    sampledStore,
     coordinator,
     layout,
     hash64,
@@ -367,7 +415,6 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
 /** The layout that the configuration describes. Its version is 1: it changes only with the configuration of all nodes. */
 function layoutOf(config: Config): Layout {
   return {
-      placementFor,
     version: 1,
     members: config.members.map(({ id, zone, weight }) => ({ id, zone, weight })),
     replication: config.cluster.replication,
@@ -397,14 +444,14 @@ async function openStore(
   config: Config,
   overrides: NodeOverrides,
   env: Env,
-    sampledStore,
   metrics: Metrics,
   log: Logger,
 ): Promise<DataStore> {
   const store = await openDataStore(
     {
       env,
-      openEngine: open,
+      openEngine: overrides.openEngine ?? openEngine,
+      ...(overrides.setAside !== undefined && { setAside: overrides.setAside }),
       onCommit: (batch) => {
         if (batch.sync) metrics.walFsyncSeconds.observe(batch.seconds);
       },
@@ -424,6 +471,14 @@ async function openStore(
       'the log ended in a half-written batch, which was dropped: what a power failure leaves of writes that nobody ' +
         'acknowledged. Rotted bits at its very end look the same; then acknowledged writes are missing here, and the ' +
         'other replicas have them',
+    );
+  }
+  if (store.setAsideTo !== undefined) {
+    log.warn(
+      { setAsideTo: store.setAsideTo, path: config.storage.path },
+      `the data of this node were older than deletions that the other replicas have since forgotten: they were set aside in ` +
+        `${store.setAsideTo}, and the node begins empty, under a new replica id, to be rebuilt from its peers. Nothing was ` +
+        'deleted: remove the directory when nobody needs it any more',
     );
   }
   const { replicaId, formerReplicaId } = store.identity;

@@ -34,6 +34,7 @@ export interface Config {
   readonly reads: ReadConfig;
   readonly background: BackgroundConfig;
   readonly antiEntropy: AntiEntropyConfig;
+  readonly tombstones: TombstoneConfig;
   readonly clock: ClockConfig;
   readonly log: LogConfig;
 }
@@ -244,6 +245,17 @@ export interface ReadConfig {
    * that are behind. From 0 to 1, default 0.1. Higher heals sooner and costs a read of every replica that often.
    */
   readonly repairChance: number;
+}
+
+/** When deletions, and values that have expired, are forgotten. */
+export interface TombstoneConfig {
+  /**
+   * For how long a deletion is kept at least, in milliseconds, counted while the node runs. Default 24 hours. Longer costs disk;
+   * shorter leaves less time for messages that are late, and drops the hints of nodes that were away (they have to be younger
+   * than a quarter of it). At least `timeouts.requestMsMax` + 10 s. The same on all nodes. A node that is away for longer keeps its
+   * data: it holds up the forgetting of what it shares.
+   */
+  readonly graceMs: number;
 }
 
 /** How much a node spends on work that no client waits for: hints, repairs, comparisons of replicas. */

@@ -22,6 +22,7 @@ const sections = new Set([
   'gossip',
   'hints',
   'anti_entropy',
+  'tombstones',
 ]);
 
 test.each(knobs().map((knob) => [knob.path, knob] as const))('the page tells of %s', (path, knob) => {

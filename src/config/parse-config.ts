@@ -259,6 +259,7 @@ function complete(raw: RawConfig, terminal: boolean, problems: Problem[]): Confi
     hints: camelCased(raw.hints),
     background: camelCased(raw.background),
     antiEntropy: camelCased(raw.anti_entropy),
+    tombstones: camelCased(raw.tombstones),
     reads: camelCased(raw.reads),
     clock: camelCased(raw.clock),
     log: { level: raw.log.level, format: raw.log.format ?? (terminal ? 'pretty' : 'json') },

@@ -75,6 +75,20 @@ export function checkRelations(config: Config, raw: RawConfig, problems: Problem
     timeouts.deadline_margin_ms * 2 + 1,
     'the margin must be less than half of the deadline',
   );
+  atLeast(
+    ['tombstones', 'grace_ms'],
+    raw.tombstones.grace_ms,
+    ['timeouts', 'request_ms_max'],
+    timeouts.request_ms_max + 10_000,
+    'whatever was sent before must have arrived or died when a deletion is forgotten; raise the first or lower the second',
+  );
+  atLeast(
+    ['tombstones', 'grace_ms'],
+    raw.tombstones.grace_ms,
+    ['hints', 'age_ms_max'],
+    4 * raw.hints.age_ms_max,
+    'hints must be gone long before a deletion that is newer is forgotten; raise the first or lower the second',
+  );
   const valueBytesMax = Math.max(...config.buckets.map((bucket) => bucket.valueBytesMax));
   const valueBytesField = ['buckets', 'value_bytes_max'];
   atLeast(

@@ -97,6 +97,9 @@ export interface RawConfig {
     readonly interval_ms: number;
     readonly rebuild_interval_ms: number;
   };
+  readonly tombstones: {
+    readonly grace_ms: number;
+  };
   readonly clock: { readonly ahead_ms_max: number };
   readonly log: {
     readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
@@ -289,6 +292,11 @@ const shape = z.strictObject({
       enabled: z.boolean().default(true),
       interval_ms: integer(10, 24 * HOUR_MS).default(10_000),
       rebuild_interval_ms: integer(1000, 400 * 24 * HOUR_MS).default(7 * 24 * HOUR_MS),
+    })
+    .prefault({}),
+  tombstones: z
+    .strictObject({
+      grace_ms: integer(1_000, 400 * 24 * HOUR_MS).default(24 * HOUR_MS),
     })
     .prefault({}),
   clock: z.strictObject({ ahead_ms_max: integer(1, HOUR_MS).default(10_000) }).prefault({}),

@@ -193,6 +193,12 @@ export class ReadRun {
   }
 
   #repair(record: VersionedRecord, nodes: readonly NodeId[]): void {
+    // This process may have stood still for long with the record in its hands: by now replicas may have forgotten a deletion
+    // that had superseded what is in it (ADR 16).
+    if (this.#deps.env.clock.monotonicMs() > this.#options.deadlineMs) {
+      for (const node of nodes) this.#core.failed(node, 'timed-out');
+      return;
+    }
     this.#repairStarted = true;
     const bytes = encodeRecord(record, crc32);
     // What a repair promises must hold as the writes of this bucket do: on the disk, unless the bucket is buffered.

@@ -19,11 +19,16 @@ export class RunningTime {
     this.#totalMs = startAtMs;
   }
 
-  /** Milliseconds, never going back. */
+  /** Whole milliseconds, never going back. */
   now(): number {
     const nowMs = this.#monotonicMs();
     this.#totalMs += Math.min(gapMsMax, Math.max(0, nowMs - this.#lookedMs));
     this.#lookedMs = nowMs;
-    return this.#totalMs;
+    return Math.floor(this.#totalMs);
+  }
+
+  /** From now on at least this: something that was stored is already as late. */
+  atLeast(totalMs: number): void {
+    if (totalMs > this.#totalMs) this.#totalMs = totalMs;
   }
 }

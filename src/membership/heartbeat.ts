@@ -39,6 +39,10 @@ export interface HeartbeatDependencies {
   readonly onProbed?: (results: readonly ProbeResult[]) => void;
   /** The peer has proof that this node's store was put back to an earlier state. */
   readonly onSetBack?: (reason: string) => void;
+  /** Why the peer's store is older than what has been forgotten here, or `undefined`. */
+  readonly outdated?: (peer: Hello) => string | undefined;
+  /** What this node's store holds is older than what the peer has forgotten. */
+  readonly onOutdated?: (reason: string) => void;
   readonly onOpen?: (peer: Hello) => void;
   /** The channel was refused or broke. Told at every attempt that fails. */
   readonly onBroken?: (reason: string) => void;
@@ -268,7 +272,8 @@ export class Heartbeat {
       : hello.refusal || 'refused without a reason';
     // Whoever dialled: what the other end says of its store is judged.
     if (refusal === undefined && hello.self !== undefined) {
-      refusal = this.#dependencies.witness?.setBack(hello.self);
+      const { outdated, witness } = this.#dependencies;
+      refusal = outdated?.(hello.self) ?? witness?.setBack(hello.self);
     }
     if (refusal !== undefined || hello.self === undefined) {
       const reason = refusal ?? 'no self';
@@ -276,7 +281,8 @@ export class Heartbeat {
         this.#refusals.add(reason);
         this.#dependencies.onRefused?.(reason);
       }
-      if (hello.setBack) this.#dependencies.onSetBack?.(reason);
+      if (hello.outdated) this.#dependencies.onOutdated?.(reason);
+      else if (hello.setBack) this.#dependencies.onSetBack?.(reason);
       this.#abandon(`refused: ${reason}`);
       return undefined;
     }
@@ -336,6 +342,8 @@ export interface HeartbeatServerDependencies {
   readonly hybridMicros: () => number;
   /** What is known of the stores of the peers. */
   readonly witness?: StoreWitness;
+  /** Why the store of a caller is older than what has been forgotten here, or `undefined`. */
+  readonly outdated?: (caller: Hello) => string | undefined;
   /** Where to note the marks that callers say. */
   readonly marks?: StoredMarks;
   /** The mark that this node's store holds on stable storage; 0 without one. */
@@ -401,14 +409,13 @@ export class HeartbeatServer {
         end();
         return;
       }
-      const { hello, isMember, witness } = this.#dependencies;
+      const { hello, isMember, witness, outdated: outdatedOf } = this.#dependencies;
       const greeted = caller !== undefined;
       const mismatch = greeted ? undefined : refusalOf(request.hello, hello(), isMember);
-      const setBack =
-        greeted || mismatch !== undefined || request.hello === undefined
-          ? undefined
-          : witness?.setBack(request.hello);
-      const refusal = mismatch ?? setBack;
+      const judged = greeted || mismatch !== undefined ? undefined : request.hello;
+      const outdated = judged === undefined ? undefined : outdatedOf?.(judged);
+      const setBack = judged === undefined ? undefined : witness?.setBack(judged);
+      const refusal = mismatch ?? outdated ?? setBack;
       // A caller that takes no answers gets none: its next heartbeats are as good as this one.
       if (!writable) return;
       writable = stream.send(
@@ -421,7 +428,7 @@ export class HeartbeatServer {
                 refusal: refusal ?? '',
                 self: hello(),
                 setBack: setBack !== undefined,
-                outdated: false,
+                outdated: outdated !== undefined,
               },
         }),
       );

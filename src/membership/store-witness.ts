@@ -28,6 +28,16 @@ const openingsMax = 16;
 export class StoreWitness {
   readonly #stores = new Map<number, Heard>();
 
+  /** What is known from before this process: a process of the store told this mark, so it is not judged by it. */
+  remember(replicaId: number, generation: number, mark: number): void {
+    const heard = this.#stores.get(replicaId) ?? { greatest: 0, verdicts: new Map() };
+    dropOldest(this.#stores, storesMax);
+    this.#stores.set(replicaId, heard);
+    heard.greatest = Math.max(heard.greatest, mark);
+    dropOldest(heard.verdicts, openingsMax);
+    heard.verdicts.set(generation, undefined);
+  }
+
   /** Why the store of the node that greets, or answers a greeting, must have been put back, or `undefined`. */
   setBack(hello: Hello): string | undefined {
     const { replicaId, generation, openedAtMark } = hello;

@@ -44,6 +44,11 @@ export class ReplicaCalls {
 
   merge(call: MergeRecord, answer: Answer): void {
     const restoreDamaged = call.origin === Origin.ORIGIN_READ_REPAIR;
+    const outdated = this.#outdated(call);
+    if (outdated !== undefined) {
+      answer(outdated);
+      return;
+    }
     this.#records
       .merge(call.key, call.record, { sync: call.sync, restoreDamaged })
       .then(
@@ -56,6 +61,17 @@ export class ReplicaCalls {
       )
       .then(answer)
       .catch(this.#onUnexpected);
+  }
+
+  #outdated(call: MergeRecord): ReplyBody | undefined {
+    try {
+      if (call.origin !== Origin.ORIGIN_HINT) return undefined;
+      if (!this.#records.isHintOutdated(call.key, call.receiverMark)) return undefined;
+      const message = 'deletions that may be newer than the hint have been forgotten here';
+      return replicaError(ReplicaError_Kind.KIND_OUTDATED, message);
+    } catch (error) {
+      return this.#failed(error);
+    }
   }
 
   find(call: FindWrite, answer: Answer): void {

@@ -98,6 +98,11 @@ export class PendingRecords {
     return this.#pending.size;
   }
 
+  /** Whether a change of the record is on its way to the disk. */
+  has(recordKey: Uint8Array): boolean {
+    return this.#pending.has(nameOf(recordKey));
+  }
+
   /** Throws EngineError. Bytes that pass the store's checksum and still are no record are damaged like any others. */
   current(partition: PartitionId, recordKey: Uint8Array): CurrentRecord {
     const pending = this.#pending.get(nameOf(recordKey));

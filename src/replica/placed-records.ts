@@ -15,6 +15,10 @@ export interface PlacedRecordsDependencies {
   readonly buckets: ReadonlyMap<string, Bucket>;
   readonly hash64: Hash64;
   readonly partitions: number;
+  /** Whether a stored record has to be answered as absent: a tombstone that this replica may forget at any time. */
+  readonly isCollectable?: (place: PlacedKey, record: Uint8Array) => boolean;
+  /** Whether a hint that was kept when this mark of this node's store had been heard may be older than what was forgotten. */
+  readonly isHintOutdated?: (place: PlacedKey, receiverMark: number) => boolean;
 }
 
 export class PlacedRecords {
@@ -34,8 +38,22 @@ export class PlacedRecords {
     return { recordKey, partition, bucket };
   }
 
+  /** What this replica answers for the key. Throws EngineError, or MalformedError as `place`. */
   read(recordKey: Uint8Array): StoredRead {
+    const place = this.place(recordKey);
+    const read = this.#deps.replica.read(place);
+    if (read.kind !== 'found' || this.#deps.isCollectable?.(place, read.record) !== true) return read;
+    return { kind: 'absent' };
+  }
+
+  /** What is on the disk, also where it is answered as absent. Throws like `read`. */
+  readStored(recordKey: Uint8Array): StoredRead {
     return this.#deps.replica.read(this.place(recordKey));
+  }
+
+  /** Whether a hint has to be turned down. Throws MalformedError as `place`. */
+  isHintOutdated(recordKey: Uint8Array, receiverMark: number): boolean {
+    return this.#deps.isHintOutdated?.(this.place(recordKey), receiverMark) ?? false;
   }
 
   async merge(

@@ -118,6 +118,11 @@ export class Replica {
     return this.#pending.size;
   }
 
+  /** Whether a change of the record is on its way to the disk. */
+  isPending(recordKey: Uint8Array): boolean {
+    return this.#pending.has(recordKey);
+  }
+
   /** What is on its way to the disk in a partition: of each key the newest. */
   changesIn(partition: PartitionId): Iterable<PendingChange> {
     return this.#pending.changesIn(partition);

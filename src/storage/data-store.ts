@@ -3,11 +3,14 @@
 import { crc32 } from 'node:zlib';
 import type { NodeId } from '../core/identity.ts';
 import type { Env } from '../env/env.ts';
+import { ComparisonStore } from './comparison-store.ts';
 import type { EngineError, EngineKind, OpenEngine, StorageEngine } from './engine.ts';
 import { type CommittedBatch, GroupCommit } from './group-commit.ts';
 import { type HintStore, openHintStore } from './hint-store.ts';
-import { type IdentityStore, openIdentityStore } from './identity-store.ts';
+import { IdentityError, type IdentityStore, openIdentityStore } from './identity-store.ts';
 import { RecordStore } from './record-store.ts';
+import { type SetAside, setDirectoryAside } from './set-aside.ts';
+import { openTombstoneStore, type TombstoneStore } from './tombstone-store.ts';
 import { TreeStore } from './tree-store.ts';
 
 export interface DataStoreDependencies {
@@ -15,6 +18,8 @@ export interface DataStoreDependencies {
   readonly openEngine: OpenEngine;
   /** Told of every batch written: what the disk costs. */
   readonly onCommit: (batch: CommittedBatch) => void;
+  /** Moves an outdated data directory out of the way. Default: on the file system. */
+  readonly setAside?: SetAside;
 }
 
 export interface DataStoreOptions {
@@ -32,6 +37,10 @@ export interface DataStore {
   readonly records: RecordStore;
   readonly hints: HintStore;
   readonly trees: TreeStore;
+  readonly tombstones: TombstoneStore;
+  readonly comparisons: ComparisonStore;
+  /** Where the data directory of before was moved at opening, because it was outdated: the store is new and empty. */
+  readonly setAsideTo: string | undefined;
   /** The log ended in a half-written batch that was dropped at opening. See `StorageEngine.tailDropped`. */
   readonly tailDropped: boolean;
   /** The first failed write, after which nothing is stored or acknowledged any more. */
@@ -49,6 +58,21 @@ export async function openDataStore(
   dependencies: DataStoreDependencies,
   options: DataStoreOptions,
 ): Promise<DataStore> {
+  try {
+    return await openOnce(dependencies, options, undefined);
+  } catch (error) {
+    if (!(error instanceof IdentityError) || error.code !== 'outdated') throw error;
+  }
+  const stamp = new Date(dependencies.env.clock.wallMicros() / 1_000).toISOString().replace(/[:.]/g, '-');
+  const setAsideTo = await (dependencies.setAside ?? setDirectoryAside)(options.path, stamp);
+  return await openOnce(dependencies, options, setAsideTo);
+}
+
+async function openOnce(
+  dependencies: DataStoreDependencies,
+  options: DataStoreOptions,
+  setAsideTo: string | undefined,
+): Promise<DataStore> {
   const { env } = dependencies;
   const engine = await dependencies.openEngine({
     kind: options.kind,
@@ -56,7 +80,7 @@ export async function openDataStore(
     integrityCheck: options.integrityCheck,
   });
   try {
-    return await openStores(dependencies, options, engine, env);
+    return await openStores(dependencies, options, engine, env, setAsideTo);
   } catch (error) {
     await engine.close();
     throw error;
@@ -68,6 +92,7 @@ async function openStores(
   options: DataStoreOptions,
   engine: StorageEngine,
   env: Env,
+  setAsideTo: string | undefined,
 ): Promise<DataStore> {
   // One queue for all: what is written in one tick shares one fsync.
   const commit = new GroupCommit({ engine, env, observe: dependencies.onCommit });
@@ -75,11 +100,15 @@ async function openStores(
   const identity = await openIdentityStore(shared, options);
   const records = new RecordStore(shared);
   const hints = await openHintStore(shared, { bytesMax: options.hintBytesMax });
+  const tombstones = await openTombstoneStore(shared);
   return {
     identity,
     records,
     hints,
     trees: new TreeStore(shared),
+    tombstones,
+    comparisons: new ComparisonStore(shared),
+    setAsideTo,
     tailDropped: engine.tailDropped,
     get failure() {
       return commit.failure;

@@ -34,6 +34,7 @@ export function damagedError(path: string, detail: string): EngineError {
 export function stoppedBecause({ code }: EngineError): string {
   switch (code) {
     case 'set-back':
+    case 'outdated':
       // The disk is well: it holds less than this node has said before.
       return 'this store may not go on';
     case 'closed':
@@ -133,6 +134,7 @@ function adviceFor(code: EngineErrorCode): string {
     case 'locked':
     case 'other-engine':
     case 'set-back':
+    case 'outdated':
     case 'closed':
       return '';
   }

@@ -79,6 +79,7 @@ export type EngineErrorCode =
   | 'damaged' // the engine's own files do not parse
   | 'other-engine' // the directory holds the files of another kind of engine
   | 'set-back' // it was put back to an earlier state below the file system, as the peers can prove
+  | 'outdated' // the peers have collected deletions that it has never heard of
   | 'closed';
 
 export class EngineError extends Error {

@@ -9,9 +9,11 @@
 
 import { equalBytes } from '../core/bytes.ts';
 import type { NodeId, ReplicaId } from '../core/identity.ts';
+import { RunningTime } from '../core/running-time.ts';
 import type { Env } from '../env/env.ts';
 import type { EngineError, EngineOperation, StorageEngine } from './engine.ts';
 import { GroupCommit } from './group-commit.ts';
+import { number64, readNumber64 } from './number64.ts';
 import { type Crc32, openValue, sealValue } from './value-envelope.ts';
 
 /** The layout of everything under the engine. A store with a greater number was written by a newer Kindred. */
@@ -25,6 +27,8 @@ export type IdentityErrorCode =
   | 'other-partition-count'
   | 'records-without-identity'
   | 'damaged'
+  /** The peers have collected deletions that it has never heard of: it must be set aside, and the node come back empty. */
+  | 'outdated'
   | 'epochs-used-up';
 
 export class IdentityError extends Error {
@@ -75,6 +79,11 @@ const names = [
   'buffered-dots',
   'mark',
   'set-back',
+  'running',
+  'former-replica',
+  'former-mark',
+  'outdated',
+  'born',
 ] as const;
 type Name = (typeof names)[number];
 
@@ -90,6 +99,20 @@ interface StoredIdentity {
   readonly mark: string | undefined;
   /** The peers proved that the store had been put back to an earlier state, and it was stopped. */
   readonly setBack: boolean;
+  /** Running time of the store (core/running-time.ts), in milliseconds. */
+  readonly runningMs: number;
+  /** Under which id its data were before it took a new one, and the mark they had, until every peer has judged them. 0: none. */
+  readonly formerReplicaId: number;
+  readonly formerMark: number;
+  /** The first mark that it stored. 0: made by a release that did not note it, or not yet stored. */
+  readonly bornMark: number;
+}
+
+/** Whose data a store holds besides its own. */
+export interface FormerStore {
+  readonly replicaId: number;
+  /** The mark that the store held under that id. */
+  readonly mark: number;
 }
 
 /** Opens the identity of a store, or makes one in an empty store. Throws IdentityError, or EngineError. */
@@ -107,13 +130,17 @@ export async function openIdentityStore(
     bufferedDots: false,
     mark: undefined,
     setBack: false,
+    runningMs: 0,
+    formerReplicaId: 0,
+    formerMark: 0,
+    bornMark: 0,
   };
   const { mark } = deps.engine;
   const moved = former.mark !== undefined && mark !== undefined && !mark.found.includes(former.mark);
   const copied = moved || former.setBack;
   // The directory that this one was copied from may have given out dots since. They were its own: whoever has another
   // replica id can never give out the same, and need not know them.
-  const previous = copied ? { ...former, replicaId: deps.env.random.id53() } : former;
+  const previous = copied ? { ...former, ...newIdOver(former, deps.env) } : former;
   // Dots may have left the last run that are not on disk any more: then no actor of before may be continued, in this run
   // nor in any later one, so the floor is stored. It is the first epoch of a new block: greater than all that were used.
   const forgotten = deps.engine.tailDropped || (!previous.endedClean && previous.bufferedDots);
@@ -128,7 +155,13 @@ export async function openIdentityStore(
   if (mark !== undefined) {
     operations.push(put(deps.crc32, 'mark', new TextEncoder().encode(await mark.make())));
   }
-  if (copied) operations.push(put(deps.crc32, 'replica', number64(previous.replicaId)));
+  if (copied) {
+    operations.push(
+      put(deps.crc32, 'replica', number64(previous.replicaId)),
+      put(deps.crc32, 'former-replica', number64(previous.formerReplicaId)),
+      put(deps.crc32, 'former-mark', number64(previous.formerMark)),
+    );
+  }
   if (former.setBack) operations.push(put(deps.crc32, 'set-back', Uint8Array.of(0)));
   if (stored === undefined) {
     operations.push(
@@ -148,7 +181,23 @@ export async function openIdentityStore(
     stored: { ...previous, epochLease, epochFloor },
     nextEpoch: previous.epochLease,
     formerReplicaId: copied ? (former.replicaId as ReplicaId) : undefined,
+    isNew: stored === undefined,
   });
+}
+
+/**
+ * A new id over the data of another. Until every peer has judged these data (`forgetFormer`) the node serves nobody, so where
+ * that happens twice in a row the ids between are of no store that anybody has heard.
+ */
+function newIdOver(
+  { replicaId, highWaterMicros, formerReplicaId, formerMark }: StoredIdentity,
+  env: Env,
+): Pick<StoredIdentity, 'replicaId' | 'formerReplicaId' | 'formerMark'> {
+  const former =
+    formerReplicaId === 0
+      ? { formerReplicaId: replicaId, formerMark: highWaterMicros }
+      : { formerReplicaId, formerMark };
+  return { replicaId: env.random.id53(), ...former };
 }
 
 export class IdentityStore {
@@ -159,6 +208,8 @@ export class IdentityStore {
   readonly openedAtMark: number;
   /** Actors with a smaller epoch must not be continued: this replica may have forgotten dots that it gave out. */
   readonly epochFloor: number;
+  /** How long this store has been served, over all processes. Stored with the clock's mark. */
+  readonly running: RunningTime;
   readonly #crc32: Crc32;
   readonly #commit: GroupCommit;
   readonly #path: string;
@@ -169,6 +220,10 @@ export class IdentityStore {
   #highWaterMicros: number;
   #storedMark: number;
   #bufferedDots: Promise<void> | undefined;
+  #former: FormerStore | undefined;
+  #bornMark: number;
+  /** The first mark is yet to be stored. */
+  #isUnborn: boolean;
 
   /** Use `openIdentityStore`. */
   constructor(
@@ -178,6 +233,7 @@ export class IdentityStore {
       readonly stored: StoredIdentity;
       readonly nextEpoch: number;
       readonly formerReplicaId: ReplicaId | undefined;
+      readonly isNew: boolean;
     },
   ) {
     const { stored } = opened;
@@ -193,6 +249,30 @@ export class IdentityStore {
     this.#highWaterMicros = stored.highWaterMicros;
     this.openedAtMark = stored.highWaterMicros;
     this.#storedMark = stored.highWaterMicros;
+    this.running = new RunningTime(() => deps.env.clock.monotonicMs(), stored.runningMs);
+    this.#bornMark = stored.bornMark;
+    this.#isUnborn = opened.isNew;
+    this.#former =
+      stored.formerReplicaId === 0
+        ? undefined
+        : { replicaId: stored.formerReplicaId, mark: stored.formerMark };
+  }
+
+  /** Whose data it holds besides its own, until every peer that might know more of them has judged. */
+  get former(): FormerStore | undefined {
+    return this.#former;
+  }
+
+  /** The first mark of this store: what was meant for the store before it on this node was heard of under smaller ones. 0: not known. */
+  get bornMark(): number {
+    return this.#bornMark;
+  }
+
+  /** Every peer has judged the data that this store had under its former id: nobody has to be told of it any more. */
+  async forgetFormer(): Promise<void> {
+    if (this.#former === undefined) return;
+    await this.#commit.write(put(this.#crc32, 'former-replica', number64(0)), { sync: true });
+    this.#former = undefined;
   }
 
   /** Epochs that `nextEpoch` can still hand out before the next lease is stored. */
@@ -231,6 +311,13 @@ export class IdentityStore {
   async saveHighWater(micros: number): Promise<void> {
     if (micros <= this.#highWaterMicros) return;
     this.#highWaterMicros = micros;
+    // In the queue before the mark, so that they share its fsync. A failure is the mark's failure too.
+    this.#write('running', number64(this.running.now()));
+    if (this.#isUnborn) {
+      this.#isUnborn = false;
+      this.#bornMark = micros;
+      this.#write('born', number64(micros));
+    }
     await this.#commit.write(put(this.#crc32, 'high-water', number64(micros)), { sync: true });
     if (micros > this.#storedMark) this.#storedMark = micros;
   }
@@ -248,6 +335,14 @@ export class IdentityStore {
     await this.#commit.stop(error, put(this.#crc32, 'set-back', Uint8Array.of(1)));
   }
 
+  /**
+   * Stops the store for good, because its peers have collected deletions that it has never heard of: everything is refused with
+   * `error` from now on, and the next start sets the data directory aside.
+   */
+  async outdate(error: EngineError): Promise<void> {
+    await this.#commit.stop(error, put(this.#crc32, 'outdated', Uint8Array.of(1)));
+  }
+
   /** Must resolve before this replica lets out a dot that is not fsynced. One fsync per run. */
   markBufferedDots(): Promise<void> {
     this.#bufferedDots ??= this.#commit.write(put(this.#crc32, 'buffered-dots', Uint8Array.of(1)), {
@@ -258,7 +353,13 @@ export class IdentityStore {
 
   /** Before the engine is closed: stores what waits, refuses what comes later, and says that this run left nothing unsynced. */
   async endCleanly(): Promise<void> {
+    this.#write('running', number64(this.running.now()));
     await this.#commit.end(put(this.#crc32, 'ended-clean', Uint8Array.of(1)));
+  }
+
+  /** Queues a value that nobody waits for: what fails, fails what comes after it in the queue, too. */
+  #write(name: Name, payload: Uint8Array): void {
+    this.#commit.write(put(this.#crc32, name, payload), { sync: false }).catch(() => undefined);
   }
 
   #startRefill(): void {
@@ -322,6 +423,14 @@ async function readIdentity(
     options.partitionCount,
     options,
   );
+  if (present.has('outdated') && flag('outdated')) {
+    throw new IdentityError(
+      'outdated',
+      `the data directory ${options.path} is older than deletions that the other replicas have since forgotten: served, it ` +
+        'would bring deleted values back. Move it away, and start the node with an empty one: it is rebuilt from its peers',
+    );
+  }
+  const optional = (name: Name): number => (present.has(name) ? integer(name) : 0);
   return {
     replicaId: integer('replica'),
     epochLease: integer('epoch-lease'),
@@ -331,6 +440,10 @@ async function readIdentity(
     bufferedDots: flag('buffered-dots'),
     mark: present.has('mark') ? text('mark') : undefined,
     setBack: present.has('set-back') && flag('set-back'),
+    runningMs: optional('running'),
+    formerReplicaId: optional('former-replica'),
+    formerMark: optional('former-mark'),
+    bornMark: optional('born'),
   };
 }
 
@@ -387,17 +500,8 @@ function put(crc32: Crc32, name: Name, payload: Uint8Array): EngineOperation {
   return { kind: 'put', key, value: sealValue(crc32, key, payload) };
 }
 
-/** An integer below 2^53 as eight bytes, big-endian. */
-function number64(value: number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, Math.floor(value / 0x1_0000_0000));
-  view.setUint32(4, value % 0x1_0000_0000);
-  return bytes;
-}
-
 function integerOf(bytes: Uint8Array, name: Name, options: IdentityOptions): number {
-  if (bytes.length !== 8) throw damagedIdentity(name, options);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
-  return view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4);
+  const value = readNumber64(bytes);
+  if (value === undefined) throw damagedIdentity(name, options);
+  return value;
 }

@@ -1,0 +1,256 @@
+/**
+ * The log of comparisons that ended well, as collection of tombstones asks it: what has arrived here before which moment is
+ * known to be at every other home, and what of that has been so for long enough. Kept through restarts, because what a
+ * comparison told stays true as long as the peer's store is no earlier state of itself; `greeted` is told of every greeting
+ * and forgets what is not. The rules are core/anti-entropy/peer-comparisons.ts and store-fence.ts.
+ *
+ * Whoever tells of a comparison vouches for four things:
+ * - `startedAtMs` is `TombstoneJudge.comparisonStart()` of a moment before the first hash was read: what had arrived by then is
+ *   not on its way to the disk any more, so that a listing shows it;
+ * - every key that differed was made equal on both sides; one that is damaged on either was not, and then it has not ended well;
+ * - one and the same process of the peer answered from the first question to the end;
+ * - the peer brought all it held to stable storage before it stored, and told, `peerMark`.
+ */
+
+import {
+  collectableBefore,
+  type EndedComparison,
+  type GreetingStore,
+  noComparisons,
+  type PeerComparisons,
+  relyOn,
+  ripeComparison,
+  settledComparison,
+  stillHolds,
+  stillValid,
+  withEnded,
+  withOwnMark,
+} from '../core/anti-entropy/peer-comparisons.ts';
+import { type Fence, isOutdated, stricterFence } from '../core/anti-entropy/store-fence.ts';
+import type { NodeId } from '../core/identity.ts';
+import type { ComparisonStore } from '../storage/comparison-store.ts';
+
+export interface ComparisonLogDependencies {
+  readonly store: Pick<ComparisonStore, 'read' | 'putComparisons' | 'putFence'>;
+  /** Running time of this node's store. */
+  readonly runningMs: () => number;
+  /** The mark that this node's store holds on stable storage. */
+  readonly storedMark: () => number;
+  /** Told of what the store refused in the background. The store's own listeners stop the node. */
+  readonly onError: (error: unknown) => void;
+}
+
+export interface ComparisonLogOptions {
+  /** See `tombstones.grace_ms`. */
+  readonly graceMs: number;
+}
+
+interface Peer {
+  readonly node: NodeId;
+  readonly replication: number;
+  kept: PeerComparisons;
+  /** The last that ended well, of all. */
+  latest: EndedComparison | undefined;
+}
+
+/** What is known of all other homes of a partition together. `undefined`: of one of them, nothing. Infinity: there are none. */
+export interface HomesCompared {
+  /** What arrived before is at every other home. */
+  readonly confirmedBeforeMs: number | undefined;
+  /** And has been for a grace, and the fences stand. */
+  readonly collectableBeforeMs: number | undefined;
+  /** And the others have had time to find so. */
+  readonly deletableBeforeMs: number | undefined;
+  /** Before something is deleted by it, hints from before this mark of this node's store must be refused. */
+  readonly collectedMark: number;
+}
+
+/** Numbers for the metrics. */
+export interface ComparisonLogCounters {
+  /** Comparisons that were told. */
+  told: number;
+  /** Comparisons that were forgotten, because a peer came back with another store. */
+  forgotten: number;
+  /** Comparisons that collection has come to rely on. */
+  reliedOn: number;
+}
+
+/** Opens the log. Rejects with EngineError. */
+export async function openComparisonLog(
+  deps: ComparisonLogDependencies,
+  options: ComparisonLogOptions,
+): Promise<ComparisonLog> {
+  const stored = await deps.store.read();
+  const log = new ComparisonLog(deps, options, new Map(stored.fences));
+  for (const { peer, replication, kept } of stored.comparisons) log.take(peer, replication, kept);
+  return log;
+}
+
+export class ComparisonLog {
+  readonly counters: ComparisonLogCounters = { told: 0, forgotten: 0, reliedOn: 0 };
+  readonly #deps: ComparisonLogDependencies;
+  readonly #graceMs: number;
+  readonly #fences: Map<number, Fence>;
+  readonly #peers = new Map<number, Map<NodeId, Peer>>();
+  #advancing: Promise<void> | undefined;
+
+  /** Use `openComparisonLog`. */
+  constructor(deps: ComparisonLogDependencies, options: ComparisonLogOptions, fences: Map<number, Fence>) {
+    this.#deps = deps;
+    this.#graceMs = options.graceMs;
+    this.#fences = fences;
+  }
+
+  /** The greatest running time that anything stored here names: the store's own cannot be earlier. */
+  get latestMs(): number {
+    let latestMs = 0;
+    for (const { kept } of this.#all()) {
+      for (const each of kept.ripening) latestMs = Math.max(latestMs, each.endedAtMs, each.ownMarkAtMs);
+      for (const each of kept.relied) latestMs = Math.max(latestMs, each.reliedAtMs);
+    }
+    return latestMs;
+  }
+
+  /** The marks that stores of peers are known to have held: for whoever judges whether one was put back. */
+  *knownMarks(): Iterable<{
+    readonly replicaId: number;
+    readonly generation: number;
+    readonly mark: number;
+  }> {
+    for (const { kept } of this.#all()) {
+      for (const { process, peerMark } of kept.ripening) {
+        yield { replicaId: process.replicaId, generation: process.generation, mark: peerMark };
+      }
+    }
+  }
+
+  /** Takes over what was stored; called once for each, by `openComparisonLog`. */
+  take(node: NodeId, replication: number, kept: PeerComparisons): void {
+    const peer = this.#peer(replication, node);
+    peer.kept = kept;
+    peer.latest = kept.ripening.at(-1) ?? kept.relied.at(-1);
+  }
+
+  /** A comparison with a peer over all that is shared under this replication has ended well just now. */
+  told(node: NodeId, replication: number, comparison: Omit<EndedComparison, 'endedAtMs'>): void {
+    // Now, and not when its last answer was sent: what counts is how long ago it was at least.
+    const ended = { ...comparison, endedAtMs: this.#deps.runningMs() };
+    const peer = this.#peer(replication, node);
+    this.counters.told++;
+    peer.latest = ended;
+    this.#keep(peer, withEnded(peer.kept, ended, this.#graceMs));
+  }
+
+  /**
+   * A peer greets, or answers a greeting, with this store. Why it must not be talked to, or `undefined`. Also forgets the
+   * comparisons that do not hold for it.
+   */
+  greeted(node: NodeId, store: GreetingStore): string | undefined {
+    if (isOutdated(store, (replicaId) => this.#fences.get(replicaId))) {
+      return (
+        `the data of ${node} are older than deletions that this node has since forgotten: listened to, it would bring ` +
+        'deleted values back'
+      );
+    }
+    for (const peers of this.#peers.values()) {
+      const peer = peers.get(node);
+      if (peer === undefined) continue;
+      if (peer.latest !== undefined && !stillHolds(peer.latest, store)) {
+        peer.latest = undefined;
+        this.counters.forgotten++;
+      }
+      this.#keep(peer, stillValid(peer.kept, store));
+    }
+    return undefined;
+  }
+
+  /** What is known of these other homes together. */
+  of(replication: number, otherHomes: readonly NodeId[]): HomesCompared {
+    const nowMs = this.#deps.runningMs();
+    let confirmedBeforeMs: number | undefined = Number.POSITIVE_INFINITY;
+    let collectableBeforeMs: number | undefined = Number.POSITIVE_INFINITY;
+    let deletableBeforeMs: number | undefined = Number.POSITIVE_INFINITY;
+    let collectedMark = 0;
+    const peers = this.#peers.get(replication);
+    for (const home of otherHomes) {
+      const peer = peers?.get(home);
+      const settled = peer === undefined ? undefined : settledComparison(peer.kept, nowMs, this.#graceMs);
+      confirmedBeforeMs = least(confirmedBeforeMs, peer?.latest?.startedAtMs);
+      collectableBeforeMs = least(
+        collectableBeforeMs,
+        peer === undefined ? undefined : collectableBefore(peer.kept),
+      );
+      deletableBeforeMs = least(deletableBeforeMs, settled?.startedAtMs);
+      collectedMark = Math.max(collectedMark, settled?.ownMark ?? 0);
+    }
+    return { confirmedBeforeMs, collectableBeforeMs, deletableBeforeMs, collectedMark };
+  }
+
+  /** Comes to rely on what has ripened, the fence first. Never rejects: a store that fails tells its own listeners. */
+  advance(): Promise<void> {
+    this.#advancing ??= this.#advanceAll()
+      .catch(this.#deps.onError)
+      .finally(() => {
+        this.#advancing = undefined;
+      });
+    return this.#advancing;
+  }
+
+  async #advanceAll(): Promise<void> {
+    const { runningMs, storedMark, store } = this.#deps;
+    for (const peer of [...this.#all()]) {
+      this.#keep(peer, withOwnMark(peer.kept, storedMark(), runningMs(), this.#graceMs));
+      const ripe = ripeComparison(peer.kept, runningMs(), this.#graceMs);
+      if (ripe === undefined) continue;
+      const { replicaId } = ripe.process;
+      const before = this.#fences.get(replicaId);
+      const fence = stricterFence(before, { process: ripe.process, mark: ripe.peerMark });
+      if (fence !== before) {
+        // It stands before anything is awaited: a store that is refused by it cannot make the comparison untrue meanwhile.
+        this.#fences.set(replicaId, fence);
+        await store.putFence(replicaId, fence);
+      }
+      const relied = relyOn(peer.kept, ripe, runningMs(), this.#graceMs);
+      await store.putComparisons(
+        { peer: peer.node, replication: peer.replication, kept: relied },
+        { sync: true },
+      );
+      // Others may have ended meanwhile.
+      const late = peer.kept.ripening.filter((each) => each.startedAtMs > ripe.startedAtMs);
+      peer.kept = { ripening: late, relied: relied.relied };
+      this.counters.reliedOn++;
+    }
+  }
+
+  #keep(peer: Peer, kept: PeerComparisons): void {
+    if (kept === peer.kept) return;
+    this.counters.forgotten += Math.max(0, peer.kept.ripening.length - kept.ripening.length);
+    peer.kept = kept;
+    const { node, replication } = peer;
+    this.#deps.store
+      .putComparisons({ peer: node, replication, kept }, { sync: false })
+      .catch(this.#deps.onError);
+  }
+
+  *#all(): Iterable<Peer> {
+    for (const peers of this.#peers.values()) yield* peers.values();
+  }
+
+  #peer(replication: number, node: NodeId): Peer {
+    let peers = this.#peers.get(replication);
+    if (peers === undefined) {
+      peers = new Map();
+      this.#peers.set(replication, peers);
+    }
+    let peer = peers.get(node);
+    if (peer === undefined) {
+      peer = { node, replication, kept: noComparisons, latest: undefined };
+      peers.set(node, peer);
+    }
+    return peer;
+  }
+}
+
+function least(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? undefined : Math.min(one, other);
+}

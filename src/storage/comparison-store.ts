@@ -1,0 +1,164 @@
+/**
+ * What collection of tombstones relies on, kept through restarts: comparisons that ripen or are relied on, and the fences
+ * around stores. Engine keys: 0x07 0x01, replication as one byte, the peer's node id; and 0x07 0x02, replica id as eight
+ * bytes. Values are the numbers of core/anti-entropy/peer-comparisons.ts, eight bytes each, big-endian, behind a format byte.
+ * These bytes may not change.
+ *
+ * What is damaged is forgotten where that only costs time (comparisons), and is the strictest possible where it does not
+ * (a fence: every state of the store but a new one is outdated).
+ */
+
+import type {
+  EndedComparison,
+  PeerComparisons,
+  ReliedComparison,
+  RipeningComparison,
+} from '../core/anti-entropy/peer-comparisons.ts';
+import { comparisonsKeptMax } from '../core/anti-entropy/peer-comparisons.ts';
+import type { Fence } from '../core/anti-entropy/store-fence.ts';
+import { type NodeId, nodeId } from '../core/identity.ts';
+import type { StorageEngine } from './engine.ts';
+import type { GroupCommit } from './group-commit.ts';
+import { number64, readNumber64 } from './number64.ts';
+import { type Crc32, openValue, sealValue } from './value-envelope.ts';
+
+export interface ComparisonStoreDependencies {
+  readonly engine: StorageEngine;
+  readonly crc32: Crc32;
+  readonly commit: GroupCommit;
+}
+
+/** What is kept of the comparisons with one peer, for one replication. */
+export interface StoredComparisons {
+  readonly peer: NodeId;
+  readonly replication: number;
+  readonly kept: PeerComparisons;
+}
+
+const prefix = 0x07;
+const comparisonKind = 0x01;
+const fenceKind = 0x02;
+const format = 1;
+const numbersOfRipening = 8;
+const numbersOfRelied = 9;
+const numbersOfFence = 4;
+
+export class ComparisonStore {
+  readonly #deps: ComparisonStoreDependencies;
+
+  constructor(deps: ComparisonStoreDependencies) {
+    this.#deps = deps;
+  }
+
+  /** All that is stored. Rejects with EngineError. */
+  async read(): Promise<{
+    readonly comparisons: readonly StoredComparisons[];
+    readonly fences: ReadonlyMap<number, Fence>;
+  }> {
+    const comparisons: StoredComparisons[] = [];
+    const fences = new Map<number, Fence>();
+    const { engine, crc32 } = this.#deps;
+    const range = { from: Uint8Array.of(prefix), to: Uint8Array.of(prefix + 1) };
+    for await (const [key, value] of engine.entries(range)) {
+      const payload = openValue(crc32, key, value);
+      const numbers = payload === undefined ? undefined : numbersIn(payload);
+      if (key[1] === comparisonKind && key.length > 3) {
+        const kept = numbers === undefined ? undefined : comparisonsIn(numbers);
+        if (kept === undefined) continue;
+        const peer = nodeId(new TextDecoder().decode(key.subarray(3)));
+        comparisons.push({ peer, replication: key[2] as number, kept });
+      } else if (key[1] === fenceKind && key.length === 10) {
+        const replicaId = readNumber64(key.subarray(2));
+        if (replicaId !== undefined) fences.set(replicaId, fenceIn(numbers, replicaId));
+      }
+    }
+    return { comparisons, fences };
+  }
+
+  /** Rejects with EngineError. */
+  putComparisons(
+    { peer, replication, kept }: StoredComparisons,
+    options: { readonly sync: boolean },
+  ): Promise<void> {
+    const id = new TextEncoder().encode(peer);
+    const numbers = [kept.ripening.length, kept.relied.length];
+    for (const each of kept.ripening) numbers.push(...numbersOf(each));
+    for (const each of kept.relied) numbers.push(...numbersOf(each), each.reliedAtMs);
+    return this.#put(Uint8Array.of(prefix, comparisonKind, replication, ...id), numbers, options.sync);
+  }
+
+  /** On stable storage when it resolves. Rejects with EngineError. */
+  putFence(replicaId: number, { process, mark }: Fence): Promise<void> {
+    const key = Uint8Array.of(prefix, fenceKind, ...number64(replicaId));
+    return this.#put(key, [process.replicaId, process.generation, process.openedAtMark, mark], true);
+  }
+
+  #put(key: Uint8Array, numbers: readonly number[], sync: boolean): Promise<void> {
+    const payload = new Uint8Array(1 + 8 * numbers.length);
+    payload[0] = format;
+    for (const [index, number] of numbers.entries()) payload.set(number64(number), 1 + 8 * index);
+    const value = sealValue(this.#deps.crc32, key, payload);
+    return this.#deps.commit.write({ kind: 'put', key, value }, { sync });
+  }
+}
+
+function numbersIn(payload: Uint8Array): number[] | undefined {
+  if (payload[0] !== format || payload.length % 8 !== 1) return undefined;
+  const numbers: number[] = [];
+  for (let at = 1; at < payload.length; at += 8) {
+    const number = readNumber64(payload.subarray(at, at + 8));
+    if (number === undefined) return undefined;
+    numbers.push(number);
+  }
+  return numbers;
+}
+
+function numbersOf(each: RipeningComparison): number[] {
+  const { startedAtMs, endedAtMs, process, peerMark, ownMark, ownMarkAtMs } = each;
+  const { replicaId, generation, openedAtMark } = process;
+  return [startedAtMs, endedAtMs, replicaId, generation, openedAtMark, peerMark, ownMark, ownMarkAtMs];
+}
+
+function comparisonsIn(numbers: readonly number[]): PeerComparisons | undefined {
+  const [ripeningCount = -1, reliedCount = -1] = numbers;
+  const length = 2 + ripeningCount * numbersOfRipening + reliedCount * numbersOfRelied;
+  if (ripeningCount < 0 || ripeningCount > comparisonsKeptMax) return undefined;
+  if (reliedCount < 0 || reliedCount > comparisonsKeptMax || length !== numbers.length) return undefined;
+  const ripening: RipeningComparison[] = [];
+  const relied: ReliedComparison[] = [];
+  let at = 2;
+  for (let i = 0; i < ripeningCount; i++, at += numbersOfRipening) ripening.push(ripeningAt(numbers, at));
+  for (let i = 0; i < reliedCount; i++, at += numbersOfRelied) {
+    relied.push({ ...ripeningAt(numbers, at), reliedAtMs: numbers[at + numbersOfRipening] as number });
+  }
+  return { ripening, relied };
+}
+
+function ripeningAt(numbers: readonly number[], at: number): RipeningComparison {
+  const [startedAtMs, endedAtMs, replicaId, generation, openedAtMark, peerMark, ownMark, ownMarkAtMs] =
+    numbers.slice(at, at + numbersOfRipening) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+  const ended: EndedComparison = {
+    startedAtMs,
+    endedAtMs,
+    process: { replicaId, generation, openedAtMark },
+    peerMark,
+  };
+  return { ...ended, ownMark, ownMarkAtMs };
+}
+
+function fenceIn(numbers: readonly number[] | undefined, replicaId: number): Fence {
+  if (numbers?.length !== numbersOfFence) {
+    return { process: { replicaId, generation: 0, openedAtMark: 0 }, mark: Number.MAX_SAFE_INTEGER };
+  }
+  const [id, generation, openedAtMark, mark] = numbers as [number, number, number, number];
+  return { process: { replicaId: id, generation, openedAtMark }, mark };
+}

@@ -1,0 +1,18 @@
+/** Integers below 2^53 as they are stored: eight bytes, big-endian, so that they sort. */
+
+/** The eight bytes of an integer from 0 to 2^53 - 1. */
+export function number64(value: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, Math.floor(value / 0x1_0000_0000));
+  view.setUint32(4, value % 0x1_0000_0000);
+  return bytes;
+}
+
+/** The integer in eight bytes, or `undefined` where they are none. */
+export function readNumber64(bytes: Uint8Array): number | undefined {
+  if (bytes.length !== 8) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
+  const value = view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
