@@ -63,7 +63,7 @@ function failedRun(
     `the run failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
   ];
   const findings = { lost: [], untrue: [], other };
-  const none = { rounds: 0, seconds: 0, fullServiceMs: [], report: undefined };
+  const none = { rounds: 0, seconds: 0, fullServiceMs: [], unavailableMs: [], report: undefined };
   return { ...counts, ...findings, ...none, kind: kind.name, engine, network };
 }
 

@@ -9,6 +9,7 @@ import { CHAOS_CLUSTER_ID, CHAOS_PORTS, ChaosCluster } from './chaos-cluster.ts'
 import { ChaosLoad, type Findings, type LoadCounts } from './chaos-load.ts';
 import type { FaultKind, FaultWorld } from './fault-kinds.ts';
 import { fullService } from './full-service.ts';
+import { Kills } from './kills.ts';
 import { LinkProxyNetwork } from './link-proxy.ts';
 import { NamespaceNetwork } from './namespaces.ts';
 import type { ChaosNetwork } from './network.ts';
@@ -42,6 +43,8 @@ export interface ChaosRunResult extends LoadCounts, Findings {
   readonly seconds: number;
   /** From the end of each fault. */
   readonly fullServiceMs: readonly number[];
+  /** After each kill of one node: how long a key that it coordinated was not written, the longest. */
+  readonly unavailableMs: readonly number[];
   /** Where logs and findings are, if something is wrong. */
   readonly report: string | undefined;
 }
@@ -60,6 +63,7 @@ export async function runChaos(directory: RunDirectory, options: ChaosRunOptions
   const network = await makeNetwork(directory, options, random, stack);
   const cluster = stack.use(await ChaosCluster.start(directory, network, { nodes, engine, disk: kind.disk }));
   const load = new ChaosLoad(cluster.nodes, { clusterId: CHAOS_CLUSTER_ID, random });
+  const kills = new Kills(cluster);
   const wrong: string[] = [];
   const fullServiceMs: number[] = [];
   const say = (line: string): void => {
@@ -73,8 +77,9 @@ export async function runChaos(directory: RunDirectory, options: ChaosRunOptions
       round++;
       say(`round ${round} of ${rounds}`);
       await load.startRound(round);
+      if (kind.killsOne === true) await kills.startRound();
       await pause(calmMs);
-      const heal = await kind.inject(worldOf(cluster, load, random, faultMs, say, wrong));
+      const heal = await kind.inject(worldOf(cluster, load, kills, random, faultMs, say, wrong));
       const seen = await healAndWait(cluster, heal);
       if (seen.kind === 'not-full') {
         wrong.push(`no full service ${fullServiceAwaitedMs} ms after the fault: ${seen.reason}`);
@@ -84,10 +89,15 @@ export async function runChaos(directory: RunDirectory, options: ChaosRunOptions
       say(`full service after ${(seen.afterMs / 1000).toFixed(1)} s`);
       if (seen.afterMs > FULL_SERVICE_WITHIN_MS)
         wrong.push(`full service after ${Math.round(seen.afterMs)} ms`);
+      for (const sentence of await kills.endRound()) {
+        say(`  ${sentence.text}`);
+        if (sentence.wrong) wrong.push(sentence.text);
+      }
       await pause(calmMs);
     }
   } finally {
     stopProgress();
+    await kills.stop();
     await load.stop();
   }
   say('final reads at ALL through every node');
@@ -102,6 +112,7 @@ export async function runChaos(directory: RunDirectory, options: ChaosRunOptions
     rounds: round,
     seconds: (performance.now() - startedMs) / 1000,
     fullServiceMs,
+    unavailableMs: kills.unavailableMs,
     report: undefined,
   };
   return isSound(result) ? result : { ...result, report: saveReport(cluster, result, evidence) };
@@ -132,6 +143,7 @@ async function healAndWait(
 function worldOf(
   cluster: ChaosCluster,
   load: ChaosLoad,
+  kills: Kills,
   random: SeededRandom,
   faultMs: number,
   say: (line: string) => void,
@@ -148,6 +160,10 @@ function worldOf(
     wrong(sentence) {
       say(`  WRONG: ${sentence}`);
       wrong.push(sentence);
+    },
+    async kill(node) {
+      say(`  kill -9 of n${node + 1}`);
+      await kills.kill(node);
     },
     lostUnsynced: (node) => load.lostUnsynced(cluster.node(node)),
   };

@@ -23,6 +23,8 @@ export interface FaultWorld {
   tell(sentence: string): void;
   /** A promise of the store was broken, in a way that no client can see. */
   wrong(sentence: string): void;
+  /** kill -9 of one node while the others are up: how long its keys cannot be written is measured. */
+  kill(node: number): Promise<void>;
   /** The node has lost what it had not fsynced. */
   lostUnsynced(node: number): void;
 }
@@ -36,6 +38,8 @@ export interface FaultKind {
   /** `either`: in namespaces if they can be made. */
   readonly network: 'namespaces' | 'proxies' | 'either';
   readonly disk: DiskKind;
+  /** Kills one node at a time, by `world.kill`: then it is measured how long its keys cannot be written. */
+  readonly killsOne?: boolean;
   /** Beyond what network and disk need. */
   readonly needs: readonly Ability[];
   /**

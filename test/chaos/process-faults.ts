@@ -9,11 +9,11 @@ export const processFaults: readonly FaultKind[] = [
   {
     ...common,
     name: 'kill-one',
+    killsOne: true,
     describes: 'kill -9 of one node, which stays away; it is started again at the end',
     async inject(world) {
       const victim = world.random.below(world.cluster.nodes.length);
-      world.tell(`kill -9 of n${victim + 1}`);
-      await world.cluster.node(victim).kill('SIGKILL');
+      await world.kill(victim);
       await world.sleep(world.faultMs);
       return async () => world.cluster.start(victim);
     },
@@ -21,12 +21,12 @@ export const processFaults: readonly FaultKind[] = [
   {
     ...common,
     name: 'kill-in-turn',
+    killsOne: true,
     describes: 'kill -9 of one node after the other, each started again at once or after up to 3 s',
     async inject(world) {
       while (!world.over()) {
         const victim = world.random.below(world.cluster.nodes.length);
-        world.tell(`kill -9 of n${victim + 1}`);
-        await world.cluster.node(victim).kill('SIGKILL');
+        await world.kill(victim);
         await world.sleep(world.random.between(0, 3_000));
         world.cluster.start(victim);
         await world.sleep(world.random.between(500, 4_000));

@@ -21,6 +21,7 @@ const columns = [
   'untrue reports',
   'other violations',
   'full service, s (max)',
+  'keys of a killed node unavailable, s (max)',
   'verdict',
 ];
 
@@ -40,6 +41,7 @@ export function resultTable(results: readonly ChaosRunResult[], skipped: readonl
     String(result.untrue.length),
     String(result.other.length),
     result.fullServiceMs.length === 0 ? 'never' : (Math.max(...result.fullServiceMs) / 1000).toFixed(1),
+    result.unavailableMs.length === 0 ? '-' : (Math.max(...result.unavailableMs) / 1000).toFixed(2),
     isSound(result) ? 'sound' : 'VIOLATED',
   ]);
   const widths = columns.map((title, column) =>
