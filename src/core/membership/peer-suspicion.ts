@@ -201,10 +201,13 @@ export class PeerSuspicion {
   /** Judges by the silence until now. To be called often. */
   look(nowMs: number, context: LookContext): SuspicionStep {
     if (this.#state === 'failed') return nothing;
-    const { suspectPhi, failedPhi, suspicionMs } = this.#options;
+    const { suspectPhi, failedPhi, suspicionMs, acceptablePauseMs } = this.#options;
     const { patience } = context;
     const broken = this.#bothBroken;
-    const tooLong = this.#phi.silentMs(nowMs) >= pausesMax * this.#options.acceptablePauseMs;
+    const silentMs = this.#phi.silentMs(nowMs);
+    // The usual case, at little cost: phi is below 0.31 then.
+    if (this.#state === 'up' && !broken && silentMs < acceptablePauseMs) return nothing;
+    const tooLong = silentMs >= pausesMax * acceptablePauseMs;
     const phi = this.phi(nowMs, patience);
     if (this.#state === 'up') {
       if (broken || tooLong || phi >= suspectPhi)
