@@ -80,17 +80,19 @@ export class GossipedVerdicts implements VerdictBoard {
   noticed(news: readonly MemberNews[]): void {
     const touched = new Set<string>();
     for (const { node, restarted, entries } of news) {
-      if (restarted) {
-        this.#incarnations.delete(node);
-        // All verdicts about its earlier life are void.
-        touched.add(node);
+      // All verdicts about its earlier life are void, and so is what it had announced.
+      if (restarted && (this.#incarnations.delete(node) || this.#byAccused.has(node))) touched.add(node);
+      let announces = false;
+      let accuses = restarted && this.#byAccuser.has(node);
+      for (const { key } of entries) {
+        if (key === incarnationKey) announces = true;
+        else if (key === verdictsKey) accuses = true;
       }
-      const said = (key: string): boolean => entries.some((entry) => entry.key === key);
-      if (said(incarnationKey)) {
+      if (announces) {
         this.#incarnations.set(node, wholeNumber(this.#state.get(node, incarnationKey)));
         touched.add(node);
       }
-      if (restarted || said(verdictsKey)) {
+      if (accuses) {
         for (const { node: accused } of this.#byAccuser.get(node) ?? []) {
           this.#byAccused.get(accused)?.delete(node);
           touched.add(accused);

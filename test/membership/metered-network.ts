@@ -1,0 +1,23 @@
+/** A network that counts what a node sends, for each channel. */
+
+import type { FrameStream, Network, PeerChannel } from '../../src/env/network.ts';
+
+/** Bytes of frames sent, without what the transport adds. */
+export type BytesSent = Record<PeerChannel, number>;
+
+/** Everything that is sent over `network` is added to `sent`. */
+export function meteredNetwork(network: Network, sent: BytesSent): Network {
+  const metered = (channel: PeerChannel, stream: FrameStream): FrameStream => {
+    const send = stream.send.bind(stream);
+    stream.send = (frame) => {
+      sent[channel] += frame.byteLength;
+      return send(frame);
+    };
+    return stream;
+  };
+  return {
+    listen: (address, accept) =>
+      network.listen(address, (channel, stream) => accept(channel, metered(channel, stream))),
+    dial: (address, channel) => metered(channel, network.dial(address, channel)),
+  };
+}
