@@ -73,7 +73,42 @@ function alarmsOf(parts: NodeParts, config: Config, unreadyReason: string | unde
       `${store.records.damagedReads} reads met a damaged record since the start: check this node's disk`,
     );
   }
-  return alarms;
+  const hintShare = store.hints.bytes / Math.max(1, config.hints.bytesMax);
+  if (hintShare > hintShareAlarming) {
+    alarms.push(
+      `hints fill ${Math.round(100 * hintShare)} % of hints.bytes_max: beyond it they are dropped, and comparisons have to find what they stood for`,
+    );
+  }
+  return [...alarms, ...comparisonAlarms(parts, config)];
+}
+
+/** Hints that fill more of their bound than this are told of. */
+const hintShareAlarming = 0.8;
+/** A peer that is up should be compared with every interval. After so many without success, and no less than a minute, it is told. */
+const intervalsAlarming = 10;
+const comparisonMsAlarming = 60_000;
+
+function comparisonAlarms({ antiEntropy, peers, env }: NodeParts, config: Config): readonly string[] {
+  if (!config.antiEntropy.enabled) return [];
+  const alarmingMs = Math.max(comparisonMsAlarming, intervalsAlarming * config.antiEntropy.intervalMs);
+  const nowMs = env.clock.monotonicMs();
+  return antiEntropy.rounds().flatMap(({ peer, equalAtMs, lastOutcome }) => {
+    const upForMs = peers.liveness.viewOf(peer)?.sinceMs ?? 0;
+    const forMs = Math.min(upForMs, equalAtMs === undefined ? Number.POSITIVE_INFINITY : nowMs - equalAtMs);
+    // Neither one that is away nor one that has only just come back.
+    if (forMs <= alarmingMs || !peers.isUp(peer)) return [];
+    if (!antiEntropy.pairs().some((pair) => pair.peer === peer)) return [];
+    const last = lastOutcome === undefined ? 'none was begun' : `the last one ended as ${lastOutcome}`;
+    return [`no comparison with ${peer} has ended well for ${Math.round(forMs / 60_000)} minutes: ${last}`];
+  });
+}
+
+/** How long ago the peer that has waited longest was last found equal; of those that were not since the start nothing is known. */
+function oldestComparisonMs({ antiEntropy, env }: NodeParts): number | undefined {
+  const ages = antiEntropy
+    .rounds()
+    .flatMap(({ equalAtMs }) => (equalAtMs === undefined ? [] : [env.clock.monotonicMs() - equalAtMs]));
+  return ages.length === 0 ? undefined : Math.max(...ages);
 }
 
 export function snapshotOf(
@@ -83,6 +118,9 @@ export function snapshotOf(
   unreadyReason: string | undefined,
 ): NodeSnapshot {
   const { store, coordinator, peers, antiEntropy, trees } = parts;
+  const comparedMs = oldestComparisonMs(parts);
+  let hints = 0;
+  for (const { count } of store.hints.targets().values()) hints += count;
   return {
     gauges: {
       requests_in_flight: server?.requestsInFlight ?? 0,
@@ -90,6 +128,7 @@ export function snapshotOf(
       client_connections: server?.connections ?? 0,
       peer_calls_in_flight: peers.callsInFlight,
       repairs_pending: coordinator.repairsPending,
+      hints_pending: hints,
       hint_bytes: store.hints.bytes,
       hints_delivered: parts.replay.delivered,
       damaged_reads: store.records.damagedReads,
@@ -98,6 +137,10 @@ export function snapshotOf(
       keys_compared: antiEntropy.counters.keysCompared,
       keys_repaired: antiEntropy.counters.keysRepaired,
       trees_repaired: trees.progress.repaired,
+      ...(comparedMs !== undefined && { comparison_oldest_ms: comparedMs }),
+      tree_partitions_unbuilt: trees.progress.unbuilt,
+      event_loop_delay_ms: parts.background.eventLoopDelayMs,
+      local_health: peers.healthScore,
     },
     alarms: alarmsOf(parts, config, unreadyReason),
   };
