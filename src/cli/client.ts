@@ -7,6 +7,7 @@ import { type Channel, ClientError, createChannel, createClientFactory, Metadata
 import { type BucketServiceClient, BucketServiceDefinition } from '../gen/kindred/v1/bucket.ts';
 import { type DiagnosticServiceClient, DiagnosticServiceDefinition } from '../gen/kindred/v1/diagnostic.ts';
 import { type KeyValueServiceClient, KeyValueServiceDefinition } from '../gen/kindred/v1/kv.ts';
+import { type OperationServiceClient, OperationServiceDefinition } from '../gen/kindred/v1/operation.ts';
 import { type TopologyServiceClient, TopologyServiceDefinition } from '../gen/kindred/v1/topology.ts';
 import { ANSWER_BYTES_MAX, CallFailure, callFailure } from './failure.ts';
 import { UsageError } from './terminal.ts';
@@ -18,6 +19,7 @@ export interface Services {
   readonly topology: TopologyServiceClient;
   readonly diagnostic: DiagnosticServiceClient;
   readonly bucket: BucketServiceClient;
+  readonly operation: OperationServiceClient;
 }
 
 /** What every unary call gets. */
@@ -100,6 +102,7 @@ export class ClusterClient {
       topology: factory.create(TopologyServiceDefinition, channel),
       diagnostic: factory.create(DiagnosticServiceDefinition, channel),
       bucket: factory.create(BucketServiceDefinition, channel),
+      operation: factory.create(OperationServiceDefinition, channel),
     };
     this.open.set(endpoint, { channel, services });
     return services;

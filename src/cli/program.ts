@@ -5,7 +5,9 @@ import { addBenchCommand } from './commands/bench.ts';
 import { addBucketsCommand } from './commands/buckets.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addDevCommand } from './commands/dev.ts';
+import { addDivergenceCommand } from './commands/divergence.ts';
 import { addReadCommands } from './commands/read.ts';
+import { addRepairCommand } from './commands/repair.ts';
 import { addResolveCommand } from './commands/resolve.ts';
 import { addServerCommand } from './commands/server.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -71,6 +73,8 @@ export function buildProgram(context: CommandContext, version: string): Command 
   addBucketsCommand(program, context);
   addWriteCommands(program, context);
   addResolveCommand(program, context);
+  addRepairCommand(program, context);
+  addDivergenceCommand(program, context);
   addBenchCommand(program, context);
   addCompletionCommand(program);
   return program;
