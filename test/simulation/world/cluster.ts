@@ -84,7 +84,14 @@ export class Cluster {
       this.#processes.set(
         id,
         new SimulatedProcess(
-          { world, network: this.#network, disk, clock, onDefect },
+          {
+            world,
+            network: this.#network,
+            disk,
+            clock,
+            onDefect,
+            onSetAside: (node) => this.faults.setAside(node),
+          },
           {
             id,
             members: plan.nodes,

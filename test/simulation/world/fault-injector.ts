@@ -180,6 +180,11 @@ export class FaultInjector {
     }
   }
 
+  /** A node has come back empty, because its data were older than deletions that others had forgotten. */
+  setAside(node: string): void {
+    this.#lost(node, 'everything');
+  }
+
   #crash(fault: CrashFault): void {
     this.#process(fault.node).crash(fault.power ? 'power' : 'process', fault.downMs * 1000);
     if (fault.power) this.#lost(fault.node, 'unsynced');

@@ -40,6 +40,8 @@ export interface ProcessDependencies {
   readonly clock: SimulatedClock;
   /** Told of what must never happen, whatever fails: a defect that the node itself noticed. */
   readonly onDefect: (node: string, problem: string) => void;
+  /** Told when the node has set its outdated disk aside and begins with an empty one. */
+  readonly onSetAside: (node: string) => void;
 }
 
 /** One life of the process: from its start to its end. */
@@ -136,6 +138,12 @@ export class SimulatedProcess {
         env,
         network: network.endpoint(this.id, owner),
         openEngine: disk.engineFor(owner),
+        setAside: async (path, stamp) => {
+          this.#tell('sets its outdated disk aside');
+          disk.wipe();
+          this.#deps.onSetAside(this.id);
+          return `${path}.outdated-${stamp}`;
+        },
         openClientPort: clientPortOpener(owner, this.clock, (port) => {
           life.port = port;
         }),
