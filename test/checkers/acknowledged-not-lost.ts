@@ -11,8 +11,9 @@
  * The level does not matter: also what ONE replica acknowledged has to spread. What is promised after disks were lost is
  * the business of `copies-left.ts`: the write must survive if more homes acknowledged it than lost memory since it was
  * sent, or more had fsynced it than lost what is fsynced; otherwise nothing is promised. What was acknowledged by hints alone
- * (ANY) is promised while the node that took it keeps its disk, and more homes were hinted than lost theirs since. Hints are
- * fsynced and go when their home has fsynced, so power takes nothing. A final read at fewer than ALL replicas
+ * (ANY, and sloppy hand-off where all homes are away) is promised while the node that took it keeps its disk, and more homes
+ * were hinted than nodes lost theirs since: stand-ins as well as homes. Hints are fsynced and go when their home has fsynced, so
+ * power takes nothing. A final read at fewer than ALL replicas
  * is held to a write only if the copies left and the replicas asked are more than N together.
  *
  * Also here: a write with a context supersedes no more than that context covers, and one that adds a sibling supersedes
@@ -60,12 +61,14 @@ export function acknowledgedNotLost(key: KeyHistory, run: RunHistory): readonly 
   const left = (write: DoneWrite): number => {
     const { acked, synced, hinted, coordinator } = write.outcome;
     const { invokedMs } = write;
-    if (acked > 0) return copiesLeft(losses, homes, { acked, synced }, invokedMs, run.endedMs);
-    const holderLost = run.memoryLosses.some(
-      ({ node, atMs, lost }) => node === coordinator && lost !== 'unsynced' && atMs >= invokedMs,
+    const stored = acked > 0 ? copiesLeft(losses, homes, { acked, synced }, invokedMs, run.endedMs) : 0;
+    if (hinted === 0) return stored;
+    const lostDisks = new Set(
+      run.memoryLosses
+        .filter(({ atMs, lost }) => lost !== 'unsynced' && atMs >= invokedMs)
+        .map(({ node }) => node),
     );
-    const targets = { acked: 0, synced: hinted };
-    return holderLost ? 0 : copiesLeft(losses, homes, targets, invokedMs, run.endedMs);
+    return lostDisks.has(coordinator) ? stored : Math.max(stored, hinted - lostDisks.size);
   };
   const promised = known.doneWrites.filter((write) => write.outcome.dot !== undefined && left(write) > 0);
 

@@ -10,7 +10,7 @@
  * detail is a defect of the server, and a violation whatever happened.
  *
  * A success is held to its report: as many replicas acknowledged as the level needs, as many of them fsynced as the durability
- * needs, hints only at ANY; and as many answered a read as its level needs.
+ * needs, hints only at ANY and with sloppy hand-off, where each counts as the replica that it is for; and as many answered a read as its level needs.
  *
  * Not checked: that a write reported as not applied was not (`not-applied-never-read`); failures without a detail whose
  * code a broken connection or the client's own deadline may have; the counts of replicas in failures, which clients do not
@@ -200,20 +200,24 @@ function misfit(key: KeyHistory, attempt: Attempt, why: number): string | undefi
 
 function writeReportProblem(
   key: KeyHistory,
-  { outcome, action, level, durability }: DoneWrite,
+  { outcome, action, level, sloppy, durability }: DoneWrite,
 ): string | undefined {
   const { acked, synced, hinted, replayed } = outcome;
   if (action === 'touch' && (replayed || outcome.dot === undefined)) return undefined;
   const homes = key.homes.length;
   if (acked > homes || synced > acked)
     return `reported ${acked} acknowledgements, ${synced} of them fsynced, of ${homes} replicas`;
-  if (hinted > 0 && level !== 'any') return `reported ${hinted} hints, which do not count at ${level}`;
+  if (hinted > 0 && level !== 'any' && sloppy !== true)
+    return `reported ${hinted} hints, which do not count at ${level}`;
   if (level === 'any' && hinted > 0) return undefined;
+  if (acked + hinted > homes)
+    return `reported ${acked} acknowledgements and ${hinted} hints, each for another of ${homes} replicas`;
   const needed = answersOf(level, homes);
-  if (acked < needed) return `done with ${acked} acknowledgements, and its level needs ${needed}`;
+  if (acked + hinted < needed)
+    return `done with ${acked} acknowledgements and ${hinted} hints, and its level needs ${needed}`;
   const mustSync = durability === 'sync-quorum' ? needed : durability === 'sync-one' ? 1 : 0;
-  return synced < mustSync
-    ? `done with ${synced} fsynced replicas, and ${durability} needs ${mustSync}`
+  return synced + hinted < mustSync
+    ? `done with ${synced} fsynced replicas and ${hinted} hints, and ${durability} needs ${mustSync}`
     : undefined;
 }
 

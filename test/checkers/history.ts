@@ -39,6 +39,8 @@ export interface WriteAttempt {
   /** With `context`: what the context covers. */
   readonly context: SeenContext | undefined;
   readonly level: HistoryLevel;
+  /** Nodes that stand in for replicas that are away may count. Absent: they may not. */
+  readonly sloppy?: boolean | undefined;
   readonly durability: 'buffered' | 'sync-one' | 'sync-quorum';
   /** Hexadecimal, where the write has one. */
   readonly requestId: string | undefined;

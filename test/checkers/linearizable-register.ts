@@ -166,6 +166,7 @@ function orderOf(known: KnownVersions, quorum: number, homes: number): readonly 
       if (attempt.outcome.kind === 'not-applied') continue;
       if (attempt.action === 'touch') return 'it is touched';
       if (attempt.causality !== 'context') return 'it is written without a context';
+      if (attempt.sloppy === true) return 'stand-ins counted for its writes';
       if (attempt.level === 'any' || answersOf(attempt.level, homes) < quorum)
         return 'it is written below the quorum';
       happened = true;

@@ -284,6 +284,7 @@ export class ClientCalls {
       causality: causality.kind === 'blind' ? causality.mode : 'context',
       context: seenBefore(intended),
       level: intended.level,
+      sloppy: intended.sloppy,
       durability: intended.durability,
       requestId: requestId === undefined ? undefined : toHex(requestId),
       ttlMs: expiry.kind === 'never' ? undefined : expiry.ms,

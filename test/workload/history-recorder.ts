@@ -311,10 +311,10 @@ export function addedDot(before: SeenContext, after: SeenContext): DotName | und
 }
 
 function beginningOf(attempt: WriteAttempt): string {
-  const { action, value, causality, level, durability, requestId, ttlMs, write, id } = attempt;
+  const { action, value, causality, level, sloppy, durability, requestId, ttlMs, write, id } = attempt;
   const what = value === undefined ? action : `${action} ${value}`;
   const again = write === id ? '' : `, again (write ${write})`;
   const lifetime = ttlMs === undefined ? '' : `, ttl ${ttlMs} ms`;
   const named = requestId === undefined ? '' : `, request ${requestId}`;
-  return `${what}, ${causality}, at ${level}, ${durability}${lifetime}${named}${again}`;
+  return `${what}, ${causality}, at ${level}${sloppy === true ? ' (sloppy)' : ''}, ${durability}${lifetime}${named}${again}`;
 }

@@ -63,6 +63,8 @@ export interface IntendedWrite {
   readonly expiry: IntendedExpiry;
   readonly level: HistoryLevel;
   readonly levelForm: LevelForm;
+  /** Nodes that stand in for replicas that are away may count. */
+  readonly sloppy: boolean;
   readonly durability: WriteAttempt['durability'];
   /** False: the request leaves it to the bucket, whose default it is. */
   readonly durabilityNamed: boolean;
@@ -106,11 +108,14 @@ function keyMessage({ name, bytes }: KnownKey): Key {
 
 /** The options of a write, also of a batch of them. */
 export function writeOptionsMessage(
-  write: Pick<IntendedWrite, 'level' | 'levelForm' | 'durability' | 'durabilityNamed' | 'requestId'>,
+  write: Pick<
+    IntendedWrite,
+    'level' | 'levelForm' | 'sloppy' | 'durability' | 'durabilityNamed' | 'requestId'
+  >,
 ): WriteOptions {
   return {
     strength: strengthMessage(write.level, write.levelForm),
-    handoff: Handoff.HANDOFF_UNSPECIFIED,
+    handoff: write.sloppy ? Handoff.HANDOFF_SLOPPY : Handoff.HANDOFF_UNSPECIFIED,
     durability: write.durabilityNamed
       ? durabilityMessage(write.durability)
       : Durability.DURABILITY_UNSPECIFIED,

@@ -71,6 +71,11 @@ export function drawWriteLevel(random: SeededRandom): HistoryLevel {
   return weighted(random, writeLevels);
 }
 
+/** Where the profile leaves the level open, stand-ins may count now and then. */
+export function drawSloppy(random: SeededRandom, level: HistoryLevel): boolean {
+  return random.percent(15) && level !== 'any';
+}
+
 /** The bucket's default needs no name. */
 function drawForm(random: SeededRandom, level: HistoryLevel): LevelForm {
   if (level === 'quorum' && random.percent(40)) return 'default';
@@ -154,6 +159,7 @@ export function drawWrite(calls: ClientCalls, known: KnownKey, wish: WriteWish):
     expiry: action === 'delete' ? { kind: 'never' } : (wish.expiry ?? defaultExpiry(known)),
     level,
     levelForm: drawForm(random, level),
+    sloppy: wish.level === undefined && drawSloppy(random, level),
     ...drawDurability(calls),
     requestId: wish.requestId,
     timeoutMs: wish.timeoutMs ?? drawTimeoutMs(random),

@@ -90,7 +90,10 @@ export class Cluster {
             disk,
             clock,
             onDefect,
-            onSetAside: (node) => this.faults.setAside(node),
+            onSetAside: (node) => {
+              if (!this.faults.setAside(node))
+                onDefect(node, 'set its data directory aside, though its disk has never been put back');
+            },
           },
           {
             id,

@@ -52,21 +52,25 @@ export class CollectionObserver {
   collected = 0;
   readonly #deps: CollectionObserverDependencies;
   readonly #options: CollectionObserverOptions;
-  /** When each replica last stored the record: `node key`. */
-  readonly #storedAtMs = new Map<string, number>();
+  /** Since when each replica holds a record as it is: `node key`. */
+  readonly #held = new Map<string, { readonly value: Uint8Array; readonly sinceMs: number }>();
 
   constructor(dependencies: CollectionObserverDependencies, options: CollectionObserverOptions) {
     this.#deps = dependencies;
     this.#options = options;
     for (const [node, disk] of dependencies.disks) {
-      disk.onStored((key) => this.#stored(node, key));
+      disk.onStored((key, value) => this.#stored(node, key, value));
       disk.onRecordRemoved((key, sealed) => this.#removed(node, key, sealed));
     }
   }
 
-  #stored(node: string, engineKey: Uint8Array): void {
+  #stored(node: string, engineKey: Uint8Array, value: Uint8Array): void {
     if (engineKey[0] !== keyPrefix.record) return;
-    this.#storedAtMs.set(`${node} ${Buffer.from(engineKey).toString('latin1')}`, this.#deps.nowMs());
+    const name = nameOf(node, engineKey);
+    const before = this.#held.get(name)?.value;
+    // Written once more as it was, it was there before.
+    if (before !== undefined && Buffer.compare(before, value) === 0) return;
+    this.#held.set(name, { value, sinceMs: this.#deps.nowMs() });
   }
 
   #removed(node: string, engineKey: Uint8Array, sealed: Uint8Array): void {
@@ -74,8 +78,8 @@ export class CollectionObserver {
     const removed = replicaState(node, engineKey, sealed);
     const bytes = openValue(crc32, engineKey, sealed);
     const record = bytes === undefined ? undefined : openedRecord(bytes);
-    const name = splitRecordKey(engineKey.subarray(recordHeaderLength));
-    const path = { bucket: name.bucket, key: Buffer.from(name.key).toString('latin1') };
+    const split = splitRecordKey(engineKey.subarray(recordHeaderLength));
+    const path = { bucket: split.bucket, key: Buffer.from(split.key).toString('latin1') };
     const violate = (problem: string): void => {
       this.violations.push({
         checker: 'collection-is-safe',
@@ -102,7 +106,9 @@ export class CollectionObserver {
       violate(
         `by no clock was it dead for longer than ${Math.round(deadMs)} ms, and the grace is ${graceMs} ms`,
       );
-    const storedAtMs = this.#storedAtMs.get(`${node} ${Buffer.from(engineKey).toString('latin1')}`);
+    const name = nameOf(node, engineKey);
+    const storedAtMs = this.#held.get(name)?.sinceMs;
+    this.#held.delete(name);
     const heldMs = storedAtMs === undefined ? graceMs : nowMs - storedAtMs;
     if (heldMs < graceMs * 0.999 - roundingMs)
       violate(`it was stored there ${Math.round(heldMs)} ms ago, and the grace is ${graceMs} ms`);
@@ -140,6 +146,10 @@ export class CollectionObserver {
         loss.node === node && loss.lost !== 'unsynced' && loss.lost !== 'records' && loss.atMs >= sinceMs,
     );
   }
+}
+
+function nameOf(node: string, engineKey: Uint8Array): string {
+  return `${node} ${Buffer.from(engineKey).toString('latin1')}`;
 }
 
 function dotsOf({ versions }: ReplicaState): string {

@@ -180,9 +180,14 @@ export class FaultInjector {
     }
   }
 
-  /** A node has come back empty, because its data were older than deletions that others had forgotten. */
-  setAside(node: string): void {
+  /**
+   * A node has come back empty, because its data were older than deletions that others had forgotten. False: they cannot
+   * have been, its disk was never put back.
+   */
+  setAside(node: string): boolean {
+    const wasPutBack = this.memoryLosses.some((loss) => loss.node === node && loss.lost === 'recent');
     this.#lost(node, 'everything');
+    return wasPutBack;
   }
 
   #crash(fault: CrashFault): void {

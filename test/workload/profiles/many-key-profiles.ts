@@ -11,6 +11,7 @@ import {
   drawDurability,
   drawRead,
   drawRequestId,
+  drawSloppy,
   drawTimeoutMs,
   drawWrite,
   drawWriteLevel,
@@ -41,9 +42,11 @@ async function writeBatch(calls: ClientCalls, keys: readonly KnownKey[]): Promis
   const { random } = calls;
   const batchId = random.percent(50) ? drawRequestId(calls) : undefined;
   const timeoutMs = drawTimeoutMs(random);
+  const level = drawWriteLevel(random);
   const shared = {
-    level: drawWriteLevel(random),
+    level,
     levelForm: 'named',
+    sloppy: drawSloppy(random, level),
     ...drawDurability(calls),
   } as const;
   const ownOptions = keys.map(() => random.percent(15));
