@@ -144,6 +144,40 @@ test('a client that is gone watches no more', async () => {
   await expect.poll(() => port.viewListeners).toBe(0);
 });
 
+test('a node opens 1,000 watches, refuses one more by name, and opens it when another has ended', async () => {
+  const watched = await startClientPort();
+  const watchers = Array.from({ length: 5 }, () => clientsOf(watched.address));
+  const [first] = watchers as [Clients, ...Clients[]];
+  const aborts: AbortController[] = [];
+  let shown = 0;
+  const watch = async (through: Clients): Promise<unknown> => {
+    const abort = new AbortController();
+    aborts.push(abort);
+    try {
+      for await (const _ of through.topology.watchTopology({}, { signal: abort.signal })) shown++;
+      return 'ended by itself';
+    } catch (error) {
+      return abort.signal.aborted ? 'aborted' : error;
+    }
+  };
+  const ended = watchers.flatMap((each) => Array.from({ length: 200 }, () => watch(each)));
+  await expect.poll(() => shown, { timeout: 10_000 }).toBe(1_000);
+  const refused = await failureOf(async (options) => {
+    for await (const _ of first.topology.watchTopology({}, options)) shown++;
+  });
+  expect(refused).toMatchObject({ code: 8, detail: { reason: 13, safeToRetry: true } });
+  expect(refused.details).toContain('1,000 streams of changes are open on this node');
+  aborts[0]?.abort();
+  await expect.poll(() => watched.viewListeners).toBe(999);
+  ended.push(watch(first));
+  await expect.poll(() => shown).toBe(1_001);
+  for (const abort of aborts) abort.abort();
+  expect(new Set(await Promise.all(ended))).toEqual(new Set(['aborted']));
+  await expect.poll(() => watched.viewListeners).toBe(0);
+  for (const each of watchers) each.channel.close();
+  await watched.stop();
+});
+
 test('a key is located: its token, its homes, and who would stand in', async () => {
   const located = await clients.topology.locate({ key: { key: Buffer.from('k') } });
   expect(located.token).toMatch(/^[0-9a-f]{16}$/);

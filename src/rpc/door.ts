@@ -185,13 +185,24 @@ export class Door {
 
   overloaded(): Failure {
     this.#checkStalledLater();
-    const spread = 2 / 3 + (this.#dependencies.env.random.fraction() * 2) / 3;
     const { requests, bytes } = this.admission;
     return {
       kind: 'overloaded',
-      retryAfterMs: Math.ceil(retryAfterMs * spread),
+      retryAfterMs: this.#retryAfterMs(),
       problem: `the node works on ${grouped(requests)} requests, holds ${grouped(bytes)} bytes of requests and answers, and takes no more; nothing was done`,
     };
+  }
+
+  tooManyWatches(): Failure {
+    return {
+      kind: 'overloaded',
+      retryAfterMs: this.#retryAfterMs(),
+      problem: `${grouped(watchesMax)} streams of changes are open on this node, and it opens no more: watch through another`,
+    };
+  }
+
+  #retryAfterMs(): number {
+    return Math.ceil(retryAfterMs * (2 / 3 + (this.#dependencies.env.random.fraction() * 2) / 3));
   }
 
   /** Decodes, or says why not. */
@@ -600,8 +611,12 @@ class OpenStream<Q, A> implements StreamingCall<A>, Runnable {
     }
     const bytes = this.requestBytes;
     const counted = !method.alwaysOn && !method.watches;
-    if (counted ? !door.admission.enter(bytes) : method.watches && !door.startWatch(this)) {
+    if (counted && !door.admission.enter(bytes)) {
       call.emit('error', door.refuse(method, door.overloaded(), call));
+      return;
+    }
+    if (method.watches && !door.startWatch(this)) {
+      call.emit('error', door.refuse(method, door.tooManyWatches(), call));
       return;
     }
     const leave = (): void => {
