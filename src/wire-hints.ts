@@ -79,6 +79,7 @@ export function wireHints(deps: HintWiringDependencies, config: Config): Hints {
         const placement = deps.placementFor(bucket.replication);
         return placement.homes(partitionOf(tokenOf(deps.hash64, recordKey), placement.layout.partitions));
       },
+      markOf,
       deliver: (target, { recordKey, record, receiverMark }) =>
         new Promise((resolve) =>
           (clients.get(target) as ReplicaClient).merge(

@@ -165,6 +165,7 @@ function startReplay(
       isMember: (node) => node in targets,
       isUp: (node) => targets[node]?.up ?? false,
       homesOf: () => homes,
+      markOf: () => 42,
       throttle: { take: async (_keys, bytes) => void granted.push(bytes) },
       deliver: async (node, { recordKey, record, receiverMark }) => {
         running++;
@@ -402,6 +403,7 @@ function keep(
     receiverMark: 3,
     counted,
     madeHere: false,
+    unsent: false,
     sync: true,
   });
 }
@@ -476,8 +478,25 @@ test('a hint that may be older than deletions which its target has collected is 
   const { look, dropped, replayed } = startReplay(store.hints, targets);
   await look();
   expect([dropped, replayed, store.hints.targets().get(a)]).toEqual([['a outdated'], [], undefined]);
-  // What the target's store had said when the hint was kept goes with it: the target decides by that.
-  expect(targets.a.marks).toEqual([7]);
+});
+
+test('what only this node knows cannot be older than any deletion: it goes with the mark of the first time that it is sent', async () => {
+  const store = await openStore();
+  await store.write('k', 'v');
+  await keep(store, 'other', written(await store.write('x', 'v')).record);
+  const targets = { a: new Target(), b: new Target() };
+  targets.a.answer = 'unreachable';
+  targets.b.up = false;
+  const { look } = startReplay(store.hints, targets, { inFlightMax: 1, homes: [a, b] });
+  await look();
+  expect(targets.a.marks).toEqual([42]);
+  // The other target's hint may be older than a deletion from now on, and says since when.
+  expect(store.hints.get(b, keyOf('k'))).toMatchObject({ unsent: false, receiverMark: 42 });
+  expect(store.hints.get(b, keyOf('x'))).toMatchObject({ unsent: true, receiverMark: 7 });
+  // A hint that another node had taken before goes with the mark of its time.
+  targets.a.answer = 'confirmed';
+  await look();
+  expect(targets.a.marks.slice(1).sort()).toEqual([3, 42, 42]);
 });
 
 test('hints grow too old while their target is away, but those that a client was told count', async () => {

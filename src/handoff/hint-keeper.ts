@@ -63,7 +63,14 @@ export class HintKeeper {
     const receiverMark = markOf(target);
     const policy = bucket.conflictPolicy;
     hints
-      .keep(target, recordKey, record, { policy, receiverMark, counted: false, madeHere: false, sync })
+      .keep(target, recordKey, record, {
+        policy,
+        receiverMark,
+        counted: false,
+        madeHere: false,
+        unsent: false,
+        sync,
+      })
       .then(
         ({ kind }) => {
           if (kind === 'full') onDropped(target, 'full');
@@ -89,6 +96,7 @@ export class HintKeeper {
       receiverMark: targetMark,
       counted: true,
       madeHere: false,
+      unsent: false,
       sync: true,
     });
     return outcome.kind === 'stored';

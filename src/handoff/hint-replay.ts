@@ -26,6 +26,8 @@ export interface HintReplayDependencies {
   readonly isUp: (node: NodeId) => boolean;
   /** The homes of a key, or `undefined` when its bucket is in the configuration no more. */
   readonly homesOf: (recordKey: Uint8Array) => readonly NodeId[] | undefined;
+  /** The newest mark that was heard of a node's store. 0: none. */
+  readonly markOf: (node: NodeId) => number;
   /** Merges a record into the target, synced. */
   readonly deliver: (target: NodeId, hint: HandedHint) => Promise<HintDelivery>;
   /** Asked before each hint is sent: background work yields to clients. */
@@ -226,13 +228,27 @@ export class HintReplay {
   }
 
   async #deliver(target: NodeId, hint: Hint, homes: readonly NodeId[] | undefined): Promise<HintDelivery> {
-    const { deliver } = this.#deps;
+    const { deliver, markOf } = this.#deps;
+    if (hint.unsent) {
+      await this.#aboutToSend(target, hint);
+      return await this.#deliver(target, { ...hint, unsent: false, receiverMark: markOf(target) }, homes);
+    }
     if (homes === undefined) return await deliver(target, hint);
     // The mark is that of another store.
     const handed = { ...hint, receiverMark: 0 };
     const deliveries = await Promise.all(homes.map((home) => deliver(home, handed)));
     const worst = (['unreachable', 'refused', 'outdated'] as const).find((kind) => deliveries.includes(kind));
     return worst ?? 'confirmed';
+  }
+
+  /**
+   * A write that only this store knows of cannot have been deleted by anybody, however long it waited here; from now on it can.
+   * That holds for its hints for all targets, because the first that gets it may pass it on.
+   */
+  async #aboutToSend(target: NodeId, { recordKey }: Hint): Promise<void> {
+    const { hints, homesOf, markOf } = this.#deps;
+    const targets = new Set([target, ...(homesOf(recordKey) ?? [])]);
+    await Promise.all([...targets].map((node) => hints.aboutToSend(node, recordKey, markOf(node))));
   }
 
   async #delivered(

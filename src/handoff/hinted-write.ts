@@ -99,7 +99,7 @@ export class HintedWriter {
     let begun = false;
     try {
       while (identity.epochsLeft === 0) await identity.ensureEpochs();
-      const { record: local, complete } = this.#known(key, targets);
+      const { record: local, complete, unsent } = this.#known(key, targets);
       if (!mayBegin()) return { kind: 'abandoned' };
       const decision = decideWrite(local, intent, {
         bucket: key.bucket,
@@ -118,7 +118,7 @@ export class HintedWriter {
       if (decision.kind === 'write' && why !== undefined) return { kind: 'refused', why, record: local };
       // From here on a failure leaves it open what was stored.
       begun = true;
-      const outcomes = await Promise.all(targets.map((target) => this.#keep(target, key, bytes)));
+      const outcomes = await Promise.all(targets.map((target) => this.#keep(target, key, bytes, unsent)));
       const hinted = outcomes.filter((outcome) => outcome.kind === 'stored').length;
       if (hinted === 0) return { kind: 'full' };
       const { dot, context, record } = decision;
@@ -134,12 +134,14 @@ export class HintedWriter {
     target: NodeId,
     { recordKey, bucket }: { readonly recordKey: Uint8Array; readonly bucket: Bucket },
     bytes: Uint8Array,
+    unsent: boolean,
   ): Promise<HintOutcome> {
     return this.#deps.hints.keep(target, recordKey, bytes, {
       policy: bucket.conflictPolicy,
       receiverMark: this.#deps.markOf(target),
       counted: true,
       madeHere: true,
+      unsent,
       sync: true,
     });
   }
@@ -151,7 +153,12 @@ export class HintedWriter {
   #known(
     key: { readonly recordKey: Uint8Array; readonly bucket: Bucket },
     targets: readonly NodeId[],
-  ): { readonly record: VersionedRecord | undefined; readonly complete: boolean } {
+  ): {
+    readonly record: VersionedRecord | undefined;
+    readonly complete: boolean;
+    /** Nothing of it has been sent to anybody. */
+    readonly unsent: boolean;
+  } {
     const hints = targets.map((target) => this.#deps.hints.get(target, key.recordKey));
     const first = hints[0];
     const complete =
@@ -163,6 +170,6 @@ export class HintedWriter {
       const known = decodeRecord(hint.record, crc32);
       record = record === undefined ? known : mergeRecords(record, known, key.bucket.conflictPolicy);
     }
-    return { record, complete };
+    return { record, complete, unsent: hints.every((hint) => hint === undefined || hint.unsent) };
   }
 }

@@ -19,6 +19,8 @@ export interface StoredHint {
   readonly counted: boolean;
   /** Whether this store made all that is in it, under dots of its own (ADR 7). */
   readonly madeHere: boolean;
+  /** Whether nothing of it has ever been sent to anybody: then nobody can have deleted it, and collected the deletion. */
+  readonly unsent: boolean;
 }
 
 /** What an entry of the order says. */
@@ -34,6 +36,7 @@ const format = 2;
 const bareRecordFormat = 1;
 const flagCounted = 1;
 const flagMadeHere = 2;
+const flagUnsent = 4;
 const headerLength = 1 + 1 + 8 + 8;
 const keptAtLength = 8;
 const nodeIdLengthMax = 63;
@@ -103,7 +106,8 @@ export function orderOf(key: Uint8Array): HintOrder | undefined {
 export function encodeHint(hint: StoredHint): Uint8Array {
   const payload = new Uint8Array(headerLength + hint.record.length);
   payload[0] = format;
-  payload[1] = (hint.counted ? flagCounted : 0) | (hint.madeHere ? flagMadeHere : 0);
+  payload[1] =
+    (hint.counted ? flagCounted : 0) | (hint.madeHere ? flagMadeHere : 0) | (hint.unsent ? flagUnsent : 0);
   setU53(payload, 2, hint.keptAtMicros);
   setU53(payload, 10, hint.receiverMark);
   payload.set(hint.record, headerLength);
@@ -113,7 +117,14 @@ export function encodeHint(hint: StoredHint): Uint8Array {
 /** The hint in a payload whose checksum was right, or `undefined` when it is none. The record is a view of it. */
 export function decodeHint(payload: Uint8Array): StoredHint | undefined {
   if (payload[0] === bareRecordFormat) {
-    return { record: payload, keptAtMicros: 0, receiverMark: 0, counted: true, madeHere: true };
+    return {
+      record: payload,
+      keptAtMicros: 0,
+      receiverMark: 0,
+      counted: true,
+      madeHere: true,
+      unsent: false,
+    };
   }
   if (payload[0] !== format || payload.length < headerLength) return undefined;
   const flags = payload[1] as number;
@@ -122,6 +133,7 @@ export function decodeHint(payload: Uint8Array): StoredHint | undefined {
     receiverMark: getU53(payload, 10),
     counted: (flags & flagCounted) !== 0,
     madeHere: (flags & flagMadeHere) !== 0,
+    unsent: (flags & flagUnsent) !== 0,
     record: payload.subarray(headerLength),
   };
 }

@@ -36,7 +36,14 @@ function add(
   record: Uint8Array,
   how: Partial<HintKeeping> = {},
 ): Promise<HintOutcome> {
-  const usual = { policy: 'siblings', receiverMark: 0, counted: false, madeHere: false, sync: true } as const;
+  const usual = {
+    policy: 'siblings',
+    receiverMark: 0,
+    counted: false,
+    madeHere: false,
+    unsent: false,
+    sync: true,
+  } as const;
   return hints.keep(target, bytes(key), record, { ...usual, ...how });
 }
 
@@ -112,6 +119,26 @@ test('what counted once counts for ever, and what came from elsewhere is not mad
   expect(hints.get(n2, bytes('k'))).toMatchObject({ counted: true, madeHere: false });
   await add(n2, 'k', encoded(2, 2), { madeHere: true });
   expect(hints.get(n2, bytes('k'))).toMatchObject({ counted: true, madeHere: true });
+});
+
+test('a hint is unsent until it is about to be sent, or something is merged into it that was', async () => {
+  const unsent = { madeHere: true, unsent: true, receiverMark: 7 };
+  await add(n2, 'k', encoded(1), unsent);
+  await add(n2, 'k', encoded(1, 2), unsent);
+  expect(hints.get(n2, bytes('k'))).toMatchObject({ unsent: true, receiverMark: 7 });
+  const before = hints.bytes;
+  await hints.aboutToSend(n2, bytes('k'), 99);
+  expect(hints.get(n2, bytes('k'))).toMatchObject({ unsent: false, receiverMark: 99, keptAtMicros: now });
+  expect([hints.bytes, writes(n2, 'k')]).toEqual([before, '1:2']);
+  // The mark is that of the first time.
+  await hints.aboutToSend(n2, bytes('k'), 200);
+  await add(n2, 'k', encoded(1, 3), unsent);
+  expect(hints.get(n2, bytes('k'))).toMatchObject({ unsent: false, receiverMark: 99 });
+  await add(n3, 'k', encoded(1), unsent);
+  await add(n3, 'k', encoded(2));
+  expect(hints.get(n3, bytes('k'))).toMatchObject({ unsent: false });
+  hints = await open();
+  expect(hints.get(n2, bytes('k'))).toMatchObject({ unsent: false, receiverMark: 99 });
 });
 
 test('counts and bytes per target are those of the stored entries, also after opening again', async () => {
@@ -239,6 +266,7 @@ test('hints of an earlier build, a record alone and in no order, are there and c
     receiverMark: 0,
     counted: true,
     madeHere: true,
+    unsent: false,
   });
   expect(await list(n2, 10)).toEqual(['old', 'new']);
   await add(n2, 'old', encoded(2));

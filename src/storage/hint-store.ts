@@ -62,6 +62,8 @@ export interface HintKeeping {
   readonly counted: boolean;
   /** Whether this store made all that is in the record. */
   readonly madeHere: boolean;
+  /** Whether nothing of the record has ever been sent to anybody. */
+  readonly unsent: boolean;
   /** On stable storage when it resolves; without, it survives the death of the process. */
   readonly sync: boolean;
 }
@@ -196,6 +198,19 @@ export class HintStore {
     return undefined;
   }
 
+  /**
+   * Says, on stable storage, that a hint is about to be sent, with the newest mark that was heard of its target's store: until
+   * now nobody knew of what is in it. Nothing happens to one that may have been sent before. Rejects with EngineError.
+   */
+  async aboutToSend(target: NodeId, recordKey: Uint8Array, receiverMark: number): Promise<void> {
+    const hint = this.get(target, recordKey);
+    if (hint === undefined || !hint.unsent) return;
+    const key = hintKeyOf(target, recordKey);
+    // Of the same length, so nothing is counted anew.
+    const sent = encodeHint({ ...hint, receiverMark, unsent: false });
+    await this.#put(key, sealValue(this.#crc32, key, sent), true);
+  }
+
   /** Removes a hint, unless something was merged into it since: false then, and it stays. Not synced. */
   async remove(target: NodeId, recordKey: Uint8Array, expectedRecord: Uint8Array): Promise<boolean> {
     // Between this look and the queueing of the removal nothing else runs, so nothing newer can be removed.
@@ -245,8 +260,8 @@ export class HintStore {
   }
 
   #newHint(record: Uint8Array, how: HintKeeping): StoredHint {
-    const { receiverMark, counted, madeHere } = how;
-    return { record, keptAtMicros: this.#env.clock.wallMicros(), receiverMark, counted, madeHere };
+    const { receiverMark, counted, madeHere, unsent } = how;
+    return { record, keptAtMicros: this.#env.clock.wallMicros(), receiverMark, counted, madeHere, unsent };
   }
 
   #mergedHint(older: StoredHint, incoming: Uint8Array, how: HintKeeping): StoredHint {
@@ -259,6 +274,7 @@ export class HintStore {
       counted: older.counted || how.counted,
       // What brings something in from elsewhere ends it; what this store made has seen all that is here.
       madeHere: how.madeHere || (older.madeHere && same),
+      unsent: how.unsent && older.unsent,
     };
   }
 

@@ -204,9 +204,9 @@ export const brokenStorage: readonly BrokenVersion[] = [
     patches: [
       {
         file: 'src/handoff/hinted-write.ts',
-        was: 'const outcomes = await Promise.all(targets.map((target) => this.#keep(target, key, bytes)));',
+        was: 'const outcomes = await Promise.all(targets.map((target) => this.#keep(target, key, bytes, unsent)));',
         becomes:
-          "const added = targets.map((target) => this.#keep(target, key, bytes).catch(() => undefined));\n      const outcomes = added.map(() => ({ kind: 'stored' }));",
+          "const added = targets.map((target) => this.#keep(target, key, bytes, unsent).catch(() => undefined));\n      const outcomes = added.map(() => ({ kind: 'stored' }));",
       },
     ],
   },
