@@ -105,7 +105,9 @@ export class Node {
     const { peers, background, replay, trees, antiEntropy, tombstones, clock, store, env, log } = this.#parts;
     await peers.start();
     // Before the mark is stored, too: a start that no peer has judged must not hide from the next one what they know.
-    await peers.joined;
+    // A store that must not go on, as a peer has just said, waits for nobody.
+    const failure = await Promise.race([peers.joined, this.#failed.promise]);
+    if (failure !== undefined) throw failure;
     // Whoever might have forgotten more than this store's data know of has accepted them.
     if (peers.hasJoined) await store.identity.forgetFormer();
     background.start();
