@@ -9,6 +9,7 @@ import {
   leafOf,
   PartitionTree,
   type TreeLevel,
+  TreeTable,
   treeHashes,
 } from '../core/anti-entropy/merkle-tree.ts';
 import type { Throttle } from '../core/background/throttle.ts';
@@ -134,7 +135,9 @@ interface OwnedPartition {
   readonly id: PartitionId;
   /** The trees that this node has to keep complete: those whose replication makes it a home. */
   readonly homeIn: number[];
-  trees: readonly PartitionTree[];
+  readonly trees: PartitionTree[];
+  /** Where they are in the tables. */
+  slot: number;
   built: boolean;
   /** A copy is stored, or queued to be. */
   stored: boolean;
@@ -163,6 +166,7 @@ export class ReplicaTrees implements Trees {
   /** By partition; absent: this node is no home of it. */
   readonly #owned: (OwnedPartition | undefined)[] = [];
   readonly #ownedList: readonly OwnedPartition[];
+  readonly #tables: readonly TreeTable[];
   /** How many partitions of each tree are not complete. */
   readonly #unbuilt: number[] = [];
   readonly #shared = new Map<string, readonly PartitionId[]>();
@@ -189,12 +193,17 @@ export class ReplicaTrees implements Trees {
       const partitions = placementFor(replication).ownedPartitions(self);
       this.#unbuilt.push(partitions.length);
       for (const id of partitions) {
-        const owned = this.#owned[id] ?? emptyPartition(id, this.#newTrees());
+        const owned = this.#owned[id] ?? emptyPartition(id);
         this.#owned[id] = owned;
         owned.homeIn.push(tree);
       }
     }
     this.#ownedList = this.#owned.filter((owned) => owned !== undefined);
+    this.#tables = this.replications.map(() => new TreeTable(this.#ownedList.length));
+    for (const [slot, owned] of this.#ownedList.entries()) {
+      owned.slot = slot;
+      for (const table of this.#tables) owned.trees.push(new PartitionTree(table, slot));
+    }
   }
 
   get progress(): TreeProgress {
@@ -299,17 +308,18 @@ export class ReplicaTrees implements Trees {
     if (!owned.built && rebuild === undefined) return;
     const tree = this.#bucketTrees.ofReplication(place.bucket.replication);
     if (tree === undefined) return;
+    const table = this.#tables[tree] as TreeTable;
     const { hash64 } = this.#deps;
     const token = hash64(place.recordKey);
     const leaf = leafOf(token, this.#options.partitions);
     if (before !== undefined) {
       const element = elementHash(token, before === 'damaged' ? damagedDigest : hash64(before));
-      owned.trees[tree]?.toggle(leaf, element);
+      table.toggle(owned.slot, leaf, element);
       rebuild?.trees[tree]?.toggle(leaf, element);
     }
     if (after !== undefined) {
       const element = elementHash(token, hash64(after));
-      owned.trees[tree]?.toggle(leaf, element);
+      table.toggle(owned.slot, leaf, element);
       rebuild?.trees[tree]?.toggle(leaf, element);
     }
     // The trees may count what it was before it was damaged.
@@ -443,13 +453,13 @@ export class ReplicaTrees implements Trees {
     }
     if (owned.trees.every((tree, at) => tree.equals(trees[at] as PartitionTree))) return;
     if (owned.stored) this.#forget(owned);
-    owned.trees = trees;
+    assignAll(owned.trees, trees);
     this.#repaired++;
     this.#deps.onRepaired(owned.id);
   }
 
   #complete(owned: OwnedPartition, trees: readonly PartitionTree[]): void {
-    owned.trees = trees;
+    assignAll(owned.trees, trees);
     owned.built = true;
     for (const tree of owned.homeIn) this.#unbuilt[tree] = (this.#unbuilt[tree] as number) - 1;
   }
@@ -487,17 +497,14 @@ export class ReplicaTrees implements Trees {
     });
     await Promise.all(stored);
   }
-
-  #newTrees(): readonly PartitionTree[] {
-    return this.replications.map(() => new PartitionTree());
-  }
 }
 
-function emptyPartition(id: PartitionId, trees: readonly PartitionTree[]): OwnedPartition {
+function emptyPartition(id: PartitionId): OwnedPartition {
   return {
     id,
     homeIn: [],
-    trees,
+    trees: [],
+    slot: 0,
     built: false,
     stored: false,
     // Before the first look: one that is never written is quiet from the start.
@@ -507,4 +514,8 @@ function emptyPartition(id: PartitionId, trees: readonly PartitionTree[]): Owned
     damaged: false,
     rebuild: undefined,
   };
+}
+
+function assignAll(trees: readonly PartitionTree[], others: readonly PartitionTree[]): void {
+  for (const [at, tree] of trees.entries()) tree.assign(others[at] as PartitionTree);
 }

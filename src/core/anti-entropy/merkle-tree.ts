@@ -66,40 +66,84 @@ function finish(hash: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
-/** Two words a leaf, high before low, and at the end the partition's own hash. */
-const wordsPerPartition = 2 * (leavesPerPartition + 1);
-const partitionAt = 2 * leavesPerPartition;
+/** Two words a leaf, high before low. */
+const wordsPerPartition = 2 * leavesPerPartition;
 
-/** The leaves of one partition. A law: `hash` is the XOR of all leaves. */
+/**
+ * The leaves of many partitions, one behind the other. A write comes to a partition that none came to just before, so what it costs
+ * is the lines of memory that it touches: with an object and an array for each partition they are twice as many.
+ */
+export class TreeTable {
+  readonly #leaves: Uint32Array;
+  readonly #partitions: Uint32Array;
+
+  /** Empty trees of so many partitions, numbered from 0: their slots. */
+  constructor(slots: number) {
+    this.#leaves = new Uint32Array(slots * wordsPerPartition);
+    this.#partitions = new Uint32Array(slots * 2);
+  }
+
+  /** Adds an element to a leaf, or takes it out again: it is the same. */
+  toggle(slot: number, leaf: number, element: TreeHash): void {
+    const at = slot * wordsPerPartition + 2 * leaf;
+    const leaves = this.#leaves;
+    leaves[at] = (leaves[at] as number) ^ element.high;
+    leaves[at + 1] = (leaves[at + 1] as number) ^ element.low;
+    const partitions = this.#partitions;
+    partitions[2 * slot] = (partitions[2 * slot] as number) ^ element.high;
+    partitions[2 * slot + 1] = (partitions[2 * slot + 1] as number) ^ element.low;
+  }
+
+  leaf(slot: number, leaf: number): TreeHash {
+    assert(leaf >= 0 && leaf < leavesPerPartition, 'a partition has 64 leaves');
+    const at = slot * wordsPerPartition + 2 * leaf;
+    return { high: this.#leaves[at] as number, low: this.#leaves[at + 1] as number };
+  }
+
+  /** Of all elements of a partition. */
+  hash(slot: number): TreeHash {
+    return { high: this.#partitions[2 * slot] as number, low: this.#partitions[2 * slot + 1] as number };
+  }
+}
+
+/** The leaves of one partition: in a table, or by themselves. A law: `hash` is the XOR of all leaves. */
 export class PartitionTree {
-  readonly #words = new Uint32Array(wordsPerPartition);
+  readonly #table: TreeTable;
+  readonly #slot: number;
+
+  constructor(table: TreeTable = new TreeTable(1), slot = 0) {
+    this.#table = table;
+    this.#slot = slot;
+  }
 
   /** Adds an element to a leaf, or takes it out again: it is the same. */
   toggle(leaf: number, element: TreeHash): void {
-    const at = 2 * leaf;
-    const words = this.#words;
-    words[at] = (words[at] as number) ^ element.high;
-    words[at + 1] = (words[at + 1] as number) ^ element.low;
-    words[partitionAt] = (words[partitionAt] as number) ^ element.high;
-    words[partitionAt + 1] = (words[partitionAt + 1] as number) ^ element.low;
+    this.#table.toggle(this.#slot, leaf, element);
   }
 
   leaf(index: number): TreeHash {
-    assert(index >= 0 && index < leavesPerPartition, 'a partition has 64 leaves');
-    return { high: this.#words[2 * index] as number, low: this.#words[2 * index + 1] as number };
+    return this.#table.leaf(this.#slot, index);
   }
 
   /** Of all elements of the partition. */
   get hash(): TreeHash {
-    return {
-      high: this.#words[partitionAt] as number,
-      low: this.#words[partitionAt + 1] as number,
-    };
+    return this.#table.hash(this.#slot);
   }
 
   equals(other: PartitionTree): boolean {
-    for (let i = 0; i < wordsPerPartition; i++) if (this.#words[i] !== other.#words[i]) return false;
+    for (let leaf = 0; leaf < leavesPerPartition; leaf++) {
+      const [own, its] = [this.leaf(leaf), other.leaf(leaf)];
+      if (own.high !== its.high || own.low !== its.low) return false;
+    }
     return true;
+  }
+
+  /** Makes this the same as another. */
+  assign(other: PartitionTree): void {
+    for (let leaf = 0; leaf < leavesPerPartition; leaf++) {
+      const [own, its] = [this.leaf(leaf), other.leaf(leaf)];
+      this.toggle(leaf, { high: own.high ^ its.high, low: own.low ^ its.low });
+    }
   }
 }
 
