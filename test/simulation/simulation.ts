@@ -18,7 +18,7 @@ import { EventOwner, Scheduler } from './kernel/scheduler.ts';
 import { epochMicros, SimulatedClock } from './kernel/simulated-clock.ts';
 import { SimulatedEnv } from './kernel/simulated-env.ts';
 import type { Trace } from './kernel/trace.ts';
-import type { SeedPlan } from './plan/seed-plan.ts';
+import type { KeyName, SeedPlan } from './plan/seed-plan.ts';
 import type { RunCounts, SeedResult } from './seed-result.ts';
 import { Cluster } from './world/cluster.ts';
 import { clusterId } from './world/simulated-process.ts';
@@ -38,6 +38,8 @@ const settleMs = 1_500;
 
 /** Longer than any message travels once the faults have ended. */
 const onTheWireMs = 2_000;
+/** An answer between two nodes takes less, once nothing fails. */
+const countedWithinMs = 500;
 /** Nodes through which each key is read at QUORUM before it is read at ALL. */
 const quorumReaders = 2;
 /** All replicas are looked at so often, to see whether they are equal. */
@@ -224,7 +226,11 @@ class Simulation {
       'the replicas of every key are equal, by hints and comparisons alone',
       () => this.#differenceText(cluster.differing(keys)),
     );
+    // A comparison counts what it repaired when its peer has answered.
+    const countedMs = this.#nowMs + countedWithinMs;
+    await this.#until(() => this.#nowMs >= countedMs && cluster.isQuiet, countedMs + 10_000, 'time passes');
     const workBefore = cluster.work;
+    const collectingBefore = new Set(keys.filter((key) => cluster.isBeingCollected(key)).map(pathOf));
     const transports = cluster.connections('final', this.#clientOwner);
     const before = this.#recorder.attempts;
     // A majority alone knows all that was acknowledged.
@@ -233,7 +239,7 @@ class Simulation {
     const comparedBefore = cluster.work.keysCompared;
     const silentMs = this.#nowMs + 2 * (this.#plan.repair?.comparisonMs ?? 0);
     await this.#until(() => this.#nowMs >= silentMs && cluster.isQuiet, silentMs + 10_000, 'time passes');
-    this.#checkSilence(before, workBefore.keysRepaired, comparedBefore);
+    this.#checkSilence(before, workBefore.keysRepaired, comparedBefore, collectingBefore);
     const hasRot = this.#plan.faults.some(({ kind }) => kind === 'bit-flip');
     const { treesRepaired } = cluster.work;
     if (treesRepaired > 0 && !hasRot)
@@ -244,11 +250,16 @@ class Simulation {
   }
 
   /** Nothing was repaired since all replicas were equal, but for tombstones that some have collected, and some not yet. */
-  #checkSilence(attemptsBefore: number, repairedBefore: number, comparedBefore: number): void {
+  #checkSilence(
+    attemptsBefore: number,
+    repairedBefore: number,
+    comparedBefore: number,
+    collectingBefore: ReadonlySet<string>,
+  ): void {
     const message = 'though all replicas were equal before';
     let collecting = 0;
     for (const { bucket, key, attempts } of this.#recorder.keys()) {
-      if (this.#cluster.isBeingCollected({ bucket, key })) {
+      if (collectingBefore.has(pathOf({ bucket, key })) || this.#cluster.isBeingCollected({ bucket, key })) {
         collecting++;
         continue;
       }
@@ -480,6 +491,10 @@ function countAttempts(history: RunHistory): AttemptCounts {
     }
   }
   return counts;
+}
+
+function pathOf({ bucket, key }: KeyName): string {
+  return `${bucket}/${key}`;
 }
 
 function hashOf(name: string): number {

@@ -74,6 +74,7 @@ const rarePathMax: Readonly<Record<RarePath, number>> = {
   'pipeline-of-one': 100,
   'tree-read-needlessly': 50,
   'tree-stored-early': 50,
+  'comparison-page-of-one': 30,
 };
 
 /** The plan of a seed: always the same one. `about`: as if the seed were about that. */
