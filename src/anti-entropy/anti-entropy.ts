@@ -107,6 +107,8 @@ interface Peer {
 /** How often it looks for a peer that is due: a fraction of the interval, and neither a busy loop nor a long wait. */
 const lookMsMin = 10;
 const lookMsMax = 500;
+/** Comparisons of a node begin no more often than this on average, however many peers it has. */
+const comparisonMsMin = 20;
 /** A peer that could not be compared with is due again after this part of the interval. */
 const retryPart = 0.25;
 
@@ -279,7 +281,9 @@ export class AntiEntropy {
   #laterMs(part: number): number {
     const { env } = this.#deps;
     const jitter = 0.75 + env.random.fraction() / 2;
-    return env.clock.monotonicMs() + part * jitter * this.#options.intervalMs;
+    // Of a thousand peers a hundred would be due every second: every comparison costs the other side an fsync.
+    const intervalMs = Math.max(this.#options.intervalMs, this.#peers.length * comparisonMsMin);
+    return env.clock.monotonicMs() + part * jitter * intervalMs;
   }
 
   /** One at a time, in the order of the calls. */

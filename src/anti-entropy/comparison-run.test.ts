@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 import { bucketOf, ComparableReplica, keyOf } from '../../test/support/comparable-replica.ts';
 import { unthrottled } from '../core/background/throttle.ts';
 import { compareBytes } from '../core/bytes.ts';
+import type { RarePath } from '../env/rare-path.ts';
+import { systemEnv } from '../env/system-env.ts';
 import { ReplicaError_Kind } from '../gen/kindred/peer/v1/peer.ts';
 import type { ReplyBody } from '../rpc/frame-size.ts';
 import type { CallOutcome } from '../rpc/peer-link.ts';
@@ -90,6 +92,31 @@ function same(a: ComparableReplica, b: ComparableReplica, recordKey: string): bo
   const [one, other] = [a, b].map(({ records }) => records.read(Buffer.from(recordKey)));
   return JSON.stringify(one) === JSON.stringify(other);
 }
+
+test('pages of any size lead to the same', async () => {
+  const env = systemEnv();
+  const rarePath = (path: RarePath): boolean =>
+    path === 'comparison-page-of-one' && env.random.fraction() < 0.7;
+  const { a, b } = await pair({ ...two, partitions: 8, env: { ...env, rarePath } });
+  let listings = 0;
+  b.intercept = ({ $case }) => {
+    if ($case === 'listLeaf') listings++;
+    return undefined;
+  };
+  let different = 0;
+  for (let i = 0; i < 200; i++) {
+    const record = await a.write(`k${i}`, 'v');
+    if (i % 3 > 0) await b.receive(`k${i}`, record);
+    if (i % 5 === 0) await b.write(`k${i}`, 'w');
+    if (i % 3 === 0 || i % 5 === 0) different++;
+  }
+  const { outcome, counts } = await compare(a, b);
+  expect(outcome.kind).toBe('equal');
+  expect(counts.keysRepaired).toBe(different);
+  // One for each of the eight partitions would do.
+  expect(listings).toBeGreaterThan(20);
+  expect(await a.contents()).toEqual(await b.contents());
+});
 
 test('one key of 100,000 is found and repaired with less than 64 KiB', { timeout: 60_000 }, async () => {
   const options = { ...two, partitions: 4096 };

@@ -224,9 +224,11 @@ class ComparisonRun {
     after: Uint8Array,
   ): Promise<{ readonly kind: 'page'; readonly page: ListingPage } | Unanswered> {
     const { replication } = this.#request;
-    if (side === 'theirs')
-      return await this.#peer.listLeaves(replication, partition, leaves, after, pageKeys);
-    const own = await this.#deps.trees.leafEntries(replication, partition, leaves, after, pageKeys);
+    const { env, trees } = this.#deps;
+    // Rare path, safe: the next page begins behind the last key of this one, whatever it holds.
+    const limit = env.rarePath('comparison-page-of-one') ? 1 : pageKeys;
+    if (side === 'theirs') return await this.#peer.listLeaves(replication, partition, leaves, after, limit);
+    const own = await trees.leafEntries(replication, partition, leaves, after, limit);
     return { kind: 'page', page: { entries: own.entries.map(listedKey), more: own.more } };
   }
 

@@ -43,6 +43,8 @@ export type RarePath =
   | 'tree-read-needlessly'
   /** The trees of a partition are stored although it was written just now. */
   | 'tree-stored-early'
+  /** A comparison asks for one key of a listing at a time. */
+  | 'comparison-page-of-one'
   /** A request is refused as if the node had too many. */
   | 'admission-refuses'
   /** A pipeline takes one operation at a time. */
