@@ -41,7 +41,7 @@ export interface StoredRecordNow {
 }
 
 /** First bytes of engine keys: src/storage/{identity,record,hint}-store.ts. */
-export const keyPrefix = { identity: 0x00, record: 0x01, hint: 0x02 } as const;
+export const keyPrefix = { identity: 0x00, record: 0x01, hint: 0x02, hintOrder: 0x03 } as const;
 
 const recordHeaderLength = 3;
 /** Operations of a batch that a line of the trace names; the others are counted. */
@@ -470,6 +470,10 @@ function nameOf(key: Uint8Array): string {
   const nodeLength = key[1] ?? 0;
   if (key[0] === keyPrefix.hint) {
     return `hint ${utf8(key.subarray(2, 2 + nodeLength))} ${recordName(key.subarray(2 + nodeLength))}`;
+  }
+  if (key[0] === keyPrefix.hintOrder) {
+    // Behind the target, when its oldest part was kept.
+    return `place of hint ${utf8(key.subarray(2, 2 + nodeLength))} ${recordName(key.subarray(10 + nodeLength))}`;
   }
   return `identity ${utf8(key.subarray(1))}`;
 }
