@@ -5,6 +5,7 @@
 
 import { availableParallelism, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { removeDeadRuns } from '../chaos/run-directory.ts';
 import { antiEntropy, hints } from './absence.ts';
 import { busy } from './busy.ts';
 import { type Campaign, figureTable } from './campaign.ts';
@@ -43,6 +44,8 @@ async function main(): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
+  // Of campaigns that were killed.
+  await removeDeadRuns();
   let broken = 0;
   for (const campaign of chosen.campaigns) {
     const startedMs = performance.now();

@@ -8,7 +8,8 @@ import { linksBetween } from '../chaos/network.ts';
 import { pause } from '../chaos/program.ts';
 import { bulkWrite } from './bulk-writer.ts';
 import { atLeast, atMost, type Campaign, shown } from './campaign.ts';
-import { differingKeys, untilLevel } from './replica-comparison.ts';
+import { RepairClock } from './repair-clock.ts';
+import { untilLevel } from './replica-comparison.ts';
 import { SurvivalCluster, waitFor } from './survival-cluster.ts';
 
 const levelWithinMs = 60_000;
@@ -52,20 +53,26 @@ export const partition: Campaign = {
     await pause(Math.max(0, seconds * 1000 - writtenMs));
     const partitionMs = performance.now() - startedMs;
     const repairedBefore = await cluster.sum('kindred_comparison_repaired_keys_total');
+    const clock = new RepairClock(cluster, performance.now());
+    clock.start();
     await cluster.chaos.network.heal();
-    const healedMs = performance.now();
-    const differing = await differingKeys(cluster.nodes, keys);
-    say(`healed: ${differing} of ${count} keys still differ after a look at all of them`);
+    await allCompared(cluster);
+    say('healed, and every pair has been found or made equal; now every key is looked at');
     await untilLevel(cluster.nodes, keys, awaitedMs);
-    const levelMs = performance.now() - healedMs;
+    const levelMs = await clock.stop();
     const repaired = (await cluster.sum('kindred_comparison_repaired_keys_total')) - repairedBefore;
-    say(`all replicas are equal after ${(levelMs / 1000).toFixed(1)} s; now five rounds of comparisons`);
+    say(`all replicas were equal after ${(levelMs / 1000).toFixed(1)} s; now five rounds of comparisons`);
     const quiet = await roundsOfComparisons(cluster);
     return [
       shown('partition', partitionMs / 1000, 's', 1),
       shown('keys written on both sides', count),
       atLeast('keys repaired by comparisons', repaired, count, ''),
-      atMost('all replicas of all keys equal, after the heal', levelMs / 1000, levelWithinMs / 1000, 's'),
+      atMost(
+        'all replicas of all keys equal: last repair, after the heal',
+        levelMs / 1000,
+        levelWithinMs / 1000,
+        's',
+      ),
       shown('comparisons in the five rounds after', quiet.comparisons),
       atMost('keys repaired in the five rounds after', quiet.repaired, 0, '', 0),
     ];
@@ -110,25 +117,38 @@ async function sidesKnow(
   await Promise.all([expect(few, many), expect(many, few)]);
 }
 
+/** Waits until each node has ended one more comparison with each of the others after which both were equal. */
+async function allCompared(cluster: SurvivalCluster): Promise<void> {
+  const before = await equalComparisons(cluster);
+  await waitFor('a comparison of every pair', awaitedMs, async () => {
+    await pause(250);
+    return (await equalComparisons(cluster)).every((ended, index) => ended > (before[index] as number));
+  });
+}
+
+/** How many comparisons of each node with each of the others ended with both equal. */
+async function equalComparisons(cluster: SurvivalCluster): Promise<readonly number[]> {
+  const counts = await Promise.all(
+    cluster.nodes.map(async (node) => {
+      const samples = await cluster.metricsOf(node);
+      return cluster
+        .others(node)
+        .map((peer) => samples.sum('kindred_comparisons_total', { peer: peer.id, outcome: 'equal' }));
+    }),
+  );
+  return counts.flat();
+}
+
 /** Waits until every node has ended five comparisons with each of the others, and tells what they found. */
 async function roundsOfComparisons(
   cluster: SurvivalCluster,
 ): Promise<{ readonly comparisons: number; readonly repaired: number }> {
-  const count = (): Promise<readonly number[]> =>
-    Promise.all(
-      cluster.nodes.flatMap((node) =>
-        cluster.others(node).map(async (peer) => {
-          const samples = await cluster.metricsOf(node);
-          return samples.sum('kindred_comparisons_total', { peer: peer.id, outcome: 'equal' });
-        }),
-      ),
-    );
   const repairs = (): Promise<number> => cluster.sum('kindred_comparison_repaired_keys_total');
-  const before = await count();
+  const before = await equalComparisons(cluster);
   const repairsBefore = await repairs();
   let now = before;
   await waitFor('five more comparisons of every pair', awaitedMs, async () => {
-    now = await count();
+    now = await equalComparisons(cluster);
     await pause(500);
     return now.every((ended, index) => ended - (before[index] as number) >= quietRounds);
   });
