@@ -4,6 +4,7 @@ import type { BrokenVersion } from './broken-version.ts';
 
 const trees = 'src/anti-entropy/replica-trees.ts';
 const suspicion = 'src/core/membership/peer-suspicion.ts';
+const tombstone = 'src/core/anti-entropy/tombstone.ts';
 const liveness = 'src/membership/liveness.ts';
 
 export const brokenRepair: readonly BrokenVersion[] = [
@@ -91,6 +92,138 @@ export const brokenRepair: readonly BrokenVersion[] = [
         was: 'if (probe === undefined) return this.#startProbe(nowMs, context);',
         becomes:
           'if (probe === undefined) {\n      this.#startProbe(nowMs, context);\n      return this.#fail(nowMs, patience);\n    }',
+      },
+    ],
+  },
+  {
+    name: 'damage-repaired-from-one-copy',
+    bug: 'a comparison puts the record of one peer in the place of a damaged one, whatever the other replicas hold',
+    repeats: 'scrubbers that copy from the first good replica',
+    patches: [
+      {
+        file: 'src/anti-entropy/key-repair.ts',
+        was: "if (theirs.kind === 'damaged' || before.kind === 'damaged') return { kind: 'damaged' };",
+        becomes: "if (theirs.kind === 'damaged') return { kind: 'damaged' };",
+      },
+      {
+        file: 'src/anti-entropy/key-repair.ts',
+        was: 'await records.merge(recordKey, theirs.record, { sync: true, restoreDamaged: false });',
+        becomes: 'await records.merge(recordKey, theirs.record, { sync: true, restoreDamaged: true });',
+      },
+    ],
+  },
+  {
+    name: 'tombstone-collected-early',
+    bug: 'a tombstone is removed when it is old enough, whether or not all replicas have heard of it',
+    repeats: 'Cassandra without repair within gc_grace_seconds; Riak with delete_mode as a time',
+    patches: [
+      {
+        file: tombstone,
+        was: 'if (!isAged(death, rules) || !isBefore(times.arrivedAtMs, beforeMs)) return false;',
+        becomes: 'if (!isAged(death, rules) || times.arrivedAtMs === undefined) return false;',
+      },
+    ],
+  },
+  {
+    name: 'grace-by-the-wall-clock',
+    bug: 'how long a tombstone has been held is told by the wall clock: one that jumps ahead ends the grace',
+    repeats: 'gc_grace_seconds of Cassandra on a node whose clock was set',
+    patches: [
+      {
+        file: 'src/wire-tombstones.ts',
+        was: 'const runningMs = (): number => store.identity.running.now();',
+        becomes: 'const runningMs = (): number => env.clock.wallMicros() / 1_000;',
+      },
+    ],
+  },
+  {
+    name: 'aged-answered-as-absent',
+    bug: 'a read takes an old tombstone for nothing although a replica that was away has not heard of it',
+    repeats: 'purging at read time: a value that one replica still holds is repaired into all',
+    patches: [
+      {
+        file: 'src/anti-entropy/tombstone-judge.ts',
+        was: 'return isCollectable(death, this.#times(place, digest64(record)), rules);',
+        becomes: 'return true;',
+      },
+    ],
+  },
+  {
+    name: 'fence-missing',
+    bug: 'a store that was put back to a state of before the deletion is listened to after the deletion was forgotten',
+    repeats: 'Cassandra: a node that comes back after gc_grace_seconds resurrects what was deleted',
+    patches: [
+      {
+        file: 'src/anti-entropy/comparison-log.ts',
+        was: 'if (isOutdated(store, (replicaId) => this.#fences.get(replicaId))) {',
+        becomes: 'if (store.replicaId < 0) {',
+      },
+    ],
+  },
+  {
+    name: 'outdated-hint-taken',
+    bug: 'a hint that is older than deletions which its target has collected is merged',
+    repeats: 'Cassandra: hints that outlive gc_grace_seconds',
+    patches: [
+      {
+        file: 'src/wire-tombstones.ts',
+        was: 'receiverMark < store.tombstones.collectedMark(partition) ||',
+        becomes: 'receiverMark < 0 ||',
+      },
+    ],
+  },
+  {
+    name: 'comparison-not-settled',
+    bug: 'the peer ends a comparison without bringing to its disk what it took: a loss of power takes it back',
+    repeats: 'etcd#14370: an answer that does not wait for the log',
+    patches: [
+      { file: 'src/wire-anti-entropy.ts', was: 'await store.flush();', becomes: '' },
+      {
+        file: 'src/anti-entropy/comparison-peer.ts',
+        was: 'const value = { key: recordKey, record, origin, sync: true, receiverMark: 0 };',
+        becomes: 'const value = { key: recordKey, record, origin, sync: false, receiverMark: 0 };',
+      },
+      {
+        file: 'src/anti-entropy/comparison-peer.ts',
+        was: "if (!reply.value.synced) return { kind: 'failed', why: 'refused', message: 'a merge was not synced' };",
+        becomes: '',
+      },
+    ],
+  },
+  {
+    name: 'fallback-never-handed-on',
+    bug: 'what a node keeps for others in the place of a replica stays with it for ever',
+    repeats: 'riak_core#154: fallback data that is never handed off',
+    patches: [
+      {
+        file: 'src/handoff/hint-replay.ts',
+        was: 'const homes = this.#deps.homesOf(hint.recordKey);',
+        becomes:
+          'if (hint.counted && !hint.madeHere) continue;\n        const homes = this.#deps.homesOf(hint.recordKey);',
+      },
+    ],
+  },
+  {
+    name: 'hint-age-reset-on-merge',
+    bug: 'a hint that another one is merged into is as young as that: it is looked for in the wrong place',
+    repeats: 'hints keyed by time: CASSANDRA-6440 and others',
+    patches: [
+      {
+        file: 'src/storage/hint-store.ts',
+        was: 'keptAtMicros: older.keptAtMicros,\n      receiverMark: older.receiverMark,',
+        becomes: 'keptAtMicros: this.#env.clock.wallMicros(),\n      receiverMark: how.receiverMark,',
+      },
+    ],
+  },
+  {
+    name: 'hint-marked-by-its-newest-part',
+    bug: 'a hint that a newer one is merged into vouches for the mark of the newer: its target takes what it should refuse',
+    repeats: 'a maximum where a minimum is needed',
+    patches: [
+      {
+        file: 'src/storage/hint-store.ts',
+        was: 'receiverMark: older.receiverMark,',
+        becomes: 'receiverMark: how.receiverMark,',
       },
     ],
   },

@@ -128,6 +128,7 @@ function answerTo(hello: { readonly accepted: boolean; readonly refusal: string 
 const originNames: Readonly<Record<number, string>> = {
   [Origin.ORIGIN_HINT]: ' from a hint',
   [Origin.ORIGIN_READ_REPAIR]: ' as a repair',
+  [Origin.ORIGIN_ANTI_ENTROPY]: ' by a comparison',
 };
 
 function verbOf(call: ReplicaCall['call']): string {
