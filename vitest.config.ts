@@ -39,7 +39,7 @@ const config: ViteUserConfig = {
         extends: true,
         test: {
           name: 'simulation',
-          include: ['test/{checkers,workload,simulation}/**/*.test.ts'],
+          include: ['test/{checkers,workload,simulation,membership}/**/*.test.ts'],
           testTimeout: 120_000,
         },
       },

@@ -37,12 +37,19 @@ const sharedCharactersMax = 32;
 export class GossipCodec {
   /** Members and their names in UTF-8, in the order in which digests usually come. */
   readonly #nodes: readonly string[];
-  readonly #names: readonly Uint8Array[];
+  readonly #names: Uint8Array;
+  /** Where the name of each member ends among all of them. */
+  readonly #nameEnds: Uint32Array;
   readonly #shared = new Map<string, string>();
 
   constructor(members: readonly string[]) {
     this.#nodes = [...members].sort();
-    this.#names = this.#nodes.map((node) => Buffer.from(node));
+    this.#names = Buffer.from(this.#nodes.join(''));
+    let end = 0;
+    this.#nameEnds = Uint32Array.from(this.#nodes, (node) => {
+      end += utf8Bytes(node);
+      return end;
+    });
   }
 
   /** The body of a `Digests`. */
@@ -73,9 +80,11 @@ export class GossipCodec {
       let version = 0;
       while (reader.more()) {
         if (reader.field(1, lengthDelimited)) {
-          const name = this.#names[expected];
-          if (name !== undefined && reader.skipIf(name)) node = this.#nodes[expected] as string;
-          else {
+          const from = expected === 0 ? 0 : this.#nameEnds[expected - 1];
+          const to = this.#nameEnds[expected];
+          if (from !== undefined && to !== undefined && reader.skipIf(this.#names, from, to)) {
+            node = this.#nodes[expected] as string;
+          } else {
             node = reader.text(keyBytesMax);
             expected = Math.max(0, this.#nodes.indexOf(node));
           }
@@ -257,6 +266,9 @@ function greetingOf<T>(message: { decode(bytes: Uint8Array): T }, bytes: Uint8Ar
   }
 }
 
+/** Texts up to this many bytes are written byte by byte. */
+const shortBytes = 32;
+
 /** Writes protobuf into a buffer of known size. */
 class FrameWriter {
   readonly #buffer: Buffer;
@@ -280,8 +292,12 @@ class FrameWriter {
 
   text(field: number, text: string): void {
     if (text === '') return;
-    this.open(field, utf8Bytes(text));
-    this.#at += this.#buffer.write(text, this.#at, 'utf8');
+    const bytes = utf8Bytes(text);
+    this.open(field, bytes);
+    if (bytes === text.length && bytes <= shortBytes) {
+      // Names and keys: a call out of JavaScript would take longer than this.
+      for (let i = 0; i < bytes; i++) this.#buffer[this.#at++] = text.charCodeAt(i);
+    } else this.#at += this.#buffer.write(text, this.#at, 'utf8');
   }
 
   number(field: number, value: number): void {
@@ -297,9 +313,15 @@ class FrameWriter {
 
   #varint(value: number): void {
     let rest = value;
+    // Four bytes of seven bits at a time are below 2^31, where shifts are right and fast.
+    while (rest >= 0x1000_0000) {
+      const low = rest % 0x1000_0000;
+      rest = (rest - low) / 0x1000_0000;
+      for (let shift = 0; shift < 28; shift += 7) this.#buffer[this.#at++] = ((low >>> shift) & 0x7f) | 0x80;
+    }
     while (rest >= 0x80) {
-      this.#buffer[this.#at++] = (rest % 0x80) + 0x80;
-      rest = Math.floor(rest / 0x80);
+      this.#buffer[this.#at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
     }
     this.#buffer[this.#at++] = rest;
   }
@@ -368,14 +390,14 @@ class FrameReader {
     return view;
   }
 
-  /** Reads the text that comes if it is this one; else nothing happens. */
-  skipIf(expected: Uint8Array): boolean {
-    const { length } = expected;
-    const from = this.#at + 1;
-    // Names are shorter than 128 bytes: one byte of length.
-    if (this.#bytes[this.#at] !== length || from + length > this.#end) return false;
-    for (let i = 0; i < length; i++) if (this.#bytes[from + i] !== expected[i]) return false;
-    this.#at = from + length;
+  /** Reads the text that comes if it is this part of `expected`; else nothing happens. */
+  skipIf(expected: Uint8Array, from: number, to: number): boolean {
+    const length = to - from;
+    const at = this.#at + 1;
+    // One byte of length: names are shorter than 128 bytes.
+    if (length >= 0x80 || this.#bytes[this.#at] !== length || at + length > this.#end) return false;
+    for (let i = 0; i < length; i++) if (this.#bytes[at + i] !== expected[from + i]) return false;
+    this.#at = at + length;
     return true;
   }
 

@@ -195,10 +195,13 @@ class MembershipRun {
 
   #killOne(): void {
     const alive = this.#ids.filter((id) => this.#running.has(id));
+    // Who has not come back for everybody yet cannot fail for them.
+    const away = new Set(this.#failures.filter(({ backMs }) => backMs === undefined).map(({ node }) => node));
+    const whole = alive.filter((id) => !away.has(id));
     // A few are away at a time, and in the smallest cluster only one: somebody has to be left who can know.
     const awayMax = Math.max(1, Math.floor(this.#ids.length / 10));
-    if (this.#ids.length - alive.length >= awayMax) return;
-    const id = this.#random.pick(alive);
+    if (this.#ids.length - whole.length >= awayMax) return;
+    const id = this.#random.pick(whole);
     const kind = this.#failures.length % 2 === 0 ? 'machine' : 'process';
     this.#running.get(id)?.kill(kind === 'machine');
     this.#running.delete(id);
