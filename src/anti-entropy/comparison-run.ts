@@ -255,6 +255,7 @@ class ComparisonRun {
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error;
       // A record that does not decode, or a key of no bucket: nothing that two replicas could agree on.
+      counts.keysDiffering++;
       counts.keysLeft++;
       return;
     } finally {

@@ -7,6 +7,8 @@
 
 import { createClient } from 'nice-grpc';
 import { expect, test } from 'vitest';
+import { runKindred } from '../../src/cli/program.ts';
+import { processTerminal, type Terminal } from '../../src/cli/terminal.ts';
 import { OperationServiceDefinition } from '../../src/gen/kindred/v1/operation.ts';
 import { ConsistencyLevel } from '../../src/gen/kindred/v1/types.ts';
 import { RealCluster, type RealNode, until } from '../support/real-cluster.ts';
@@ -75,17 +77,33 @@ for (const engine of ['lsm', 'btree'] as const) {
     });
     expect(operation?.nodeId).toBe('n1');
     const watched = [];
-    for await (const { operation: now } of createClient(
-      OperationServiceDefinition,
-      first.channel,
-    ).watchOperation({
-      id: operation?.id ?? '',
-    })) {
+    const watching = createClient(OperationServiceDefinition, first.channel);
+    for await (const { operation: now } of watching.watchOperation({ id: operation?.id ?? '' })) {
       watched.push(now);
     }
     expect(watched.at(-1)).toMatchObject({ state: 2, progress: 1 });
     expect(watched.at(-1)?.counters).toMatchObject({ keys_differing: 0, peers_skipped: 0 });
+    expect(await kindred(first, 'repair', '--watch')).toMatchObject({
+      repairs: ['n1', 'n2', 'n3'].map((node) => ({ node, state: 'done', counters: { keys_repaired: 0 } })),
+    });
+    expect(await kindred(first, 'divergence')).toMatchObject({
+      nodes: ['n1', 'n2', 'n3'].map((node) => ({ node, sampled: keys, divergent: 0, unknown: 0 })),
+    });
   });
+}
+
+/** What a command that must end well prints. */
+async function kindred(node: RealNode, ...args: readonly string[]): Promise<unknown> {
+  let out = '';
+  const terminal: Terminal = {
+    ...processTerminal(),
+    out: (text) => {
+      out += String(text);
+    },
+    environment: { KINDRED_ENDPOINT: `${node.host}:${node.ports.client}` },
+  };
+  expect(await runKindred([...args, '--json'], terminal, { version: 'test' })).toBe(0);
+  return JSON.parse(out);
 }
 
 /** Waits until every node has compared with every other five times, in which nothing was repaired. */
