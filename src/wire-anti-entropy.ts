@@ -39,7 +39,8 @@ export interface AntiEntropyWiring {
   readonly placementFor: (replication: number) => Placement;
   readonly isAged: (recordKey: Uint8Array, record: Uint8Array) => boolean;
   readonly repairLater: (bucket: Bucket, recordKey: Uint8Array) => void;
-  readonly runningMs: () => number;
+  /** See `AntiEntropyDependencies`. */
+  readonly startMs: () => number;
   readonly onEqual: (ended: EndedComparison) => void;
   /** Told of every comparison, however it ended. */
   readonly onCompared?: (compared: ComparedPeer) => void;

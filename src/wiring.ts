@@ -371,15 +371,8 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       throttle: background.throttle('comparison'),
       isAged,
       repairLater: (bucket, recordKey) => coordinator.repairLater(bucket, recordKey),
-      runningMs: () => tombstones.judge.comparisonStart(),
-      onEqual: ({ peer, replication, startedAtMs, peerReplicaId, peerMark }) => {
-        const answered = peers.background(peer).peer;
-        // The process that answered is the one that is connected, or what it answered is not known to hold.
-        if (answered?.replicaId !== peerReplicaId) return;
-        const { replicaId, generation, openedAtMark } = answered;
-        const process = { replicaId, generation, openedAtMark };
-        tombstones.log.told(peer, replication, { startedAtMs, process, peerMark });
-      },
+      startMs: () => tombstones.judge.comparisonStart(),
+      onEqual: ({ peer, replication, ...ended }) => tombstones.log.told(peer, replication, ended),
       onCompared: ({ peer, outcome, counts }) =>
         metrics.cluster.compared(peer, outcome.kind, counts.keysRepaired, counts.bytesExchanged),
     },

@@ -10,6 +10,7 @@
 import type { Throttle } from '../core/background/throttle.ts';
 import type { NodeId } from '../core/identity.ts';
 import type { Timer } from '../env/env.ts';
+import type { PeerProcess } from './comparison-peer.ts';
 import {
   type ComparisonCounts,
   type ComparisonOutcome,
@@ -24,11 +25,10 @@ import type { Trees } from './replica-trees.ts';
 export interface EndedComparison {
   readonly peer: NodeId;
   readonly replication: number;
-  /** Running time of this node's store, in milliseconds, before the first hash was read and after the last answer. */
+  /** Running time of this node's store, in milliseconds: whatever was here by then has been compared. */
   readonly startedAtMs: number;
-  readonly endedAtMs: number;
-  /** The data store that answered, and the mark that it held on stable storage at the end. */
-  readonly peerReplicaId: number;
+  /** Who answered from the first question to the end, and the mark that its store held on stable storage then. */
+  readonly process: PeerProcess;
   readonly peerMark: number;
 }
 
@@ -38,8 +38,8 @@ export interface AntiEntropyDependencies extends ComparisonRunDependencies {
   readonly peers: readonly NodeId[];
   readonly isUp: (peer: NodeId) => boolean;
   readonly throttle: Throttle;
-  /** How long this store has been running in all, in milliseconds: no wall clock has a part in it. */
-  readonly runningMs: () => number;
+  /** What a comparison that begins now has to give as its start, in running time: no wall clock has a part in it. */
+  readonly startMs: () => number;
   /** Told of every comparison that ended well. */
   readonly onEqual: (ended: EndedComparison) => void;
   /** Told of every comparison, however it ended. */
@@ -218,14 +218,14 @@ export class AntiEntropy {
 
   /** Compares all that is shared with a peer, one replication after the other. */
   async #round(peer: Peer): Promise<void> {
-    const { env, trees, throttle, onEqual, runningMs } = this.#deps;
+    const { env, trees, throttle, onEqual, startMs } = this.#deps;
     // Due again even if this ends with an error: the others have their turn first.
     peer.dueMs = this.#laterMs(retryPart);
     let repaired = 0;
     let worst: ComparisonOutcome['kind'] | undefined;
     for (const replication of trees.replications) {
       if (trees.sharedPartitions(peer.node, replication).length === 0) continue;
-      const startedAtMs = runningMs();
+      const startedAtMs = startMs();
       const counts = noCounts();
       const isStopped = (): boolean => this.#stopped;
       const wanted = { peer: peer.node, replication, bucket: undefined, dryRun: false, isStopped, throttle };
@@ -236,8 +236,7 @@ export class AntiEntropy {
           peer: peer.node,
           replication,
           startedAtMs,
-          endedAtMs: runningMs(),
-          peerReplicaId: outcome.replicaId,
+          process: outcome.process,
           peerMark: outcome.storedMark,
         });
         worst ??= 'equal';

@@ -15,6 +15,13 @@ import type { CallOutcome, PeerLink } from '../rpc/peer-link.ts';
 /** What the answers of a peer are read from. `PeerLink` in production. */
 export type ComparisonLink = Pick<PeerLink, 'call' | 'peer'>;
 
+/** Which process answers, and over which data store: see the greeting of peers (`Hello`). */
+export interface PeerProcess {
+  readonly replicaId: number;
+  readonly generation: number;
+  readonly openedAtMark: number;
+}
+
 /** A call that brought no answer. */
 export interface Unanswered {
   readonly kind: 'failed';
@@ -65,8 +72,11 @@ export class ComparisonPeer {
   }
 
   /** The process that answers now, and its store: another one may lack what was compared. `undefined`: nobody does. */
-  get process(): { readonly replicaId: number; readonly generation: number } | undefined {
-    return this.#link.peer;
+  get process(): PeerProcess | undefined {
+    const peer = this.#link.peer;
+    if (peer === undefined) return undefined;
+    const { replicaId, generation, openedAtMark } = peer;
+    return { replicaId, generation, openedAtMark };
   }
 
   async readTree(

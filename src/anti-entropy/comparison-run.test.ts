@@ -44,7 +44,12 @@ test('two equal replicas tell each other so in a few hundred bytes', async () =>
   const { a, b } = await pair();
   for (let i = 0; i < 100; i++) await b.receive(`k${i}`, await a.write(`k${i}`, `v${i}`));
   const { outcome, counts } = await compare(a, b);
-  expect(outcome).toEqual({ kind: 'equal', storedMark: 1, replicaId: b.hello.replicaId });
+  const { replicaId, generation, openedAtMark } = b.hello;
+  expect(outcome).toEqual({
+    kind: 'equal',
+    storedMark: 1,
+    process: { replicaId, generation, openedAtMark },
+  });
   expect(counts).toMatchObject({ progress: 1, partitionsCompared: 8, keysCompared: 0, keysRepaired: 0 });
   expect(a.traffic.calls).toBe(2);
   expect(a.traffic.bytes).toBeLessThan(200);

@@ -12,7 +12,7 @@ import { MalformedError } from '../core/binary.ts';
 import type { NodeId, PartitionId } from '../core/identity.ts';
 import { readRecordKey } from '../core/ring/record-key.ts';
 import type { Env } from '../env/env.ts';
-import { type ComparisonLink, ComparisonPeer, type Unanswered } from './comparison-peer.ts';
+import { type ComparisonLink, ComparisonPeer, type PeerProcess, type Unanswered } from './comparison-peer.ts';
 import { type RepairedRecords, repairKey } from './key-repair.ts';
 import type { LeafEntry, Trees } from './replica-trees.ts';
 
@@ -56,7 +56,7 @@ export interface ComparisonCounts {
 
 export type ComparisonOutcome =
   /** What both shared at the beginning is equal now, and durable at the peer. */
-  | { readonly kind: 'equal'; readonly storedMark: number; readonly replicaId: number }
+  | { readonly kind: 'equal'; readonly storedMark: number; readonly process: PeerProcess }
   /** All was looked at, but not all is repaired (or, on a dry run and for one bucket only, was to be). */
   | { readonly kind: 'looked' }
   /** Trees are being read from the disk: here, or at the peer. */
@@ -123,7 +123,6 @@ class ComparisonRun {
     if (!trees.ready(replication)) return { kind: 'not-ready', where: 'here' };
     const process = this.#peer.process;
     if (process === undefined) return { kind: 'failed', why: 'away', message: 'not connected' };
-    const { replicaId, generation } = process;
     try {
       await this.#walk();
     } finally {
@@ -138,11 +137,11 @@ class ComparisonRun {
     this.#count();
     if (ended.kind === 'failed') return ended;
     const now = this.#peer.process;
-    if (now?.replicaId !== replicaId || now.generation !== generation) {
+    if (now === undefined || !isSameProcess(now, process)) {
       // What was compared with the process before may not have survived its end.
       return { kind: 'failed', why: 'away', message: 'the peer started again during the comparison' };
     }
-    return { kind: 'equal', storedMark: ended.storedMark, replicaId };
+    return { kind: 'equal', storedMark: ended.storedMark, process };
   }
 
   get #isOver(): boolean {
@@ -291,6 +290,10 @@ class ComparisonRun {
     this.#counts.bytesExchanged = bytesSent + bytesReceived;
     this.#counts.calls = calls;
   }
+}
+
+function isSameProcess(a: PeerProcess, b: PeerProcess): boolean {
+  return a.replicaId === b.replicaId && a.generation === b.generation && a.openedAtMark === b.openedAtMark;
 }
 
 const nothing = new Uint8Array(0);
