@@ -97,7 +97,8 @@ export class Peers {
         ...dependencies,
         stateOf: (node) => this.#detector.state(node),
         onRefused: (node, reason) =>
-          log.error({ peer: node }, `${node} and this node do not gossip: ${reason}`),
+          log.debug({ peer: node }, `${node} and this node do not gossip: ${reason}`),
+        // The other channels say it aloud, and what differs.
       },
       config,
     );

@@ -49,7 +49,7 @@ export interface MembershipResult {
   readonly joinRounds: number | undefined;
   /** Bytes of frames that a node sends in a second, once all are up: mean of all nodes, and the node with the most. */
   readonly bytesPerSecond: Readonly<Record<'control' | 'gossip' | 'all', { mean: number; max: number }>>;
-  /** Bytes of the largest frame of gossip that a node sent is bounded by the configuration; exchanges that came to nothing. */
+  /** Exchanges of gossip that were answered, and those that were not, as all lives count that run at the end. */
   readonly exchanges: number;
   readonly exchangesFailed: number;
   readonly events: number;
