@@ -37,16 +37,4 @@ export class MetricSamples {
       .filter((sample) => Object.entries(labels).every(([key, value]) => sample.labels[key] === value))
       .reduce((sum, { value }) => sum + value, 0);
   }
-
-  /** Whether the metric is there at all. */
-  has(name: string): boolean {
-    return this.#samples.some((sample) => sample.name === name);
-  }
-
-  /** The largest of the series, or 0. */
-  largest(name: string): number {
-    return this.#samples
-      .filter((sample) => sample.name === name)
-      .reduce((largest, { value }) => Math.max(largest, value), 0);
-  }
 }

@@ -3,6 +3,7 @@
  * then there is nothing left to repair.
  */
 
+import { NodeState } from '../../src/gen/kindred/v1/topology.ts';
 import { ConsistencyLevel } from '../../src/gen/kindred/v1/types.ts';
 import { linksBetween } from '../chaos/network.ts';
 import { pause } from '../chaos/program.ts';
@@ -110,7 +111,8 @@ async function sidesKnow(
         const observer = cluster.node(number);
         return waitFor(`${observer.id} has noticed the partition`, awaitedMs, async () => {
           const states = await cluster.statesSeenBy(observer);
-          return lost.every((other) => states.get(cluster.node(other).id) !== 2);
+          // Not merely suspect: what is sent to such a node waits in the cut links, and arrives when they heal.
+          return lost.every((other) => states.get(cluster.node(other).id) === NodeState.NODE_STATE_FAILED);
         });
       }),
     );

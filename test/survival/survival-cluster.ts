@@ -2,8 +2,10 @@
 
 import { type Client, createClient } from 'nice-grpc';
 import { NodeState, TopologyServiceDefinition } from '../../src/gen/kindred/v1/topology.ts';
-import { ChaosCluster } from '../chaos/chaos-cluster.ts';
+import { CHAOS_PORTS, ChaosCluster } from '../chaos/chaos-cluster.ts';
 import { LinkProxyNetwork } from '../chaos/link-proxy.ts';
+import { lookAtMachine } from '../chaos/machine.ts';
+import { NamespaceNetwork } from '../chaos/namespaces.ts';
 import type { ChaosNetwork } from '../chaos/network.ts';
 import { pause } from '../chaos/program.ts';
 import { RunDirectory } from '../chaos/run-directory.ts';
@@ -14,7 +16,7 @@ import { MetricSamples } from './metric-samples.ts';
 export interface SurvivalClusterOptions {
   readonly nodes: number;
   readonly engine: 'lsm' | 'btree';
-  /** Whether links between nodes are to be cut. It takes a proxy before every peer port. */
+  /** Whether links between nodes are to be cut. It takes a namespace for each node, or a proxy before every peer port. */
   readonly cuttable?: boolean;
   /** Knobs: `hints.bytes_max=0`. */
   readonly settings?: readonly string[];
@@ -44,9 +46,7 @@ export class SurvivalCluster {
     const directory = stack.use(new RunDirectory());
     const { nodes, engine, settings = [] } = options;
     const network = options.cuttable
-      ? stack.use(
-          await LinkProxyNetwork.make(directory, nodes, { peerPort: 7500, random: new SeededRandom(1) }),
-        )
+      ? await cuttableNetwork(directory, nodes, stack)
       : plainNetwork(directory);
     const chaos = stack.use(
       await ChaosCluster.start(directory, network, { nodes, engine, disk: 'plain', settings }),
@@ -126,6 +126,18 @@ export async function waitFor(
     }
     await pause(askAgainMs);
   }
+}
+
+/** Namespaces where this machine allows them: packets that are dropped are gone, as in a real network. */
+async function cuttableNetwork(
+  directory: RunDirectory,
+  nodes: number,
+  stack: AsyncDisposableStack,
+): Promise<ChaosNetwork> {
+  const missing = await lookAtMachine();
+  if (!missing.has('namespaces')) return await NamespaceNetwork.make(directory, nodes);
+  const options = { peerPort: CHAOS_PORTS.peer, random: new SeededRandom(1) };
+  return stack.use(await LinkProxyNetwork.make(directory, nodes, options));
 }
 
 /** Nodes dial each other without anything between them. */
