@@ -37,6 +37,7 @@ export interface PeersDependencies {
   readonly onOutdated: (reason: string) => void;
   /** Marks that processes of the peers are known to have told before this process. */
   readonly knownMarks: Iterable<{
+    readonly nodeId: NodeId;
     readonly replicaId: number;
     readonly generation: number;
     readonly mark: number;
@@ -88,17 +89,18 @@ export class Peers {
     this.#deps = dependencies;
     this.#config = config;
     const { env, hello, layoutVersion, handler, clock, log } = dependencies;
-    for (const { replicaId, generation, mark } of dependencies.knownMarks) {
-      this.#witness.remember(replicaId, generation, mark);
+    for (const known of dependencies.knownMarks) {
+      this.#witness.remember(known.replicaId, known.generation, known.mark);
+      this.#marks.heard(known, known.mark);
     }
     const others = config.members.filter((member) => member.id !== config.node);
     this.gossip = new NodeGossip(
       {
         ...dependencies,
         stateOf: (node) => this.#detector.state(node),
+        // The other channels say it aloud, and what differs.
         onRefused: (node, reason) =>
           log.debug({ peer: node }, `${node} and this node do not gossip: ${reason}`),
-        // The other channels say it aloud, and what differs.
       },
       config,
     );

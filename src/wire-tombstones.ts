@@ -59,7 +59,7 @@ export async function wireTombstones(wiring: TombstoneWiring, config: Config): P
   };
   const comparisons = await openComparisonLog(
     { store: store.comparisons, runningMs, storedMark: () => store.identity.storedMark, onError },
-    { graceMs },
+    { graceMs, others: config.members.map(({ id }) => id).filter((id) => id !== config.node) },
   );
   store.identity.running.atLeast(comparisons.latestMs);
   const judge = new TombstoneJudge(
@@ -70,6 +70,7 @@ export async function wireTombstones(wiring: TombstoneWiring, config: Config): P
       placementFor,
       store: store.tombstones,
       log: comparisons,
+      replicaId: store.identity.replicaId,
       runningMs,
       hybridMicros,
       isPending: (recordKey) => wiring.replica().isPending(recordKey),

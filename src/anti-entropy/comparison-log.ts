@@ -43,7 +43,12 @@ export interface ComparisonLogDependencies {
 export interface ComparisonLogOptions {
   /** See `tombstones.grace_ms`. */
   readonly graceMs: number;
+  /** All other members of the cluster. */
+  readonly others: readonly NodeId[];
 }
+
+/** Ids remembered of one node: beyond it what it holds is taken for unknown. */
+const storesMax = 1_024;
 
 interface Peer {
   readonly node: NodeId;
@@ -90,6 +95,9 @@ export class ComparisonLog {
   readonly counters: ComparisonLogCounters = { told: 0, forgotten: 0, reliedOn: 0 };
   readonly #deps: ComparisonLogDependencies;
   readonly #graceMs: number;
+  readonly #others: readonly NodeId[];
+  /** Under which ids the stores of the others have greeted since this process started. */
+  readonly #stores = new Map<NodeId, Set<number>>();
   readonly #fences: Map<number, Fence>;
   readonly #peers = new Map<number, Map<NodeId, Peer>>();
   #advancing: Promise<void> | undefined;
@@ -98,6 +106,7 @@ export class ComparisonLog {
   constructor(deps: ComparisonLogDependencies, options: ComparisonLogOptions, fences: Map<number, Fence>) {
     this.#deps = deps;
     this.#graceMs = options.graceMs;
+    this.#others = options.others;
     this.#fences = fences;
   }
 
@@ -111,15 +120,17 @@ export class ComparisonLog {
     return latestMs;
   }
 
-  /** The marks that stores of peers are known to have held: for whoever judges whether one was put back. */
+  /** The marks that stores of peers are known to have held: for whoever judges whether one was put back, and for hints. */
   *knownMarks(): Iterable<{
+    readonly nodeId: NodeId;
     readonly replicaId: number;
     readonly generation: number;
     readonly mark: number;
   }> {
-    for (const { kept } of this.#all()) {
-      for (const { process, peerMark } of kept.ripening) {
-        yield { replicaId: process.replicaId, generation: process.generation, mark: peerMark };
+    for (const { node, kept } of this.#all()) {
+      for (const { process, peerMark } of [...kept.relied, ...kept.ripening]) {
+        const { replicaId, generation } = process;
+        yield { nodeId: node, replicaId, generation, mark: peerMark };
       }
     }
   }
@@ -152,6 +163,8 @@ export class ComparisonLog {
         'deleted values back'
       );
     }
+    const stores = this.#stores.get(node) ?? new Set();
+    if (stores.size < storesMax) this.#stores.set(node, stores.add(store.replicaId));
     for (const peers of this.#peers.values()) {
       const peer = peers.get(node);
       if (peer === undefined) continue;
@@ -184,6 +197,21 @@ export class ComparisonLog {
       collectedMark = Math.max(collectedMark, settled?.ownMark ?? 0);
     }
     return { confirmedBeforeMs, collectableBeforeMs, deletableBeforeMs, collectedMark };
+  }
+
+  /**
+   * Whether the store with this id may be that of a member which is none of these homes. Such a store makes dots of its own for
+   * writes at ANY, and may keep what nobody has ever seen while clients have told their contexts elsewhere (ADR 7).
+   */
+  mayBeElsewhere(replicaId: number, otherHomes: readonly NodeId[]): boolean {
+    let isHome = false;
+    for (const [node, stores] of this.#stores) {
+      if (!stores.has(replicaId)) continue;
+      if (!otherHomes.includes(node)) return true;
+      isHome = true;
+    }
+    // An id that nobody uses any more went with its store, hints and all; but somebody may not have greeted yet.
+    return !isHome && this.#others.some((node) => !otherHomes.includes(node) && !this.#stores.has(node));
   }
 
   /** Comes to rely on what has ripened, the fence first. Never rejects: a store that fails tells its own listeners. */

@@ -4,6 +4,7 @@
  * in one piece with it, so that the index entry is queued before the record.
  */
 
+import { crc32 } from 'node:zlib';
 import {
   type Death,
   deathOfEncoded,
@@ -15,6 +16,7 @@ import {
 } from '../core/anti-entropy/tombstone.ts';
 import type { Bucket } from '../core/bucket.ts';
 import { equalBytes, mapKeyOf } from '../core/bytes.ts';
+import { decodeRecordClock } from '../core/causality/record-codec.ts';
 import type { NodeId, PartitionId } from '../core/identity.ts';
 import type { Placement } from '../core/ring/placement.ts';
 import { readRecordKey } from '../core/ring/record-key.ts';
@@ -29,7 +31,9 @@ export interface TombstoneJudgeDependencies {
   readonly buckets: ReadonlyMap<string, Pick<Bucket, 'replication'>>;
   readonly placementFor: (replication: number) => Placement;
   readonly store: Pick<TombstoneStore, 'put' | 'remove' | 'arrivedAtMs'>;
-  readonly log: Pick<ComparisonLog, 'of'>;
+  readonly log: Pick<ComparisonLog, 'of' | 'mayBeElsewhere'>;
+  /** This store's id. */
+  readonly replicaId: number;
   /** Running time of this node's store. */
   readonly runningMs: () => number;
   /** The hybrid clock. */
@@ -58,7 +62,7 @@ export interface JudgedPlace {
 export type TombstoneState =
   /** A version of it lives for ever, or will for long: nothing to collect. */
   | { readonly kind: 'alive' }
-  /** It may be collected one day. `overdue`: it would be by now, but for a home that was not compared with. */
+  /** It may be collected one day, or is one of those that have to stay. `overdue`: it would be by now, but for a home that was not compared with. */
   | { readonly kind: 'waiting'; readonly overdue: boolean }
   | { readonly kind: 'collectable' }
   /** `collectedMark`: what `TombstoneStore.raiseCollectedMark` has to be told before. */
@@ -127,7 +131,10 @@ export class TombstoneJudge {
     const death = deathOfEncoded(record);
     const rules = this.#rules();
     if (death === undefined || !isOldEnough(death, rules)) return false;
-    return isCollectable(death, this.#times(place, digest64(record)), rules);
+    return (
+      isCollectable(death, this.#times(place, digest64(record)), rules) &&
+      !this.#isKnownElsewhere(place, record)
+    );
   }
 
   /** What collection may do with the record. */
@@ -137,6 +144,7 @@ export class TombstoneJudge {
     const rules = this.#rules();
     if (!isOldEnough(death, rules)) return { kind: 'waiting', overdue: false };
     const times = this.#times(place, digest64(record));
+    if (this.#isKnownElsewhere(place, record)) return { kind: 'waiting', overdue: false };
     if (isDeletable(death, times, rules)) return { kind: 'deletable', collectedMark: times.collectedMark };
     if (isCollectable(death, times, rules)) return { kind: 'collectable' };
     const livedMs = rules.nowMs - (times.arrivedAtMs ?? rules.nowMs);
@@ -165,6 +173,18 @@ export class TombstoneJudge {
     for (const [name, { recordKey }] of this.#arriving) {
       if (!this.#deps.isPending(recordKey)) this.#arriving.delete(name);
     }
+  }
+
+  /**
+   * Whether the record has superseded a write that a store elsewhere has made, and may still keep where nobody has seen it: then
+   * nobody may forget that it was superseded. Only writes at ANY leave such dots, when no home could be reached.
+   */
+  #isKnownElsewhere({ partition, bucket }: JudgedPlace, record: Uint8Array): boolean {
+    const { log, replicaId } = this.#deps;
+    const homes = this.#otherHomesOf(partition, bucket.replication);
+    return decodeRecordClock(record, crc32).some(
+      (entry) => entry.replica !== replicaId && log.mayBeElsewhere(entry.replica, homes),
+    );
   }
 
   #rules(): TombstoneRules {

@@ -16,7 +16,10 @@ export class StoredMarks {
   readonly #heard = new Map<string, Heard>();
 
   /** A greeted process of the node said that its store holds this mark. 0: it does not say. */
-  heard({ nodeId, replicaId, generation }: Hello, mark: number): void {
+  heard(
+    { nodeId, replicaId, generation }: Pick<Hello, 'nodeId' | 'replicaId' | 'generation'>,
+    mark: number,
+  ): void {
     const heard = this.#heard.get(nodeId);
     if (heard?.replicaId === replicaId) {
       if (mark > heard.mark) heard.mark = mark;

@@ -263,9 +263,12 @@ export class IdentityStore {
     return this.#former;
   }
 
-  /** The first mark of this store: what was meant for the store before it on this node was heard of under smaller ones. 0: not known. */
+  /**
+   * The first mark of this store: what was meant for the store before it on this node was heard of under smaller ones. 0: not
+   * known. Infinity: it has none yet, so that whatever mark was heard was another store's.
+   */
   get bornMark(): number {
-    return this.#bornMark;
+    return this.#isUnborn ? Number.POSITIVE_INFINITY : this.#bornMark;
   }
 
   /** Every peer has judged the data that this store had under its former id: nobody has to be told of it any more. */
