@@ -8,6 +8,7 @@ import type { NodeParts } from './wiring.ts';
 export function readCluster(metrics: ClusterMetrics, parts: NodeParts): void {
   readMembership(metrics, parts);
   readRepair(metrics, parts);
+  readTombstones(metrics, parts);
   readBackground(metrics, parts);
 }
 
@@ -54,6 +55,7 @@ function readMembership(metrics: ClusterMetrics, { peers }: NodeParts): void {
 }
 
 function readRepair(metrics: ClusterMetrics, { store, trees, antiEntropy, env }: NodeParts): void {
+  metrics.hintsKept.readWith(() => store.hints.kept);
   metrics.hintsOldestSeconds.readWith(async () =>
     [...(await hintAgesMs({ store, env }))].map(([target, ms]) => [target, ms / 1000]),
   );
@@ -102,6 +104,17 @@ export async function hintAgesMs({
 
 /** Places looked at to find the oldest hint that is still there. */
 const placesMax = 16;
+
+function readTombstones(metrics: ClusterMetrics, { tombstones }: NodeParts): void {
+  const { counters } = tombstones.collection;
+  metrics.tombstones.readWith(() => [
+    ['indexed', counters.indexed],
+    ['collectable', counters.collectable],
+    ['overdue', counters.overdue],
+  ]);
+  metrics.tombstonesCollected.readWith(() => counters.collected);
+  metrics.tombstoneOldestSeconds.readWith(() => counters.oldestMs / 1000);
+}
 
 function readBackground(metrics: ClusterMetrics, { background }: NodeParts): void {
   metrics.backgroundShare.readWith(() => background.view().map(({ kind, share }) => [kind, share]));

@@ -79,6 +79,12 @@ function alarmsOf(parts: NodeParts, config: Config, unreadyReason: string | unde
       `hints fill ${Math.round(100 * hintShare)} % of hints.bytes_max: beyond it they are dropped, and comparisons have to find what they stood for`,
     );
   }
+  const { overdue } = parts.tombstones.collection.counters;
+  if (overdue > 0) {
+    alarms.push(
+      `${overdue} tombstones wait for a replica that has not been compared with for twice tombstones.grace_ms: bring it back`,
+    );
+  }
   return [...alarms, ...comparisonAlarms(parts, config)];
 }
 

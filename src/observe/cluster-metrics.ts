@@ -22,6 +22,7 @@ export class ClusterMetrics {
   readonly gossipBytes: CounterReading;
   readonly gossipIgnored: CounterReading;
 
+  readonly hintsKept: CounterReading;
   readonly hintsOldestSeconds: GaugeReading;
 
   readonly comparisonAgeSeconds: GaugeReading;
@@ -29,6 +30,10 @@ export class ClusterMetrics {
   readonly treeRebuilds: CounterReading;
   readonly treeRebuiltKeys: CounterReading;
   readonly treesRepaired: CounterReading;
+
+  readonly tombstones: GaugeReading;
+  readonly tombstonesCollected: CounterReading;
+  readonly tombstoneOldestSeconds: GaugeReading;
 
   readonly backgroundShare: GaugeReading;
   readonly backgroundWaiting: GaugeReading;
@@ -79,6 +84,7 @@ export class ClusterMetrics {
     this.gossipBytes = count('kindred_gossip_bytes_total', 'Bytes of gossip, by direction.', 'direction');
     this.gossipIgnored = count('kindred_gossip_ignored_total', 'What gossip ignored, by reason.', 'reason');
 
+    this.hintsKept = count('kindred_hints_kept_total', 'Hints kept for an absent replica.', 'target');
     this.hintsOldestSeconds = gauge(
       'kindred_hints_oldest_seconds',
       'Age of the oldest hint for a replica.',
@@ -119,6 +125,20 @@ export class ClusterMetrics {
     this.treesRepaired = count(
       'kindred_trees_repaired_total',
       'Trees that differed from what was read: they were put right.',
+    );
+
+    this.tombstones = gauge(
+      'kindred_tombstones',
+      'Records of deleted and expiring keys, at the last look at them all, by state.',
+      'state',
+    );
+    this.tombstonesCollected = count(
+      'kindred_tombstones_collected_total',
+      'Tombstones that were removed for good.',
+    );
+    this.tombstoneOldestSeconds = gauge(
+      'kindred_tombstone_oldest_seconds',
+      'How long the oldest tombstone has been here, in running time of the store.',
     );
 
     this.backgroundShare = gauge(

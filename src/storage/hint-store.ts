@@ -105,6 +105,7 @@ export class HintStore {
   readonly #inFlight = new Map<string, Flight>();
   #bytes = 0;
   #damaged = 0;
+  readonly #kept = new Map<NodeId, number>();
 
   /** Use `openHintStore`. */
   constructor(deps: HintStoreDependencies, options: HintStoreOptions) {
@@ -123,6 +124,11 @@ export class HintStore {
   /** Hints that failed their checksum and were dropped; anti-entropy repairs what they stood for. */
   get damagedHints(): number {
     return this.#damaged;
+  }
+
+  /** How many hints have been kept for each target since the store was opened; what was merged into one that was there is not counted. */
+  get kept(): ReadonlyMap<NodeId, number> {
+    return this.#kept;
   }
 
   /** What is kept for each target that has hints. */
@@ -158,6 +164,7 @@ export class HintStore {
       older === undefined ? this.#put(order, sealValue(this.#crc32, order, nothing), how.sync) : undefined;
     const stored = this.#put(key, value, how.sync);
     this.#account(target, before, after);
+    if (current === undefined) this.#kept.set(target, (this.#kept.get(target) ?? 0) + 1);
     await Promise.all([ordered, stored]);
     return { kind: 'stored' };
   }
