@@ -49,6 +49,8 @@ export interface MembershipResult {
   readonly joinRounds: number | undefined;
   /** Bytes of frames that a node sends in a second, once all are up: mean of all nodes, and the node with the most. */
   readonly bytesPerSecond: Readonly<Record<'control' | 'gossip' | 'all', { mean: number; max: number }>>;
+  /** The largest frame of gossip, in bytes. */
+  readonly gossipFrameBytesMax: number;
   /** Exchanges of gossip that were answered, and those that were not, as all lives count that run at the end. */
   readonly exchanges: number;
   readonly exchangesFailed: number;
@@ -135,7 +137,7 @@ class MembershipRun {
         }),
     );
     this.#lives = this.#ids.map(() => 0);
-    this.#sent = this.#ids.map(() => ({ control: 0, gossip: 0, data: 0, background: 0 }));
+    this.#sent = this.#ids.map(() => ({ control: 0, gossip: 0, data: 0, background: 0, gossipFrameMax: 0 }));
   }
 
   async run(): Promise<MembershipResult> {
@@ -327,6 +329,7 @@ class MembershipRun {
         gossip: rates(({ gossip }) => gossip),
         all: rates(({ control, gossip }) => control + gossip),
       },
+      gossipFrameBytesMax: Math.max(...this.#sent.map(({ gossipFrameMax }) => gossipFrameMax)),
       exchanges: counters.reduce((sum, { exchanges }) => sum + exchanges, 0),
       exchangesFailed: counters.reduce((sum, { exchangesFailed }) => sum + exchangesFailed, 0),
       events: this.#scheduler.executed,

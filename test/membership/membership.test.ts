@@ -38,6 +38,8 @@ test('where nodes listen to neighbours only, all others learn from them', async 
     expect(rounds).toBeLessThan(2 * Math.log2(70) + 4);
   }
   expect(result.falseFailed).toEqual([]);
+  expect(result.gossipFrameBytesMax).toBeGreaterThan(2_000);
+  expect(result.gossipFrameBytesMax).toBeLessThanOrEqual(64 * 1024);
 });
 
 test('the report has a row for each size, and a plot', async () => {

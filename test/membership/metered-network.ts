@@ -3,7 +3,10 @@
 import type { FrameStream, Network, PeerChannel } from '../../src/env/network.ts';
 
 /** Bytes of frames sent, without what the transport adds. */
-export type BytesSent = Record<PeerChannel, number>;
+export interface BytesSent extends Record<PeerChannel, number> {
+  /** The largest frame on the gossip channel. */
+  gossipFrameMax: number;
+}
 
 /** Everything that is sent over `network` is added to `sent`. */
 export function meteredNetwork(network: Network, sent: BytesSent): Network {
@@ -11,6 +14,7 @@ export function meteredNetwork(network: Network, sent: BytesSent): Network {
     const send = stream.send.bind(stream);
     stream.send = (frame) => {
       sent[channel] += frame.byteLength;
+      if (channel === 'gossip') sent.gossipFrameMax = Math.max(sent.gossipFrameMax, frame.byteLength);
       return send(frame);
     };
     return stream;
