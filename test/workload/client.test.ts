@@ -237,6 +237,11 @@ const promises: Readonly<Record<ClientProfile, (run: Run) => void>> = {
       4,
     );
   },
+  reader({ reads, writes }) {
+    expect(writes).toEqual([]);
+    expect(new Set(reads.map(({ key }) => key)).size).toBeGreaterThan(1);
+    expect(share(reads, ({ level }) => level === 'quorum')).toBeGreaterThan(0.3);
+  },
   mixed({ writes }) {
     const refused = (reason: number): boolean =>
       writes.some(({ outcome }) => outcome.kind === 'not-applied' && outcome.reason === reason);

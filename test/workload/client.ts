@@ -17,6 +17,7 @@ import {
   deleterTurn,
   expirerTurn,
   mergerTurn,
+  readerTurn,
   retrierTurn,
   type Turn,
 } from './profiles/single-key-profiles.ts';
@@ -38,6 +39,7 @@ const turnOf: Readonly<Record<ClientProfile, Turn>> = {
   expirer: expirerTurn,
   batcher: batcherTurn,
   streamer: streamerTurn,
+  reader: readerTurn,
   mixed: mixedTurn,
 };
 

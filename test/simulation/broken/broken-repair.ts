@@ -122,6 +122,11 @@ export const brokenRepair: readonly BrokenVersion[] = [
         was: 'if (!isAged(death, rules) || !isBefore(times.arrivedAtMs, beforeMs)) return false;',
         becomes: 'if (!isAged(death, rules) || times.arrivedAtMs === undefined) return false;',
       },
+      {
+        file: 'src/anti-entropy/tombstone-collection.ts',
+        was: 'return confirmedBeforeMs === undefined || arrivedAtMs < confirmedBeforeMs;',
+        becomes: 'return true;',
+      },
     ],
   },
   {

@@ -216,7 +216,7 @@ function drawPatientClients(
   const shared = drawSharedKeys(random, random.between(12, 24));
   const early = random.between(4, 7);
   const late = random.between(1, 3);
-  return Array.from({ length: early + late }, (_, index): ClientPlan => {
+  const writers = Array.from({ length: early + late }, (_, index): ClientPlan => {
     const isLate = index >= early;
     const operations = isLate ? random.between(8, 24) : random.between(20, 40);
     const ownSpanMs = isLate ? spanMs : random.between(3_000, Math.floor(spanMs / 3));
@@ -234,6 +234,11 @@ function drawPatientClients(
       ...(bufferedPercent !== undefined && { bufferedPercent }),
     };
   });
+  // What comes back for a moment somebody has to see.
+  const operations = random.between(40, 90);
+  const pauseMs = Math.floor((spanMs * 75) / 100 / operations);
+  const name = `c${writers.length + 1}`;
+  return [...writers, { name, seed: random.next(), operations, profile: 'reader', pauseMs, keys: shared }];
 }
 
 function drawSharedKeys(random: SeededRandom, count: number): readonly KeyName[] {

@@ -58,6 +58,7 @@ const profile = z.enum([
   'expirer',
   'batcher',
   'streamer',
+  'reader',
   'mixed',
 ]);
 

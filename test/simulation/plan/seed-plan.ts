@@ -115,7 +115,7 @@ export interface KeyName {
  * `register`: the only writer of its keys, with contexts, at QUORUM: checked as a linearizable register. `session`: reads
  * and writes at weak levels with `min_context`. `merger`: reads, then writes with the context. `blind`: writes without.
  * `retrier`: sends with request ids, again through other nodes. `deleter`: deletes and re-creates. `expirer`: TTL and touch.
- * `batcher`: batches. `streamer`: pipelines. `mixed`: a little of all.
+ * `batcher`: batches. `streamer`: pipelines. `reader`: reads only. `mixed`: a little of all.
  */
 export type ClientProfile =
   | 'register'
@@ -127,6 +127,7 @@ export type ClientProfile =
   | 'expirer'
   | 'batcher'
   | 'streamer'
+  | 'reader'
   | 'mixed';
 
 /** One fault: begins at `atMs` of virtual time and, where it lasts, ends `forMs` later or when the faults end. */

@@ -67,6 +67,11 @@ async function writeAnew(
   return calls.write(drawWrite(calls, known, { causality }), pickNode(calls));
 }
 
+/** Only looks. */
+export async function readerTurn(calls: ClientCalls): Promise<void> {
+  await calls.read(drawRead(calls, pickKey(calls)), pickNode(calls));
+}
+
 /** Writes without having read, and reads at times. */
 export async function blindTurn(calls: ClientCalls): Promise<void> {
   const { random } = calls;
