@@ -170,7 +170,7 @@ export class Peers {
       probe: (node, done) => {
         // Before whoever asked gives up, so that he knows that he was heard.
         const timeoutMs = probeShare * config.failureDetector.probeTimeoutMs;
-        this.#heartbeats.get(node as NodeId)?.probe(timeoutMs, done);
+        return this.#heartbeats.get(node as NodeId)?.probe(timeoutMs, done) ?? false;
       },
     });
   }

@@ -94,7 +94,10 @@ export class GossipedVerdicts implements VerdictBoard {
       }
       if (accuses) {
         for (const { node: accused } of this.#byAccuser.get(node) ?? []) {
-          this.#byAccused.get(accused)?.delete(node);
+          const about = this.#byAccused.get(accused);
+          about?.delete(node);
+          // Names come from others: those that nobody says any more are not remembered.
+          if (about?.size === 0) this.#byAccused.delete(accused);
           touched.add(accused);
         }
         const verdicts = this.#read(node);

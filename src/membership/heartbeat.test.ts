@@ -356,9 +356,7 @@ async function probing(): Promise<{
     hello: () => helloOf('n2'),
     isMember: () => true,
     hybridMicros: () => env.clock.wallMicros(),
-    probe: (node, done) => {
-      if (node === 'n3') listening.probe(400, done);
-    },
+    probe: (node, done) => node === 'n3' && listening.probe(400, done),
   });
   await network.listen({ host, port: 7502 }, (_channel, stream) => server.accept(stream));
   const told: string[] = [];
@@ -419,6 +417,7 @@ test('a helper answers so many at once, and no more', async () => {
     hybridMicros: () => 0,
     probe: () => {
       asked++;
+      return true;
     },
   });
   await network.listen({ host, port: 7500 }, (_channel, stream) => server.accept(stream));
@@ -428,6 +427,53 @@ test('a helper answers so many at once, and no more', async () => {
   asking.askToProbe(Array.from({ length: 100 }, (_, i) => `k${i}`));
   env.advance(100);
   expect(asked).toBe(16);
+});
+
+test('a helper that could not ask about a node is asked about it again', async () => {
+  const { env, network, ask } = world();
+  let takes = false;
+  let asked = 0;
+  const server = new HeartbeatServer({
+    env,
+    hello: () => helloOf('n2'),
+    isMember: () => true,
+    hybridMicros: () => 0,
+    probe: (_node, done) => {
+      asked++;
+      if (takes) env.timers.after(1, () => done(true));
+      return takes;
+    },
+  });
+  await network.listen({ host, port: 7500 }, (_channel, stream) => server.accept(stream));
+  const told: string[] = [];
+  const asking = ask(7500, { onProbed: (results) => told.push(...results.map(({ nodeId }) => nodeId)) });
+  env.advance(100);
+  for (let i = 0; i < 20; i++) asking.askToProbe([`m${i}`]);
+  env.advance(100);
+  takes = true;
+  asking.askToProbe(['m0', 'm19']);
+  env.advance(100);
+  expect(asked).toBe(22);
+  expect(told).toEqual(['m0', 'm19']);
+});
+
+test('that its store must not go on a node believes only the peer that it dialled', async () => {
+  const { env, network, ask } = world();
+  let self: Hello | undefined;
+  await network.listen({ host, port: 7500 }, (_channel, stream) => {
+    stream.onFrame(() => {
+      const hello = { accepted: false, refusal: 'older', self, setBack: true, outdated: true };
+      const response = { sequence: 1, answeredAt: 0, storedMark: 0, probed: [], hello };
+      stream.send(HeartbeatResponse.encode(response).finish());
+    });
+  });
+  const told: string[] = [];
+  ask(7500, { onOutdated: (reason) => told.push(reason), onSetBack: (reason) => told.push(reason) });
+  for (self of [undefined, helloOf('n3'), helloOf('n2', { clusterId: 'other' })]) env.advance(5_000);
+  expect(told).toEqual([]);
+  self = helloOf('n2');
+  env.advance(5_000);
+  expect(told[0]).toBe('older');
 });
 
 test('both ends hear the marks of each other, and keep the newest of the store as it is now', async () => {

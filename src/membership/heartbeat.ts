@@ -72,6 +72,8 @@ export interface HeartbeatOptions {
 
 /** Nodes in one request for probes, and probes under way for one peer. In the proto file. */
 const probesMax = 16;
+/** Who waits for a sign of life from one peer: when it falls silent, all that listen to it may ask the same helper. */
+const waitingMax = 256;
 /** Unanswered heartbeats whose times are remembered. At 500 ms half a minute: older answers say nothing. */
 const outstandingMax = 64;
 const refusalsRemembered = 100;
@@ -146,10 +148,10 @@ export class Heartbeat {
 
   /**
    * Asks for a sign of life out of turn, and calls back once: true at the first answer to what was sent since, false after
-   * `timeoutMs`. More at once than anybody may ask for are not answered.
+   * `timeoutMs`. Returns false when too many wait already: then it never calls back.
    */
-  probe(timeoutMs: number, done: (reached: boolean) => void): void {
-    if (this.#closed || this.#waiting.size >= probesMax) return;
+  probe(timeoutMs: number, done: (reached: boolean) => void): boolean {
+    if (this.#closed || this.#waiting.size >= waitingMax) return false;
     const { env } = this.#dependencies;
     const waiting: Waiting = {
       sinceMs: env.clock.monotonicMs(),
@@ -162,6 +164,7 @@ export class Heartbeat {
     this.#waiting.add(waiting);
     if (this.#greeted !== undefined) this.#send(undefined, { regular: false });
     else this.redial();
+    return true;
   }
 
   /** Asks the peer to probe these nodes, at most 16; results come to `onProbed`. False: it cannot be asked now. */
@@ -281,8 +284,12 @@ export class Heartbeat {
         this.#refusals.add(reason);
         this.#dependencies.onRefused?.(reason);
       }
-      if (hello.outdated) this.#dependencies.onOutdated?.(reason);
-      else if (hello.setBack) this.#dependencies.onSetBack?.(reason);
+      // The store stops for good by this word: only the peer itself is believed, not whoever answers at its address.
+      const isPeer =
+        hello.self?.nodeId === this.#options.peer &&
+        hello.self.clusterId === this.#dependencies.hello().clusterId;
+      if (isPeer && hello.outdated) this.#dependencies.onOutdated?.(reason);
+      else if (isPeer && hello.setBack) this.#dependencies.onSetBack?.(reason);
       this.#abandon(`refused: ${reason}`);
       return undefined;
     }
@@ -349,10 +356,10 @@ export interface HeartbeatServerDependencies {
   /** The mark that this node's store holds on stable storage; 0 without one. */
   readonly storedMark?: () => number;
   /**
-   * Asks a node for a sign of life, and calls back once when there is something to say: never for a node that this one does
-   * not listen to. Default: none is ever asked.
+   * Asks a node for a sign of life, and calls back once, later. Returns false when it does not, and never will call back: for a
+   * node that this one does not listen to. Default: none is ever asked.
    */
-  readonly probe?: (node: string, done: (reached: boolean) => void) => void;
+  readonly probe?: (node: string, done: (reached: boolean) => void) => boolean;
 }
 
 /** Bounds of the answering side. */
@@ -444,12 +451,13 @@ export class HeartbeatServer {
       timer.cancel();
       for (const node of request.probe.slice(0, probesMax)) {
         if (probing.has(node) || probing.size >= probesMax) continue;
-        probing.add(node);
-        this.#dependencies.probe?.(node, (reachable) => {
+        const asked = this.#dependencies.probe?.(node, (reachable) => {
           probing.delete(node);
           if (!writable || !this.#streams.has(stream)) return;
           writable = stream.send(this.#response({ sequence: 0, probed: [{ nodeId: node, reachable }] }));
         });
+        // What is never answered must not count as under way for ever.
+        if (asked === true) probing.add(node);
       }
     });
   }

@@ -129,7 +129,7 @@ export class MembershipNode {
       isMember: (node) => members.has(node),
       hybridMicros: () => env.clock.wallMicros(),
       probe: (node, done) =>
-        this.#heartbeats.get(node)?.probe(probeShare * config.failureDetector.probeTimeoutMs, done),
+        this.#heartbeats.get(node)?.probe(probeShare * config.failureDetector.probeTimeoutMs, done) ?? false,
     });
   }
 
