@@ -6,7 +6,7 @@ import { decodeRecord, encodeRecord } from '../core/causality/record-codec.ts';
 import { type NodeId, nodeId, replicaId } from '../core/identity.ts';
 import { systemEnv } from '../env/system-env.ts';
 import type { StorageEngine } from './engine.ts';
-import type { HintOrder } from './hint-format.ts';
+import { type HintOrder, orderKeyOf } from './hint-format.ts';
 import { type HintKeeping, type HintOutcome, type HintStore, openHintStore } from './hint-store.ts';
 import { openMemoryEngine } from './memory.ts';
 import { sealValue } from './value-envelope.ts';
@@ -281,6 +281,22 @@ test('a place in the order whose hint a crash took is removed when it is met', a
   hints = await open();
   expect(await list(n2, 10)).toEqual(['b']);
   expect((await hints.oldest(n2, undefined, 10)).length).toBe(1);
+});
+
+test('a place that a crash took is made again, also where another is left without a hint', async () => {
+  await add(n2, 'a', encoded(1));
+  await add(n2, 'b', encoded(1));
+  const [place] = await hints.oldest(n2, undefined, 1);
+  expect(place?.recordKey).toEqual(bytes('a'));
+  await engine.write(
+    [
+      { kind: 'delete', key: Buffer.from('\x02\x02n2b', 'latin1') },
+      { kind: 'delete', key: orderKeyOf(n2, { keptAtMicros: now, recordKey: bytes('a') }) },
+    ],
+    { sync: true },
+  );
+  hints = await open();
+  expect(await list(n2, 10)).toEqual(['a']);
 });
 
 async function list(target: NodeId, limit: number, after?: HintOrder): Promise<string[]> {

@@ -235,22 +235,36 @@ export class HintStore {
       if (count % entriesPerTick === 0)
         await new Promise<void>((resolve) => this.#env.timers.endOfTick(resolve));
     };
-    const ordered = new Map<NodeId, number>();
+    // By target, a sum over the entries that are there, less one over those that should be: 0 when they are the same.
+    const differences = new Map<NodeId, number>();
+    const add = (target: NodeId, order: Uint8Array, sign: 1 | -1): void => {
+      differences.set(target, ((differences.get(target) ?? 0) + sign * (1 + this.#crc32(order))) | 0);
+    };
     for await (const [key] of this.#engine.entries(allOrders)) {
       const target = targetOf(key);
-      if (target !== undefined) ordered.set(target, (ordered.get(target) ?? 0) + 1);
+      if (target !== undefined) add(target, key, 1);
       await pause();
     }
     for await (const [key, value] of this.#engine.entries(allHints)) {
       const target = targetOf(key);
       if (target === undefined) this.#damaged++;
-      else this.#account(target, 0, sizeOf(key, value));
+      else {
+        this.#account(target, 0, sizeOf(key, value));
+        add(target, this.#orderKeyOf(target, key, value), -1);
+      }
       await pause();
     }
-    for (const [target, { count: hints }] of this.#totals) {
-      // More entries than hints are left by a crash between the two. Fewer: hints of an earlier build, or rotted entries.
-      if ((ordered.get(target) ?? 0) < hints) await this.#putInOrder(target);
+    // Hints of an earlier build, rotted entries, or what the power took: an entry that was not synced, with a hint that
+    // something synced was merged into later. Counting is not enough: an entry whose hint has gone would hide one.
+    for (const target of this.#totals.keys()) {
+      if (differences.get(target) !== 0) await this.#putInOrder(target);
     }
+  }
+
+  /** The place in the order of a stored hint. A damaged one is first: it is found there, and removed. */
+  #orderKeyOf(target: NodeId, key: Uint8Array, value: Uint8Array): Uint8Array {
+    const keptAtMicros = this.#opened(key, value)?.keptAtMicros ?? 0;
+    return orderKeyOf(target, { keptAtMicros, recordKey: recordKeyOfHint(key) });
   }
 
   async #putInOrder(target: NodeId): Promise<void> {
@@ -258,9 +272,7 @@ export class HintStore {
     const end = start.slice();
     end[end.length - 1] = (end[end.length - 1] as number) + 1;
     for await (const [key, value] of this.#engine.entries({ from: start, to: end })) {
-      // A damaged hint is first: it is found there, and removed.
-      const keptAtMicros = this.#opened(key, value)?.keptAtMicros ?? 0;
-      const order = orderKeyOf(target, { keptAtMicros, recordKey: recordKeyOfHint(key) });
+      const order = this.#orderKeyOf(target, key, value);
       if (this.#engine.get(order) === undefined)
         await this.#put(order, sealValue(this.#crc32, order, nothing), true);
     }
