@@ -17,9 +17,11 @@ import {
   type ReplicaClient,
 } from './replica-client.ts';
 
-/** What is needed of the replica service, keys as they come. All throw EngineError. */
+/** What is needed of the replica service, keys as they come. All throw EngineError, or MalformedError for what is no key. */
 export interface LocalRecords {
   read(recordKey: Uint8Array): StoredRead;
+  /** Whether a hint that was kept when this mark of this store had been heard may be older than what was forgotten. */
+  isHintOutdated(recordKey: Uint8Array, receiverMark: number): boolean;
   merge(
     recordKey: Uint8Array,
     record: Uint8Array,
@@ -93,7 +95,12 @@ export class LocalReplica implements ReplicaClient {
       done(merged);
     };
     const timer = timers.after(timeoutMs, () => answer({ kind: 'failed', reason: 'timed-out' }));
-    const { origin, sync } = options;
+    const { origin, sync, receiverMark } = options;
+    // A hint for a node that is no home of the key any more, handed to this one, which is: fenced as one from a peer.
+    if (origin === 'hint' && this.#isOutdated(recordKey, receiverMark ?? 0)) {
+      answer({ kind: 'failed', reason: 'outdated' });
+      return;
+    }
     records
       .merge(recordKey, record, { sync, restoreDamaged: origin === 'read-repair' })
       .then(
@@ -107,6 +114,16 @@ export class LocalReplica implements ReplicaClient {
       )
       .then(answer)
       .catch(onUnexpected);
+  }
+
+  /** What cannot be placed is refused by the merge. */
+  #isOutdated(recordKey: Uint8Array, receiverMark: number): boolean {
+    try {
+      return this.#deps.records.isHintOutdated(recordKey, receiverMark);
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error;
+      return false;
+    }
   }
 
   find(

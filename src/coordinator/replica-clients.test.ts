@@ -20,6 +20,7 @@ function localOf(records: Partial<LocalRecords>) {
     read: () => ({ kind: 'absent' }),
     merge: () => Promise.resolve({ kind: 'merged', changed: true, synced: true }),
     findWrite: () => ({ kind: 'unseen' }),
+    isHintOutdated: () => false,
     ...records,
   };
   const replica = new LocalReplica(nodeId('a'), {
@@ -64,6 +65,31 @@ test('what becomes of a merge at home is said once, and never as an unhandled re
 test('a merge at home that hangs in the disk times out like a call to a peer', async () => {
   const merged = await mergedBy({ merge: () => new Promise(() => undefined) });
   expect(merged).toEqual({ answers: [{ kind: 'failed', reason: 'timed-out' }], unexpected: [], timers: 0 });
+});
+
+test('a hint at home is fenced as one from a peer, and nothing else is', () => {
+  const merged: unknown[] = [];
+  const { replica, env } = localOf({
+    isHintOutdated: (_key, mark) => mark < 5,
+    merge: () => {
+      merged.push(true);
+      return new Promise(() => undefined);
+    },
+  });
+  const answers: MergeAnswer[] = [];
+  const merge = (options: Parameters<LocalReplica['merge']>[2]): void =>
+    replica.merge(key, key, options, 100, (answer) => answers.push(answer));
+  merge({ origin: 'hint', sync: true });
+  merge({ origin: 'hint', sync: true, receiverMark: 4 });
+  expect(answers).toEqual([
+    { kind: 'failed', reason: 'outdated' },
+    { kind: 'failed', reason: 'outdated' },
+  ]);
+  expect(env.timersPending).toBe(0);
+  expect(merged).toEqual([]);
+  merge({ origin: 'hint', sync: true, receiverMark: 5 });
+  merge({ origin: 'write', sync: true });
+  expect(merged.length).toBe(2);
 });
 
 test('only a repair may restore what is damaged', () => {
