@@ -26,12 +26,12 @@ import {
   withEnded,
   withOwnMark,
 } from '../core/anti-entropy/peer-comparisons.ts';
-import { type Fence, isOutdated, stricterFence } from '../core/anti-entropy/store-fence.ts';
+import { completeFence, type Fence, isOutdated, stricterFence } from '../core/anti-entropy/store-fence.ts';
 import type { NodeId } from '../core/identity.ts';
 import type { ComparisonStore } from '../storage/comparison-store.ts';
 
 export interface ComparisonLogDependencies {
-  readonly store: Pick<ComparisonStore, 'read' | 'putComparisons' | 'putFence'>;
+  readonly store: Pick<ComparisonStore, 'read' | 'putComparisons' | 'putFence' | 'putStores'>;
   /** Running time of this node's store. */
   readonly runningMs: () => number;
   /** The mark that this node's store holds on stable storage. */
@@ -86,7 +86,7 @@ export async function openComparisonLog(
   options: ComparisonLogOptions,
 ): Promise<ComparisonLog> {
   const stored = await deps.store.read();
-  const log = new ComparisonLog(deps, options, new Map(stored.fences));
+  const log = new ComparisonLog(deps, options, new Map(stored.fences), new Map(stored.stores));
   for (const { peer, replication, kept } of stored.comparisons) log.take(peer, replication, kept);
   return log;
 }
@@ -98,16 +98,24 @@ export class ComparisonLog {
   readonly #others: readonly NodeId[];
   /** Under which ids the stores of the others have greeted since this process started. */
   readonly #stores = new Map<NodeId, Set<number>>();
+  /** Under which ids they have ever come, the newest last: what is fenced completely once a later one is relied on. */
+  readonly #everStores: Map<NodeId, readonly number[]>;
   readonly #fences: Map<number, Fence>;
   readonly #peers = new Map<number, Map<NodeId, Peer>>();
   #advancing: Promise<void> | undefined;
 
   /** Use `openComparisonLog`. */
-  constructor(deps: ComparisonLogDependencies, options: ComparisonLogOptions, fences: Map<number, Fence>) {
+  constructor(
+    deps: ComparisonLogDependencies,
+    options: ComparisonLogOptions,
+    fences: Map<number, Fence>,
+    everStores: Map<NodeId, readonly number[]>,
+  ) {
     this.#deps = deps;
     this.#graceMs = options.graceMs;
     this.#others = options.others;
     this.#fences = fences;
+    this.#everStores = everStores;
   }
 
   /** The greatest running time that anything stored here names: the store's own cannot be earlier. */
@@ -147,6 +155,7 @@ export class ComparisonLog {
     // Now, and not when its last answer was sent: what counts is how long ago it was at least.
     const ended = { ...comparison, endedAtMs: this.#deps.runningMs() };
     const peer = this.#peer(replication, node);
+    this.#isStoreOf(node, ended.process.replicaId);
     this.counters.told++;
     peer.latest = ended;
     this.#keep(peer, withEnded(peer.kept, ended, this.#graceMs));
@@ -165,6 +174,7 @@ export class ComparisonLog {
     }
     const stores = this.#stores.get(node) ?? new Set();
     if (stores.size < storesMax) this.#stores.set(node, stores.add(store.replicaId));
+    this.#isStoreOf(node, store.replicaId);
     for (const peers of this.#peers.values()) {
       const peer = peers.get(node);
       if (peer === undefined) continue;
@@ -231,13 +241,12 @@ export class ComparisonLog {
       const ripe = ripeComparison(peer.kept, runningMs(), this.#graceMs);
       if (ripe === undefined) continue;
       const { replicaId } = ripe.process;
-      const before = this.#fences.get(replicaId);
-      const fence = stricterFence(before, { process: ripe.process, mark: ripe.peerMark });
-      if (fence !== before) {
-        // It stands before anything is awaited: a store that is refused by it cannot make the comparison untrue meanwhile.
-        this.#fences.set(replicaId, fence);
-        await store.putFence(replicaId, fence);
+      // They stand before anything is awaited: a store that is refused by one cannot make the comparison untrue meanwhile.
+      const raised = [this.#raiseFence(replicaId, { process: ripe.process, mark: ripe.peerMark })];
+      for (const gone of this.#storesBefore(peer.node, replicaId)) {
+        raised.push(this.#raiseFence(gone, completeFence(gone)));
       }
+      await Promise.all(raised);
       const relied = relyOn(peer.kept, ripe, runningMs(), this.#graceMs);
       await store.putComparisons(
         { peer: peer.node, replication: peer.replication, kept: relied },
@@ -248,6 +257,30 @@ export class ComparisonLog {
       peer.kept = { ripening: late, relied: relied.relied };
       this.counters.reliedOn++;
     }
+  }
+
+  /** Resolves when the fence is on stable storage, if it is the stricter one. */
+  async #raiseFence(replicaId: number, raised: Fence): Promise<void> {
+    const before = this.#fences.get(replicaId);
+    const fence = stricterFence(before, raised);
+    if (fence === before) return;
+    this.#fences.set(replicaId, fence);
+    await this.#deps.store.putFence(replicaId, fence);
+  }
+
+  /** Those that the node had before this one. What has come after it holds what it held, or it could not be relied on. */
+  #storesBefore(node: NodeId, replicaId: number): readonly number[] {
+    const ever = this.#everStores.get(node) ?? [];
+    return ever.slice(0, Math.max(0, ever.lastIndexOf(replicaId)));
+  }
+
+  /** The node has come with this store, or come back with it. */
+  #isStoreOf(node: NodeId, replicaId: number): void {
+    const ever = this.#everStores.get(node) ?? [];
+    if (ever.at(-1) === replicaId) return;
+    const now = [...ever.filter((each) => each !== replicaId), replicaId].slice(-storesMax);
+    this.#everStores.set(node, now);
+    this.#deps.store.putStores(node, now).catch(this.#deps.onError);
   }
 
   #keep(peer: Peer, kept: PeerComparisons): void {

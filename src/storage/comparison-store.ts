@@ -1,11 +1,11 @@
 /**
  * What collection of tombstones relies on, kept through restarts: comparisons that ripen or are relied on, and the fences
- * around stores. Engine keys: 0x07 0x01, replication as one byte, the peer's node id; and 0x07 0x02, replica id as eight
- * bytes. Values are the numbers of core/anti-entropy/peer-comparisons.ts, eight bytes each, big-endian, behind a format byte.
- * These bytes may not change.
+ * around stores. Engine keys: 0x07 0x01, replication as one byte, the peer's node id; 0x07 0x02, replica id as eight bytes; and
+ * 0x07 0x03, the peer's node id, for the replica ids under which its stores have come. Values are the numbers of
+ * core/anti-entropy/peer-comparisons.ts, eight bytes each, big-endian, behind a format byte. These bytes may not change.
  *
  * What is damaged is forgotten where that only costs time (comparisons), and is the strictest possible where it does not
- * (a fence: every state of the store but a new one is outdated).
+ * (a fence: every state of the store but a new one is outdated). Of a damaged list of stores those that greet again are known.
  */
 
 import type {
@@ -15,7 +15,7 @@ import type {
   RipeningComparison,
 } from '../core/anti-entropy/peer-comparisons.ts';
 import { comparisonsKeptMax } from '../core/anti-entropy/peer-comparisons.ts';
-import type { Fence } from '../core/anti-entropy/store-fence.ts';
+import { completeFence, type Fence } from '../core/anti-entropy/store-fence.ts';
 import { type NodeId, nodeId } from '../core/identity.ts';
 import type { StorageEngine } from './engine.ts';
 import type { GroupCommit } from './group-commit.ts';
@@ -38,6 +38,7 @@ export interface StoredComparisons {
 const prefix = 0x07;
 const comparisonKind = 0x01;
 const fenceKind = 0x02;
+const storesKind = 0x03;
 const format = 1;
 const numbersOfRipening = 8;
 const numbersOfRelied = 9;
@@ -54,8 +55,10 @@ export class ComparisonStore {
   async read(): Promise<{
     readonly comparisons: readonly StoredComparisons[];
     readonly fences: ReadonlyMap<number, Fence>;
+    readonly stores: ReadonlyMap<NodeId, readonly number[]>;
   }> {
     const comparisons: StoredComparisons[] = [];
+    const stores = new Map<NodeId, readonly number[]>();
     const fences = new Map<number, Fence>();
     const { engine, crc32 } = this.#deps;
     const range = { from: Uint8Array.of(prefix), to: Uint8Array.of(prefix + 1) };
@@ -65,14 +68,15 @@ export class ComparisonStore {
       if (key[1] === comparisonKind && key.length > 3) {
         const kept = numbers === undefined ? undefined : comparisonsIn(numbers);
         if (kept === undefined) continue;
-        const peer = nodeId(new TextDecoder().decode(key.subarray(3)));
-        comparisons.push({ peer, replication: key[2] as number, kept });
+        comparisons.push({ peer: nodeAt(key, 3), replication: key[2] as number, kept });
       } else if (key[1] === fenceKind && key.length === 10) {
         const replicaId = readNumber64(key.subarray(2));
         if (replicaId !== undefined) fences.set(replicaId, fenceIn(numbers, replicaId));
+      } else if (key[1] === storesKind && key.length > 2 && numbers !== undefined) {
+        stores.set(nodeAt(key, 2), numbers);
       }
     }
-    return { comparisons, fences };
+    return { comparisons, fences, stores };
   }
 
   /** Rejects with EngineError. */
@@ -93,6 +97,12 @@ export class ComparisonStore {
     return this.#put(key, [process.replicaId, process.generation, process.openedAtMark, mark], true);
   }
 
+  /** On stable storage when it resolves. Rejects with EngineError. */
+  putStores(peer: NodeId, replicaIds: readonly number[]): Promise<void> {
+    const key = Uint8Array.of(prefix, storesKind, ...new TextEncoder().encode(peer));
+    return this.#put(key, replicaIds, true);
+  }
+
   #put(key: Uint8Array, numbers: readonly number[], sync: boolean): Promise<void> {
     const payload = new Uint8Array(1 + 8 * numbers.length);
     payload[0] = format;
@@ -100,6 +110,10 @@ export class ComparisonStore {
     const value = sealValue(this.#deps.crc32, key, payload);
     return this.#deps.commit.write({ kind: 'put', key, value }, { sync });
   }
+}
+
+function nodeAt(key: Uint8Array, offset: number): NodeId {
+  return nodeId(new TextDecoder().decode(key.subarray(offset)));
 }
 
 function numbersIn(payload: Uint8Array): number[] | undefined {
@@ -156,9 +170,7 @@ function ripeningAt(numbers: readonly number[], at: number): RipeningComparison 
 }
 
 function fenceIn(numbers: readonly number[] | undefined, replicaId: number): Fence {
-  if (numbers?.length !== numbersOfFence) {
-    return { process: { replicaId, generation: 0, openedAtMark: 0 }, mark: Number.MAX_SAFE_INTEGER };
-  }
+  if (numbers?.length !== numbersOfFence) return completeFence(replicaId);
   const [id, generation, openedAtMark, mark] = numbers as [number, number, number, number];
   return { process: { replicaId: id, generation, openedAtMark }, mark };
 }

@@ -20,10 +20,16 @@ export function stricterFence(one: Fence | undefined, other: Fence): Fence {
   return one === undefined || other.mark > one.mark ? other : one;
 }
 
+/** Around a store that its node has no more: collection has relied on the one that followed it, so no state of it is late enough. */
+export function completeFence(replicaId: number): Fence {
+  return { process: { replicaId, generation: 0, openedAtMark: 0 }, mark: Number.MAX_SAFE_INTEGER };
+}
+
 /** Whether a store that greets is an earlier state than collection has relied on. `fenceOf`: by replica id. */
 export function isOutdated(store: GreetingStore, fenceOf: (replicaId: number) => Fence | undefined): boolean {
   const own = fenceOf(store.replicaId);
-  if (own !== undefined && !isSameProcess(own.process, store) && store.openedAtMark < own.mark) return true;
+  // Whose data a store held before had been judged when it was first relied on under its own id.
+  if (own !== undefined) return !isSameProcess(own.process, store) && store.openedAtMark < own.mark;
   if (store.formerReplicaId === 0) return false;
   const former = fenceOf(store.formerReplicaId);
   return former !== undefined && store.formerMark < former.mark;
