@@ -148,8 +148,8 @@ export const brokenRepair: readonly BrokenVersion[] = [
     patches: [
       {
         file: 'src/anti-entropy/tombstone-judge.ts',
-        was: 'return isCollectable(death, this.#times(place, digest64(record)), rules);',
-        becomes: 'return true;',
+        was: 'isCollectable(death, this.#times(place, digest64(record)), rules) &&\n      !this.#isKnownElsewhere(place, record)',
+        becomes: 'true',
       },
     ],
   },
