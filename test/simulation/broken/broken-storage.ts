@@ -191,9 +191,9 @@ export const brokenStorage: readonly BrokenVersion[] = [
     patches: [
       {
         file: 'src/handoff/hint-replay.ts',
-        was: 'if (homes === undefined) return await deliver(target, hint);',
+        was: 'if (isUnsent) await this.#aboutToSend(target, hint);',
         becomes:
-          'await this.#deps.hints.remove(target, hint.recordKey, hint.record);\n    if (homes === undefined) return await deliver(target, hint);',
+          'if (isUnsent) await this.#aboutToSend(target, hint);\n    await hints.remove(target, recordKey, hint.record);',
       },
     ],
   },
