@@ -146,9 +146,11 @@ function startReplay(
     readonly env?: FakeEnv;
     readonly wallMicros?: () => number;
     readonly homes?: readonly NodeId[] | undefined;
+    readonly markOf?: () => number;
+    readonly take?: () => Promise<void>;
   } = {},
 ): Replaying {
-  const { env = new FakeEnv(), wallMicros, ...bounds } = options;
+  const { env = new FakeEnv(), wallMicros, markOf = () => 42, take, ...bounds } = options;
   const { timers, random, rarePath } = env;
   const clock = wallMicros === undefined ? env.clock : { ...env.clock, wallMicros };
   const homes = 'homes' in options ? options.homes : [a, b];
@@ -165,8 +167,13 @@ function startReplay(
       isMember: (node) => node in targets,
       isUp: (node) => targets[node]?.up ?? false,
       homesOf: () => homes,
-      markOf: () => 42,
-      throttle: { take: async (_keys, bytes) => void granted.push(bytes) },
+      markOf,
+      throttle: {
+        take: async (_keys, bytes) => {
+          granted.push(bytes);
+          await take?.();
+        },
+      },
       deliver: async (node, { recordKey, record, receiverMark }) => {
         running++;
         (targets[node] as Target).marks.push(receiverMark);
@@ -499,6 +506,24 @@ test('what only this node knows cannot be older than any deletion: it goes with 
   expect(targets.a.marks.slice(1).sort()).toEqual([3, 42, 42]);
 });
 
+test('a hint that waited for its turn while one for another target was sent goes with the mark of that time', async () => {
+  const store = await openStore();
+  await store.write('k', 'v');
+  const targets = { a: new Target(), b: new Target() };
+  targets.b.up = false;
+  let heard = 42;
+  const { look } = startReplay(store.hints, targets, {
+    markOf: () => heard,
+    // The turn of the hint for a: meanwhile the one for b is sent.
+    take: async () => {
+      await store.hints.aboutToSend(a, keyOf('k'), heard);
+      heard = 50;
+    },
+  });
+  await look();
+  expect(targets.a.marks).toEqual([42]);
+});
+
 test('hints grow too old while their target is away, but those that a client was told count', async () => {
   const store = await openStore();
   const { record } = written(await store.write('counted', 'v'));
@@ -535,15 +560,35 @@ test('a hint whose target is no home of the key any more goes to the homes, and 
     ['v'],
     1,
   ]);
-  expect(targets.b.marks).toContain(0);
+  // The first time it cannot be older than any deletion; from then on it can, and its mark is that of another store.
+  expect(targets.b.marks).not.toContain(0);
   targets.c.answer = 'confirmed';
   targets.a.up = true;
   await look();
+  expect(targets.b.marks).toContain(0);
   expect([targets.a.deliveries, targets.c.values('k'), store.hints.targets().get(a)]).toEqual([
     0,
     ['v'],
     undefined,
   ]);
+});
+
+test('a hint that a home could not be given is tried there again while its target stays away', async () => {
+  const store = await openStore();
+  await store.write('k', 'v');
+  const c = nodeId('c');
+  const targets = { a: new Target(), b: new Target(), c: new Target() };
+  targets.a.up = false;
+  targets.b.up = false;
+  targets.c.up = false;
+  const { look } = startReplay(store.hints, targets, { homes: [c] });
+  await look();
+  // Nobody is there to take it: it was not sent, and what only this node knows stays so.
+  expect([targets.c.deliveries, store.hints.get(a, keyOf('k'))?.unsent]).toEqual([0, true]);
+  targets.c.up = true;
+  await look(31_000);
+  expect([targets.c.values('k'), store.hints.targets().size]).toEqual([['v'], 0]);
+  expect(targets.c.marks[0]).toBe(42);
 });
 
 test('the hints of a node that is no member any more go to the homes', async () => {

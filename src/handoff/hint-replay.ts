@@ -62,7 +62,7 @@ export interface HintReplayOptions {
 
 /** Places in the order that are looked up at once. */
 const pageSize = 128;
-/** How often hints for a node that is no member any more are tried at the homes. */
+/** How often hints whose target is no home of the key any more are tried at the homes while it is away. */
 const strayMs = 30_000;
 /** Hints that have grown too old are looked for this many times in their life, but neither all the time nor never. */
 const sweepsPerLife = 20;
@@ -87,6 +87,8 @@ export class HintReplay {
   readonly #rates = new Map<NodeId, TokenBucket>();
   /** When the hints of a target that is away were last searched for some that are not its own any more. */
   readonly #searchedMs = new Map<NodeId, number>();
+  /** Targets with such hints that a home could not be given. */
+  readonly #straysLeft = new Set<NodeId>();
   readonly #sleepers = new Set<() => void>();
   #timers: readonly Timer[] = [];
   #sweeping: Promise<void> | undefined;
@@ -130,11 +132,13 @@ export class HintReplay {
     }
   }
 
-  /** The homes of a key change only with the configuration, so a member that is away is searched once. */
+  /** The homes of a key change only with the configuration, so a member that is away is searched until nothing was left. */
   #isDueForSearch(target: NodeId): boolean {
     const nowMs = this.#deps.env.clock.monotonicMs();
     const lastMs = this.#searchedMs.get(target);
-    if (lastMs !== undefined && (this.#deps.isMember(target) || nowMs < lastMs + strayMs)) return false;
+    const searchedAll = this.#deps.isMember(target) && !this.#straysLeft.has(target);
+    if (lastMs !== undefined && (searchedAll || nowMs < lastMs + strayMs)) return false;
+    this.#straysLeft.delete(target);
     this.#searchedMs.set(target, nowMs);
     return true;
   }
@@ -228,15 +232,22 @@ export class HintReplay {
   }
 
   async #deliver(target: NodeId, hint: Hint, homes: readonly NodeId[] | undefined): Promise<HintDelivery> {
-    const { deliver, markOf } = this.#deps;
-    if (hint.unsent) {
-      await this.#aboutToSend(target, hint);
-      return await this.#deliver(target, { ...hint, unsent: false, receiverMark: markOf(target) }, homes);
+    const { hints, isUp, deliver, markOf } = this.#deps;
+    const { recordKey } = hint;
+    // As it is now: it has waited for its turn, and meanwhile the hint for another target may have been sent.
+    const isUnsent = hint.unsent && hints.get(target, recordKey)?.unsent === true;
+    // It keeps the marks of its target only, so it should reach a home the first time.
+    if (isUnsent && homes?.every((home) => !isUp(home)) === true) return 'unreachable';
+    // Of a hint that was sent before, the mark is that of another store.
+    const marked = homes?.map((home) => ({ home, receiverMark: isUnsent ? markOf(home) : 0 }));
+    if (isUnsent) await this.#aboutToSend(target, hint);
+    if (marked === undefined) {
+      const { receiverMark } = hint.unsent ? (hints.get(target, recordKey) ?? { receiverMark: 0 }) : hint;
+      return await deliver(target, { ...hint, receiverMark });
     }
-    if (homes === undefined) return await deliver(target, hint);
-    // The mark is that of another store.
-    const handed = { ...hint, receiverMark: 0 };
-    const deliveries = await Promise.all(homes.map((home) => deliver(home, handed)));
+    const deliveries = await Promise.all(
+      marked.map(({ home, receiverMark }) => deliver(home, { ...hint, receiverMark })),
+    );
     const worst = (['unreachable', 'refused', 'outdated'] as const).find((kind) => deliveries.includes(kind));
     return worst ?? 'confirmed';
   }
@@ -264,6 +275,7 @@ export class HintReplay {
       case 'unreachable':
         // The homes of a stray may be away one by one, and the rest of the strays belongs to others.
         if (isOwn) run.ended = true;
+        else this.#straysLeft.add(target);
         return;
       case 'refused':
         // It stays, and does not hold back those behind it.
