@@ -265,7 +265,7 @@ export interface BackgroundConfig {
    * takes disk and network from clients; under their load it falls by itself.
    */
   readonly bytesPerSecond: number;
-  /** Keys a second, likewise. Default 20,000: small records cost by the key. Trees are read from the disk 20 times as fast. */
+  /** Keys a second, likewise. Default 10,000: small records cost by the key. Trees are read from the disk 20 times as fast. */
   readonly keysPerSecond: number;
   /** The part of both that remains when clients ask for all the node can do: more than 0, to 1. Default 0.05. 1 never yields. */
   readonly shareMin: number;

@@ -283,7 +283,7 @@ const shape = z.strictObject({
   background: z
     .strictObject({
       bytes_per_second: integer(KIB, 1024 * KIB * MIB).default(32 * MIB),
-      keys_per_second: integer(1, 100_000_000).default(20_000),
+      keys_per_second: integer(1, 100_000_000).default(10_000),
       share_min: z.number().min(0.001).max(1).default(0.05),
     })
     .prefault({}),

@@ -13,8 +13,18 @@ import { crash } from './crash.ts';
 import { oneKey } from './one-key.ts';
 import { partition } from './partition.ts';
 import { stopped } from './stopped.ts';
+import { underLoad } from './under-load.ts';
 
-const campaigns: readonly Campaign[] = [crash, stopped, hints, antiEntropy, partition, oneKey, busy];
+const campaigns: readonly Campaign[] = [
+  crash,
+  stopped,
+  hints,
+  antiEntropy,
+  partition,
+  oneKey,
+  underLoad,
+  busy,
+];
 
 const help = `npm run survive -- [NAME...] [options]     one campaign, several, or all of them
 

@@ -32,9 +32,9 @@ export interface BackgroundGovernorOptions {
   readonly shareMin?: number;
   /** This share of the requests let in counts as full load. Default 0.25: the limit is far beyond what a node keeps up with. */
   readonly requestsFullLoad?: number;
-  /** An event loop that is no later than this is idle, in milliseconds. Default 5. */
+  /** An event loop that is no later than this is idle, in milliseconds. Default 3: a slice of background work is no load. */
   readonly delayMsIdle?: number;
-  /** An event loop that is this late is at full load, in milliseconds. Default 50. */
+  /** An event loop that is this late is at full load, in milliseconds. Default 25: every request waits that long, several times. */
   readonly delayMsFull?: number;
   /** Load halves in this time after it has gone, in milliseconds. Default 1,000. */
   readonly halfLifeMs?: number;
@@ -61,8 +61,8 @@ export class BackgroundGovernor {
     this.#options = {
       shareMin: options.shareMin ?? 0.05,
       requestsFullLoad: options.requestsFullLoad ?? 0.25,
-      delayMsIdle: options.delayMsIdle ?? 5,
-      delayMsFull: options.delayMsFull ?? 50,
+      delayMsIdle: options.delayMsIdle ?? 3,
+      delayMsFull: options.delayMsFull ?? 25,
       halfLifeMs: options.halfLifeMs ?? 1_000,
     };
     const { shareMin, delayMsIdle, delayMsFull } = this.#options;
