@@ -3,13 +3,14 @@
 import { type ComparisonLog, openComparisonLog } from './anti-entropy/comparison-log.ts';
 import { TombstoneCollection } from './anti-entropy/tombstone-collection.ts';
 import { TombstoneJudge } from './anti-entropy/tombstone-judge.ts';
-import type { Config } from './config/config.ts';
+import { type Config, canonicalConfiguration } from './config/config.ts';
 import type { Throttle } from './core/background/throttle.ts';
 import type { Bucket } from './core/bucket.ts';
 import type { NodeId } from './core/identity.ts';
 import type { Placement } from './core/ring/placement.ts';
 import type { Hash64 } from './core/ring/token.ts';
 import type { Env } from './env/env.ts';
+import { digest64 } from './env/xxhash.ts';
 import type { Logger } from './observe/log.ts';
 import type { PlacedRecords } from './replica/placed-records.ts';
 import type { PlacedKey, Replica } from './replica/replica.ts';
@@ -57,6 +58,8 @@ export async function wireTombstones(wiring: TombstoneWiring, config: Config): P
       log.debug({ error }, 'tombstones could not be looked after: the store has failed');
     else log.error({ error }, 'tombstones could not be looked after');
   };
+  // A bucket that is added again, or a node that becomes a home, was not part of what was compared before.
+  await store.comparisons.keepUnder(digest64(new TextEncoder().encode(canonicalConfiguration(config))));
   const comparisons = await openComparisonLog(
     { store: store.comparisons, runningMs, storedMark: () => store.identity.storedMark, onError },
     { graceMs, others: config.members.map(({ id }) => id).filter((id) => id !== config.node) },

@@ -2,7 +2,8 @@
  * What collection of tombstones relies on, kept through restarts: comparisons that ripen or are relied on, and the fences
  * around stores. Engine keys: 0x07 0x01, replication as one byte, the peer's node id; 0x07 0x02, replica id as eight bytes; and
  * 0x07 0x03, the peer's node id, for the replica ids under which its stores have come. Values are the numbers of
- * core/anti-entropy/peer-comparisons.ts, eight bytes each, big-endian, behind a format byte. These bytes may not change.
+ * core/anti-entropy/peer-comparisons.ts, eight bytes each, big-endian, behind a format byte. And 0x07 0x04: the digest of the
+ * rules under which was compared, eight bytes. These bytes may not change.
  *
  * What is damaged is forgotten where that only costs time (comparisons), and is the strictest possible where it does not
  * (a fence: every state of the store but a new one is outdated). Of a damaged list of stores those that greet again are known.
@@ -16,6 +17,7 @@ import type {
 } from '../core/anti-entropy/peer-comparisons.ts';
 import { comparisonsKeptMax } from '../core/anti-entropy/peer-comparisons.ts';
 import { completeFence, type Fence } from '../core/anti-entropy/store-fence.ts';
+import { equalBytes } from '../core/bytes.ts';
 import { type NodeId, nodeId } from '../core/identity.ts';
 import type { StorageEngine } from './engine.ts';
 import type { GroupCommit } from './group-commit.ts';
@@ -39,6 +41,7 @@ const prefix = 0x07;
 const comparisonKind = 0x01;
 const fenceKind = 0x02;
 const storesKind = 0x03;
+const rulesKind = 0x04;
 const format = 1;
 const numbersOfRipening = 8;
 const numbersOfRelied = 9;
@@ -49,6 +52,25 @@ export class ComparisonStore {
 
   constructor(deps: ComparisonStoreDependencies) {
     this.#deps = deps;
+  }
+
+  /**
+   * Forgets the comparisons that were made under other rules (which keys there are, and whose homes the nodes are): they say
+   * nothing of a key that nobody compared then. Called before `read`. `rules`: eight bytes. Rejects with EngineError.
+   */
+  async keepUnder(rules: Uint8Array): Promise<void> {
+    const { engine, crc32, commit } = this.#deps;
+    const key = Uint8Array.of(prefix, rulesKind);
+    const stored = engine.get(key);
+    const before = stored === undefined ? undefined : openValue(crc32, key, stored);
+    if (before !== undefined && equalBytes(before, rules)) return;
+    const range = {
+      from: Uint8Array.of(prefix, comparisonKind),
+      to: Uint8Array.of(prefix, comparisonKind + 1),
+    };
+    for await (const [old] of engine.entries(range))
+      await commit.write({ kind: 'delete', key: old }, { sync: true });
+    await commit.write({ kind: 'put', key, value: sealValue(crc32, key, rules) }, { sync: true });
   }
 
   /** All that is stored. Rejects with EngineError. */
