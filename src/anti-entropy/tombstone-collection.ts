@@ -75,12 +75,16 @@ export class TombstoneCollection<Place extends JudgedPlace> {
   };
   readonly #deps: TombstoneCollectionDependencies<Place>;
   readonly #passMs: number;
+  readonly #graceMs: number;
   #timers: readonly Timer[] = [];
   #running: Promise<void> | undefined;
   #stopped = false;
+  /** Records read since the throttle was asked. */
+  #keysRead = 0;
 
   constructor(dependencies: TombstoneCollectionDependencies<Place>, options: TombstoneCollectionOptions) {
     this.#deps = dependencies;
+    this.#graceMs = options.graceMs;
     this.#passMs = Math.min(passMsMax, Math.max(passMsMin, options.graceMs * passPart));
   }
 
@@ -115,6 +119,9 @@ export class TombstoneCollection<Place extends JudgedPlace> {
         await this.#look(entry, seen);
       }
       after = last;
+      // Those that live long, and those that have to stay, are read in every walk.
+      if (this.#keysRead > 0) await this.#deps.throttle.take(this.#keysRead, 0);
+      this.#keysRead = 0;
       await new Promise<void>((resolve) => env.timers.endOfTick(resolve));
     } while (after !== undefined && !this.#stopped);
     Object.assign(this.counters, seen);
@@ -136,6 +143,7 @@ export class TombstoneCollection<Place extends JudgedPlace> {
     if (place === undefined) return;
     // Most entries are too young, and their records need not be read.
     if (!isHome(place) || !this.#mayBeDue(entry, place)) return;
+    this.#keysRead++;
     const read = records.readStored(place);
     if (read.kind === 'damaged') return;
     const state = read.kind === 'absent' ? ({ kind: 'alive' } as const) : judge.stateOf(place, read.record);
@@ -179,6 +187,7 @@ export class TombstoneCollection<Place extends JudgedPlace> {
 
   #mayBeDue({ arrivedAtMs }: IndexedTombstone, place: Place): boolean {
     if (arrivedAtMs === undefined) return true;
+    if (this.#deps.runningMs() - arrivedAtMs < this.#graceMs) return false;
     const { confirmedBeforeMs } = this.#deps.judge.comparedOf(place.partition, place.bucket.replication);
     return confirmedBeforeMs === undefined || arrivedAtMs < confirmedBeforeMs;
   }
