@@ -166,7 +166,7 @@ export class ComparisonLog {
    * comparisons that do not hold for it.
    */
   greeted(node: NodeId, store: GreetingStore): string | undefined {
-    if (isOutdated(store, (replicaId) => this.#fences.get(replicaId))) {
+    if (isOutdated(store, (replicaId) => this.#fences.get(replicaId), this.#fenceOf(node))) {
       return (
         `the data of ${node} are older than deletions that this node has since forgotten: listened to, it would bring ` +
         'deleted values back'
@@ -291,6 +291,17 @@ export class ComparisonLog {
     this.#deps.store
       .putComparisons({ peer: node, replication, kept }, { sync: false })
       .catch(this.#deps.onError);
+  }
+
+  /** The newest that was relied on of any store of the node. */
+  #fenceOf(node: NodeId): Fence | undefined {
+    let fence: Fence | undefined;
+    for (const peers of this.#peers.values()) {
+      const relied = peers.get(node)?.kept.relied.at(-1);
+      if (relied !== undefined)
+        fence = stricterFence(fence, { process: relied.process, mark: relied.peerMark });
+    }
+    return fence;
   }
 
   *#all(): Iterable<Peer> {

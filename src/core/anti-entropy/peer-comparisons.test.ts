@@ -87,10 +87,24 @@ test.each([
   const kept = withEnded(noComparisons, ended(1), graceMs);
   expect(stillValid(kept, store) === kept).toBe(holds);
   // The fence says the same, but for an empty store, which is welcome.
-  const outdated = isOutdated(store, (id) => (id === 7 ? { process, mark: 100 } : undefined));
+  const outdated = isOutdated(store, (id) => (id === 7 ? { process, mark: 100 } : undefined), undefined);
   const isEmpty = store.replicaId === 8 && store.formerReplicaId === 0;
   expect(outdated).toBe(!holds && !isEmpty);
 });
+
+test.each([
+  ['an older disk of the node, under an id of which nothing was relied on', 6, 99, 0, 0, true],
+  ['a copy of one', 9, 99, 6, 99, true],
+  ['the store that took a new id over what was relied on', 8, 100, 0, 0, false],
+  ['a new and empty store', 9, 0, 0, 0, false],
+  ['a new store that was started again', 9, 150, 0, 0, false],
+])(
+  'of one node, what was relied on fences its other stores: %s',
+  (_name, replicaId, openedAtMark, formerReplicaId, formerMark, outdated) => {
+    const store = { replicaId, generation: 3, openedAtMark, formerReplicaId, formerMark };
+    expect(isOutdated(store, () => undefined, { process, mark: 100 })).toBe(outdated);
+  },
+);
 
 test('of two fences the stricter stays', () => {
   const low = { process, mark: 1 };

@@ -25,11 +25,24 @@ export function completeFence(replicaId: number): Fence {
   return { process: { replicaId, generation: 0, openedAtMark: 0 }, mark: Number.MAX_SAFE_INTEGER };
 }
 
-/** Whether a store that greets is an earlier state than collection has relied on. `fenceOf`: by replica id. */
-export function isOutdated(store: GreetingStore, fenceOf: (replicaId: number) => Fence | undefined): boolean {
+/**
+ * Whether a store that greets is an earlier state than collection has relied on. `fenceOf`: by replica id. `ofNode`: the newest
+ * that was relied on of any store of the node that greets. A disk that the node had before may be put back even after its
+ * place was taken, under an id of which nothing was relied on; but a node's marks follow its wall clock, from store to store, so
+ * its mark is the smaller. A store without a mark is new, and empty.
+ */
+export function isOutdated(
+  store: GreetingStore,
+  fenceOf: (replicaId: number) => Fence | undefined,
+  ofNode: Fence | undefined,
+): boolean {
+  if (ofNode !== undefined && store.replicaId !== ofNode.process.replicaId) {
+    const hasFormer = store.formerReplicaId !== 0;
+    const mark = hasFormer ? store.formerMark : store.openedAtMark;
+    if ((hasFormer || mark !== 0) && mark < ofNode.mark) return true;
+  }
   const own = fenceOf(store.replicaId);
-  // Whose data a store held before had been judged when it was first relied on under its own id.
-  if (own !== undefined) return !isSameProcess(own.process, store) && store.openedAtMark < own.mark;
+  if (own !== undefined && !isSameProcess(own.process, store) && store.openedAtMark < own.mark) return true;
   if (store.formerReplicaId === 0) return false;
   const former = fenceOf(store.formerReplicaId);
   return former !== undefined && store.formerMark < former.mark;
