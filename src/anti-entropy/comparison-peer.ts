@@ -120,11 +120,17 @@ export class ComparisonPeer {
     return found ? { kind: 'found', record } : { kind: 'absent' };
   }
 
-  /** Merges a record into what the peer holds, synced. */
-  async merge(recordKey: Uint8Array, record: Uint8Array): Promise<TheirMerge> {
+  /**
+   * Merges a record into what the peer holds, synced. `newest` is asked at the moment of sending: what waited for the throttle
+   * may have been deleted meanwhile, and others may have forgotten the deletion. `undefined`: there is none any more.
+   */
+  async merge(recordKey: Uint8Array, newest: () => Uint8Array | undefined): Promise<TheirMerge> {
     const origin = Origin.ORIGIN_ANTI_ENTROPY;
-    const value = { key: recordKey, record, origin, sync: true, receiverMark: 0 };
-    const reply = await this.#ask({ $case: 'merge', value });
+    const reply = await this.#ask(() => {
+      const record = newest();
+      if (record === undefined) return undefined;
+      return { $case: 'merge', value: { key: recordKey, record, origin, sync: true, receiverMark: 0 } };
+    });
     if (reply.$case === 'unanswered') return reply.value;
     if (reply.$case === 'error') return damagedOr(reply);
     if (reply.$case !== 'merged') return unexpected(reply);
@@ -143,7 +149,7 @@ export class ComparisonPeer {
   }
 
   async #ask(
-    body: CallBody,
+    question: CallBody | (() => CallBody | undefined),
     timeoutMs: number = callTimeoutMs,
   ): Promise<ReplyBody | { readonly $case: 'unanswered'; readonly value: Unanswered }> {
     for (let attempt = 1; ; attempt++) {
@@ -151,6 +157,11 @@ export class ComparisonPeer {
       this.#owed.keys = 0;
       this.#owed.bytes = 0;
       await this.#throttle.take(keys, bytes);
+      const body = typeof question === 'function' ? question() : question;
+      if (body === undefined) {
+        const message = 'the record has gone meanwhile';
+        return { $case: 'unanswered', value: { kind: 'failed', why: 'refused', message } };
+      }
       const outcome = await new Promise<CallOutcome>((resolve) => {
         this.#link.call(body, timeoutMs, resolve);
       });

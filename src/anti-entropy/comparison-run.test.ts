@@ -98,6 +98,26 @@ function same(a: ComparableReplica, b: ComparableReplica, recordKey: string): bo
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
+test('what waited for the throttle is sent as it is by then', async () => {
+  const { a, b } = await pair();
+  await a.write('k', 'value');
+  const sent: Uint8Array[] = [];
+  let hasRead = false;
+  b.intercept = (body) => {
+    if (body.$case === 'read') hasRead = true;
+    if (body.$case === 'merge') sent.push(body.value.record.slice());
+    return undefined;
+  };
+  let deletion: Uint8Array | undefined;
+  const take = async (): Promise<void> => {
+    // The next call after the read is the merge.
+    if (hasRead && deletion === undefined) deletion = await a.write('k', undefined);
+  };
+  const { outcome } = await compare(a, b, { throttle: { take } });
+  expect(outcome.kind).toBe('equal');
+  expect(sent).toEqual([deletion]);
+});
+
 test('pages of any size lead to the same', async () => {
   const env = systemEnv();
   const rarePath = (path: RarePath): boolean =>

@@ -61,7 +61,10 @@ export async function repairKey(
   const own = records.read(recordKey);
   if (own.kind === 'damaged') return { kind: 'damaged' };
   if (own.kind === 'found' && !isSame(own, theirs)) {
-    const sent = await peer.merge(recordKey, own.record);
+    const sent = await peer.merge(recordKey, () => {
+      const newest = records.read(recordKey);
+      return newest.kind === 'found' ? newest.record : undefined;
+    });
     if (sent.kind !== 'merged') return sent;
     changed = changed || sent.changed;
   }
