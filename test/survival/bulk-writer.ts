@@ -1,6 +1,6 @@
 /** Many keys, written as fast as a cluster takes them or at a rate, each until it is acknowledged. */
 
-import type { ConsistencyLevel } from '../../src/gen/kindred/v1/types.ts';
+import { type ConsistencyLevel, Durability } from '../../src/gen/kindred/v1/types.ts';
 import { pause } from '../chaos/program.ts';
 import type { RealNode } from '../support/real-cluster.ts';
 
@@ -10,6 +10,8 @@ export interface BulkWrite {
   readonly keys: Iterable<Buffer>;
   readonly makeValue: (key: Buffer) => Buffer;
   readonly level: ConsistencyLevel;
+  /** Not forced to disk before it is acknowledged: much faster. Default false. */
+  readonly buffered?: boolean;
   /** Keys a second. Default: as fast as they are taken. */
   readonly perSecond?: number;
   readonly batch?: number;
@@ -69,7 +71,7 @@ async function writeAll(keys: readonly Buffer[], options: BulkWrite, turn: numbe
 async function writeOnce(
   node: RealNode,
   keys: readonly Buffer[],
-  { makeValue, level }: BulkWrite,
+  { makeValue, level, buffered = false }: BulkWrite,
 ): Promise<readonly (string | undefined)[]> {
   const mutations = keys.map((key) => {
     const value = { data: makeValue(key), contentType: '', metadata: {} };
@@ -78,7 +80,7 @@ async function writeOnce(
   const strength = { $case: 'consistency', value: level } as const;
   const failed: (string | undefined)[] = keys.map(() => 'no answer');
   const answers = node.keyValue.batchWrite(
-    { mutations, options: { strength } },
+    { mutations, options: { strength, ...(buffered && { durability: Durability.DURABILITY_BUFFERED }) } },
     { signal: AbortSignal.timeout(attemptMs) },
   );
   for await (const { index, status } of answers) failed[index] = status?.message;

@@ -25,6 +25,7 @@ export const oneKey: Campaign = {
       keys: numbered(count),
       makeValue: (key) => Buffer.alloc(valueBytes, key),
       level: ConsistencyLevel.CONSISTENCY_LEVEL_ALL,
+      buffered: true,
       onProgress(written) {
         if (written < told + count / 10) return;
         told = written;
