@@ -221,14 +221,19 @@ test('the bound is met exactly: one byte more is refused, replacing and removing
   const size = hints.bytes;
   await hints.remove(n2, bytes('a'), encoded(1, 1, 10));
   hints = await open(2 * size);
-  expect(await add(n2, 'a', encoded(1, 1, 10))).toEqual({ kind: 'stored' });
-  expect(await add(n2, 'b', encoded(1, 1, 11))).toEqual({ kind: 'full', bytes: size, bytesMax: 2 * size });
+  const counted = { counted: true };
+  expect(await add(n2, 'a', encoded(1, 1, 10), counted)).toEqual({ kind: 'stored' });
+  expect(await add(n2, 'b', encoded(1, 1, 11), counted)).toEqual({
+    kind: 'full',
+    bytes: size,
+    bytesMax: 2 * size,
+  });
   expect(await list(n2, 10)).toEqual(['a']);
-  expect(await add(n2, 'b', encoded(1, 1, 10))).toEqual({ kind: 'stored' });
-  expect((await add(n2, 'c', encoded(1, 1, 0))).kind).toBe('full');
-  expect((await add(n2, 'a', encoded(1, 2, 8))).kind).toBe('stored');
+  expect(await add(n2, 'b', encoded(1, 1, 10), counted)).toEqual({ kind: 'stored' });
+  expect((await add(n2, 'c', encoded(1, 1, 0), counted)).kind).toBe('full');
+  expect((await add(n2, 'a', encoded(1, 2, 8), counted)).kind).toBe('stored');
   await hints.remove(n2, bytes('b'), encoded(1, 1, 10));
-  expect((await add(n2, 'c', encoded(1, 1, 0))).kind).toBe('stored');
+  expect((await add(n2, 'c', encoded(1, 1, 0), counted)).kind).toBe('stored');
 });
 
 test('concurrent hints together respect the bound', async () => {
@@ -318,3 +323,17 @@ async function entryCount(): Promise<number> {
 function bytes(content: string): Uint8Array {
   return new TextEncoder().encode(content);
 }
+
+test('hints that nobody counts leave a tenth of the room to those that are counted', async () => {
+  await add(n2, 'k1', encoded(1, 1, 1_000));
+  const bytesMax = hints.bytes * 10;
+  hints = await open(bytesMax);
+  for (let i = 2; i <= 20; i++) await add(n2, `k${i}`, encoded(1, 1, 1_000));
+  expect([hints.targets().get(n2)?.count, hints.bytes <= 0.9 * bytesMax]).toEqual([9, true]);
+  expect((await add(n3, 'k', encoded(1, 1, 900), { counted: true })).kind).toBe('stored');
+  // What costs nothing more is still merged, and what does is not.
+  expect((await add(n2, 'k1', encoded(1, 1, 1_000))).kind).toBe('stored');
+  expect(await add(n2, 'k1', encoded(2, 1, 1))).toMatchObject({ kind: 'full' });
+  expect((await add(n3, 'other', encoded(1, 1, 900), { counted: true })).kind).toBe('full');
+  expect(hints.bytes <= bytesMax).toBe(true);
+});

@@ -37,7 +37,10 @@ export interface HintStoreDependencies {
 }
 
 export interface HintStoreOptions {
-  /** Keys and values of all hints together. Met: `keep` answers `full`, and anti-entropy has to repair what is missed. */
+  /**
+   * Keys and values of all hints together. Met: `keep` answers `full` to what makes them more, and anti-entropy has to repair
+   * what is missed. Hints that nobody counts meet it earlier, at nine tenths.
+   */
   readonly bytesMax: number;
 }
 
@@ -80,6 +83,8 @@ interface Flight {
 }
 
 const entriesPerTick = 64;
+/** How much of the room hints may fill that no client is told of: the rest is for writes that would be refused without. */
+const uncountedShare = 0.9;
 /** What is around the payload of an entry: its checksum. */
 const checksumLength = 4;
 const nothing = new Uint8Array(0);
@@ -155,8 +160,9 @@ export class HintStore {
     const value = sealValue(this.#crc32, key, encodeHint(hint));
     const before = current === undefined ? 0 : sizeOf(key, current);
     const after = sizeOf(key, value);
-    if (this.#bytes - before + after > this.#bytesMax) {
-      return { kind: 'full', bytes: this.#bytes, bytesMax: this.#bytesMax };
+    const bytesMax = how.counted ? this.#bytesMax : Math.floor(this.#bytesMax * uncountedShare);
+    if (after > before && this.#bytes - before + after > bytesMax) {
+      return { kind: 'full', bytes: this.#bytes, bytesMax };
     }
     // The order before the hint: one that nothing stands for is found and removed, a hint without one would never be sent.
     const order = orderKeyOf(target, { keptAtMicros: hint.keptAtMicros, recordKey });
