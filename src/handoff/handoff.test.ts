@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { brokenDisk, ControlledEngine } from '../../test/support/controlled-engine.ts';
 import { FakeEnv } from '../../test/support/fake-env.ts';
 import type { Bucket } from '../core/bucket.ts';
@@ -544,6 +544,37 @@ test('hints grow too old while their target is away, but those that a client was
   await look(4_000);
   expect(dropped).toEqual(['a too-old']);
   expect([store.hints.targets().get(a)?.count, store.hints.targets().get(b)?.count]).toEqual([1, 2]);
+});
+
+test('counted hints that stay however old they are get read by one search for old ones, and no more', async () => {
+  const store = await openStore();
+  const { record } = written(await store.write('counted', 'v'));
+  for (const name of ['k1', 'k2']) await keep(store, name, record, { target: b, counted: true });
+  const targets = { a: new Target(), b: new Target() };
+  targets.a.up = false;
+  targets.b.up = false;
+  const startedMicros = Date.now() * 1_000;
+  const env = new FakeEnv();
+  let setBackMicros = 0;
+  const wallMicros = (): number => startedMicros + env.clock.monotonicMs() * 1_000 - setBackMicros;
+  const { look, dropped } = startReplay(store.hints, targets, { env, wallMicros, ageMsMax: 60_000 });
+  await look(64_000);
+  await look(3_000);
+  const read = vi.spyOn(store.hints, 'at');
+  await look(3_000);
+  expect(read).toHaveBeenCalledTimes(0);
+  // What comes behind them is found.
+  await keep(store, 'k3', record, { target: b });
+  await look(3_000);
+  expect([dropped, read.mock.calls.length]).toEqual([['b too-old'], 1]);
+  // And so is what came before them in the order, because the clock was set back.
+  setBackMicros = 100_000_000;
+  await look(3_000);
+  setBackMicros = 0;
+  read.mockClear();
+  await look(3_000);
+  expect(read.mock.calls.map(([node]) => node).sort()).toEqual([a, b, b, b]);
+  read.mockRestore();
 });
 
 test('a hint whose target is no home of the key any more goes to the homes, and when all have it, it goes', async () => {

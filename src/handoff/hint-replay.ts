@@ -89,6 +89,8 @@ export class HintReplay {
   readonly #searchedMs = new Map<NodeId, number>();
   /** Targets with such hints that a home could not be given. */
   readonly #straysLeft = new Set<NodeId>();
+  /** By target, how far in the order of age only hints are left that do not grow too old. */
+  readonly #swept = new Map<NodeId, HintOrder>();
   readonly #sleepers = new Set<() => void>();
   #timers: readonly Timer[] = [];
   #sweeping: Promise<void> | undefined;
@@ -176,9 +178,10 @@ export class HintReplay {
     }
   }
 
-  async *#hintsOf(target: NodeId): AsyncIterable<Hint> {
+  /** Oldest first: all, or those behind a place. */
+  async *#hintsOf(target: NodeId, from?: HintOrder): AsyncIterable<Hint> {
     const { hints } = this.#deps;
-    let after: HintOrder | undefined;
+    let after = from;
     while (!this.#stopped) {
       const places = await hints.oldest(target, after, pageSize);
       for (const place of places) {
@@ -305,16 +308,30 @@ export class HintReplay {
   async #sweep(): Promise<void> {
     const { hints, env } = this.#deps;
     const oldestMicros = env.clock.wallMicros() - this.#options.ageMsMax * 1_000;
-    for (const target of [...hints.targets().keys()]) {
-      for await (const hint of this.#hintsOf(target)) {
-        if (hint.keptAtMicros >= oldestMicros) break;
-        if (!hint.counted) await this.#drop(target, hint, 'too-old');
-      }
-    }
+    for (const target of this.#swept.keys()) if (!hints.targets().has(target)) this.#swept.delete(target);
+    for (const target of [...hints.targets().keys()]) await this.#sweepTarget(target, oldestMicros);
   }
 
-  async #drop(target: NodeId, { recordKey, record }: Hint, why: DroppedHint): Promise<void> {
-    if (await this.#deps.hints.remove(target, recordKey, record)) this.#deps.onDropped(target, why);
+  /** What was passed is not read again: everything kept since is behind it, unless the clock was set back so far. */
+  async #sweepTarget(target: NodeId, oldestMicros: number): Promise<void> {
+    let passed = this.#swept.get(target);
+    if (passed !== undefined && passed.keptAtMicros >= oldestMicros) passed = undefined;
+    let allGone = true;
+    for await (const hint of this.#hintsOf(target, passed)) {
+      if (hint.keptAtMicros >= oldestMicros) break;
+      // One that something was merged into meanwhile stays where it is, and is looked at again.
+      if (!hint.counted && !(await this.#drop(target, hint, 'too-old'))) allGone = false;
+      if (allGone) passed = { keptAtMicros: hint.keptAtMicros, recordKey: hint.recordKey };
+    }
+    if (passed === undefined) this.#swept.delete(target);
+    else this.#swept.set(target, passed);
+  }
+
+  /** False: it has gone, or something was merged into it, and it stays. */
+  async #drop(target: NodeId, { recordKey, record }: Hint, why: DroppedHint): Promise<boolean> {
+    const removed = await this.#deps.hints.remove(target, recordKey, record);
+    if (removed) this.#deps.onDropped(target, why);
+    return removed;
   }
 
   /** Resolves when the condition holds, which is looked at whenever a hint has landed. */
