@@ -100,6 +100,11 @@ export function wireHints(deps: HintWiringDependencies, config: Config): Hints {
         if (bucket !== undefined) deps.repairLater(bucket, recordKey);
       },
       onDropped,
+      onCountedDropped: (target, count) =>
+        log.warn(
+          { peer: target, count },
+          `${count} hints for ${target} that writes had counted were dropped: if no other node has these writes, they are lost`,
+        ),
       onError: (error) => log.error({ error }, 'hints could not be handed over'),
     },
     {

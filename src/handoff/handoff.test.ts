@@ -132,6 +132,8 @@ interface Replaying {
   readonly replayed: string[];
   readonly refused: string[];
   readonly dropped: string[];
+  /** What was told of those that a client was told count. */
+  readonly countedDropped: string[];
   /** Bytes that background work was granted, hint by hint. */
   readonly granted: number[];
   readonly errors: unknown[];
@@ -155,6 +157,7 @@ function startReplay(
   const clock = wallMicros === undefined ? env.clock : { ...env.clock, wallMicros };
   const homes = 'homes' in options ? options.homes : [a, b];
   const dropped: string[] = [];
+  const countedDropped: string[] = [];
   const granted: number[] = [];
   const replayed: string[] = [];
   const refused: string[] = [];
@@ -184,6 +187,7 @@ function startReplay(
         }
       },
       onDropped: (node, why) => dropped.push(`${node} ${why}`),
+      onCountedDropped: (node, count) => countedDropped.push(`${node} ${count}`),
       onReplayed: (node, count) => replayed.push(`${node} ${count}`),
       onRefused: (recordKey) => refused.push(Buffer.from(recordKey).toString()),
       onError: (error) => errors.push(error),
@@ -203,6 +207,7 @@ function startReplay(
     replayed,
     refused,
     dropped,
+    countedDropped,
     granted,
     errors,
     async look(ms = 500) {
@@ -485,6 +490,26 @@ test('a hint that may be older than deletions which its target has collected is 
   const { look, dropped, replayed } = startReplay(store.hints, targets);
   await look();
   expect([dropped, replayed, store.hints.targets().get(a)]).toEqual([['a outdated'], [], undefined]);
+});
+
+test('of dropped hints that count somebody is told: how many for each target, once a minute and at the end', async () => {
+  const store = await openStore();
+  const { record } = written(await store.write('k1', 'v'));
+  await store.write('k2', 'v');
+  await keep(store, 'k3', record);
+  const targets = { a: new Target(), b: new Target() };
+  targets.b.up = false;
+  targets.a.answer = 'outdated';
+  targets.b.answer = 'outdated';
+  const { look, replay, dropped, countedDropped } = startReplay(store.hints, targets);
+  await look();
+  expect([dropped.length, countedDropped]).toEqual([3, []]);
+  await look(60_000);
+  expect(countedDropped).toEqual(['a 2']);
+  targets.b.up = true;
+  await look();
+  await replay.stop();
+  expect([dropped.length, countedDropped]).toEqual([5, ['a 2', 'b 2']]);
 });
 
 test('what only this node knows cannot be older than any deletion: it goes with the mark of the first time that it is sent', async () => {

@@ -36,6 +36,8 @@ export interface HintReplayDependencies {
   /** Told of a hint that was turned down: until somebody repairs its key it always will be, and perhaps nobody reads it. */
   readonly onRefused: (recordKey: Uint8Array) => void;
   readonly onDropped: (target: NodeId, why: DroppedHint) => void;
+  /** Told at most once a minute of each target for which hints were dropped that a client was told count. */
+  readonly onCountedDropped: (target: NodeId, count: number) => void;
   /** Told when the store under the hints failed; the node is stopping then. */
   readonly onError: (error: unknown) => void;
 }
@@ -68,6 +70,8 @@ const strayMs = 30_000;
 const sweepsPerLife = 20;
 const sweepMsMin = 1_000;
 const sweepMsMax = 60_000;
+/** How often it is told that hints were dropped that count. */
+const tellMs = 60_000;
 
 /** One target while its hints are handed over. */
 interface Run {
@@ -92,6 +96,8 @@ export class HintReplay {
   /** By target, how far in the order of age only hints are left that do not grow too old. */
   readonly #swept = new Map<NodeId, HintOrder>();
   readonly #sleepers = new Set<() => void>();
+  /** Hints that count and were dropped, and of which nobody was told yet. */
+  readonly #countedDropped = new Map<NodeId, number>();
   #timers: readonly Timer[] = [];
   #sweeping: Promise<void> | undefined;
   #stopped = false;
@@ -109,6 +115,7 @@ export class HintReplay {
     this.#timers = [
       timers.every(intervalMs, () => this.#look()),
       timers.every(sweepMs, () => this.#sweepAll()),
+      timers.every(tellMs, () => this.#tellCountedDropped()),
     ];
   }
 
@@ -123,6 +130,7 @@ export class HintReplay {
     for (const timer of this.#timers) timer.cancel();
     for (const wake of this.#sleepers) wake();
     await Promise.all([...this.#running.values(), this.#sweeping]);
+    this.#tellCountedDropped();
   }
 
   #look(): void {
@@ -328,10 +336,17 @@ export class HintReplay {
   }
 
   /** False: it has gone, or something was merged into it, and it stays. */
-  async #drop(target: NodeId, { recordKey, record }: Hint, why: DroppedHint): Promise<boolean> {
+  async #drop(target: NodeId, { recordKey, record, counted }: Hint, why: DroppedHint): Promise<boolean> {
     const removed = await this.#deps.hints.remove(target, recordKey, record);
-    if (removed) this.#deps.onDropped(target, why);
-    return removed;
+    if (!removed) return false;
+    this.#deps.onDropped(target, why);
+    if (counted) this.#countedDropped.set(target, (this.#countedDropped.get(target) ?? 0) + 1);
+    return true;
+  }
+
+  #tellCountedDropped(): void {
+    for (const [target, count] of this.#countedDropped) this.#deps.onCountedDropped(target, count);
+    this.#countedDropped.clear();
   }
 
   /** Resolves when the condition holds, which is looked at whenever a hint has landed. */
