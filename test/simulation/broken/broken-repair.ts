@@ -159,9 +159,9 @@ export const brokenRepair: readonly BrokenVersion[] = [
     repeats: 'Cassandra: a node that comes back after gc_grace_seconds resurrects what was deleted',
     patches: [
       {
-        file: 'src/anti-entropy/comparison-log.ts',
-        was: 'if (isOutdated(store, (replicaId) => this.#fences.get(replicaId))) {',
-        becomes: 'if (store.replicaId < 0) {',
+        file: 'src/wiring.ts',
+        was: 'outdated: (peer) => tombstones.log.greeted(nodeId(peer.nodeId), peer),',
+        becomes: 'outdated: (peer) => void tombstones.log.greeted(nodeId(peer.nodeId), peer),',
       },
     ],
   },
@@ -185,8 +185,8 @@ export const brokenRepair: readonly BrokenVersion[] = [
       { file: 'src/wire-anti-entropy.ts', was: 'await store.flush();', becomes: '' },
       {
         file: 'src/anti-entropy/comparison-peer.ts',
-        was: 'const value = { key: recordKey, record, origin, sync: true, receiverMark: 0 };',
-        becomes: 'const value = { key: recordKey, record, origin, sync: false, receiverMark: 0 };',
+        was: 'value: { key: recordKey, record, origin, sync: true, receiverMark: 0 }',
+        becomes: 'value: { key: recordKey, record, origin, sync: false, receiverMark: 0 }',
       },
       {
         file: 'src/anti-entropy/comparison-peer.ts',

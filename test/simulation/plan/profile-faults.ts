@@ -76,6 +76,8 @@ class ProfileDraw {
           'half-open',
           'slow-link',
           'suspend',
+          // How old a tombstone is must not be told by one clock alone.
+          'clock-jump',
         ];
         return [
           ...this.#absences(),
