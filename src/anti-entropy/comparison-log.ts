@@ -166,7 +166,10 @@ export class ComparisonLog {
    * comparisons that do not hold for it.
    */
   greeted(node: NodeId, store: GreetingStore): string | undefined {
-    if (isOutdated(store, (replicaId) => this.#fences.get(replicaId), this.#fenceOf(node))) {
+    // Of a store that has come before it is known exactly: a mark, which follows a wall clock, must not accuse it.
+    const isKnown = this.#everStores.get(node)?.includes(store.replicaId) === true;
+    const ofNode = isKnown ? undefined : this.#fenceOf(node);
+    if (isOutdated(store, (replicaId) => this.#fences.get(replicaId), ofNode)) {
       return (
         `the data of ${node} are older than deletions that this node has since forgotten: listened to, it would bring ` +
         'deleted values back'

@@ -43,7 +43,8 @@ export function isOutdated(
   }
   const own = fenceOf(store.replicaId);
   if (own !== undefined && !isSameProcess(own.process, store) && store.openedAtMark < own.mark) return true;
-  if (store.formerReplicaId === 0) return false;
+  // Whose data it held before was judged when it was first relied on under its own id.
+  if (store.formerReplicaId === 0 || own !== undefined) return false;
   const former = fenceOf(store.formerReplicaId);
   return former !== undefined && store.formerMark < former.mark;
 }
