@@ -277,6 +277,38 @@ test('a hint that is refused does not hold back those behind it', async () => {
   expect(refused).toEqual([`default\0k1`, `default\0k1`]);
 });
 
+test('a target that refuses all it is handed is tried more and more rarely, until it takes something or was away', async () => {
+  const store = await openStore();
+  for (const name of ['k1', 'k2']) await store.write(name, 'v');
+  const targets = { a: new Target(), b: new Target() };
+  targets.b.up = false;
+  targets.a.answer = 'refused';
+  const { look, refused } = startReplay(store.hints, targets);
+  const triesWithin = async (seconds: number): Promise<number> => {
+    const before = targets.a.deliveries;
+    for (let i = 0; i < 2 * seconds; i++) await look();
+    return (targets.a.deliveries - before) / 2;
+  };
+  // At 0.5, 1.5, 3.5, 7.5 and 15.5 seconds; at 31.5 and 61.5; and every 30 seconds from there.
+  expect(await triesWithin(30)).toBe(5);
+  expect(await triesWithin(32)).toBe(2);
+  expect(await triesWithin(60)).toBe(2);
+  expect(refused.length).toBe(18);
+  targets.a.up = false;
+  await look();
+  targets.a.up = true;
+  expect(await triesWithin(3)).toBe(2);
+  // k1 is repaired, and the target takes hints again: what it refuses now is tried as soon as at first.
+  targets.a.before = async (recordKey) => {
+    targets.a.answer = Buffer.from(recordKey).toString().endsWith('k1') ? 'confirmed' : 'refused';
+  };
+  await look();
+  expect([targets.a.values('k1'), store.hints.targets().get(a)?.count]).toEqual([['v'], 1]);
+  const before = targets.a.deliveries;
+  await look();
+  expect(targets.a.deliveries).toBe(before + 1);
+});
+
 test('a hint that was replaced while it was handed over is handed over again', async () => {
   const store = await openStore();
   const first = written(await store.write('k', 'old'));

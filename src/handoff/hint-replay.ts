@@ -62,6 +62,8 @@ export interface HintReplayOptions {
   readonly ageMsMax: number;
 }
 
+/** A target that refused hints and took none is tried again later and later, up to this. */
+const refusedMsMax = 30_000;
 /** Places in the order that are looked up at once. */
 const pageSize = 128;
 /** How often hints whose target is no home of the key any more are tried at the homes while it is away. */
@@ -78,6 +80,8 @@ interface Run {
   inFlight: number;
   bytesInFlight: number;
   count: number;
+  confirmed: number;
+  refused: number;
   /** Begins nothing more: the target went away, or the replay ends. */
   ended: boolean;
   /** Called whenever a hint is no longer on its way. */
@@ -89,6 +93,8 @@ export class HintReplay {
   readonly #options: HintReplayOptions;
   readonly #running = new Map<NodeId, Promise<void>>();
   readonly #rates = new Map<NodeId, TokenBucket>();
+  /** Targets that refused all that they were handed last, how long they are left alone, and until when. */
+  readonly #refusing = new Map<NodeId, { readonly pauseMs: number; readonly untilMs: number }>();
   /** When the hints of a target that is away were last searched for some that are not its own any more. */
   readonly #searchedMs = new Map<NodeId, number>();
   /** Targets with such hints that a home could not be given. */
@@ -134,11 +140,27 @@ export class HintReplay {
   }
 
   #look(): void {
-    const { hints, isUp, isMember } = this.#deps;
+    const { hints, env, isUp, isMember } = this.#deps;
+    const nowMs = env.clock.monotonicMs();
+    for (const target of this.#refusing.keys()) {
+      // One that comes back may have been repaired meanwhile, and missed more.
+      if (!hints.targets().has(target) || !isUp(target)) this.#refusing.delete(target);
+    }
     for (const target of hints.targets().keys()) {
-      if (this.#running.has(target)) continue;
+      if (this.#running.has(target) || nowMs < (this.#refusing.get(target)?.untilMs ?? nowMs)) continue;
       if (isMember(target) && isUp(target)) this.#run(target, true);
       else if (this.#isDueForSearch(target)) this.#run(target, false);
+    }
+  }
+
+  #notePause(target: NodeId, { confirmed, refused }: Run): void {
+    if (confirmed > 0) this.#refusing.delete(target);
+    else if (refused > 0) {
+      const pauseMs = Math.min(
+        refusedMsMax,
+        2 * (this.#refusing.get(target)?.pauseMs ?? this.#options.intervalMs),
+      );
+      this.#refusing.set(target, { pauseMs, untilMs: this.#deps.env.clock.monotonicMs() + pauseMs });
     }
   }
 
@@ -155,11 +177,20 @@ export class HintReplay {
 
   /** `isUp`: hands over all; otherwise only what belongs to others now. */
   #run(target: NodeId, isUp: boolean): void {
-    const run: Run = { inFlight: 0, bytesInFlight: 0, count: 0, ended: false, onLanded: () => undefined };
+    const run: Run = {
+      inFlight: 0,
+      bytesInFlight: 0,
+      count: 0,
+      confirmed: 0,
+      refused: 0,
+      ended: false,
+      onLanded: () => undefined,
+    };
     const done = this.#replay(target, isUp, run)
       .catch(this.#deps.onError)
       .finally(() => {
         this.#running.delete(target);
+        this.#notePause(target, run);
         if (run.count > 0) this.#deps.onReplayed(target, run.count);
       });
     this.#running.set(target, done);
@@ -290,6 +321,7 @@ export class HintReplay {
         return;
       case 'refused':
         // It stays, and does not hold back those behind it.
+        run.refused++;
         onRefused(recordKey);
         return;
       case 'outdated':
@@ -297,6 +329,7 @@ export class HintReplay {
         return;
       case 'confirmed':
         this.#confirmed++;
+        run.confirmed++;
         // Safe: the hint is merged once more, as when the power fails before its removal is on disk.
         if (env.rarePath('hint-delivered-twice')) return;
         // Something has been merged into it when this is false, and it is handed over again at the next look.
