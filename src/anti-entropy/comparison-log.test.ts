@@ -1,100 +1,93 @@
 import { crc32 } from 'node:zlib';
-import { beforeEach, expect, test } from 'vitest';
-import type { GreetingStore } from '../core/anti-entropy/peer-comparisons.ts';
+import { expect, test } from 'vitest';
+import { ControlledEngine } from '../../test/support/controlled-engine.ts';
 import { nodeId } from '../core/identity.ts';
 import { systemEnv } from '../env/system-env.ts';
 import { ComparisonStore } from '../storage/comparison-store.ts';
 import { GroupCommit } from '../storage/group-commit.ts';
-import { openMemoryEngine } from '../storage/memory.ts';
 import { type ComparisonLog, openComparisonLog } from './comparison-log.ts';
 
 const graceMs = 1_600;
-const n3 = nodeId('n3');
-const replication = 3;
+const [b, c] = [nodeId('b'), nodeId('c')];
+const process = { replicaId: 7, generation: 1, openedAtMark: 50 };
+const greeting = { ...process, formerReplicaId: 0, formerMark: 0 };
 
-let nowMs: number;
-let mark: number;
-let commit: GroupCommit;
-let store: ComparisonStore;
-let log: ComparisonLog;
-beforeEach(async () => {
-  nowMs = 10_000;
-  mark = 1;
-  const engine = openMemoryEngine();
-  commit = new GroupCommit({ engine, env: systemEnv() });
-  store = new ComparisonStore({ engine, crc32, commit });
-  log = await open();
-});
+interface Opened {
+  readonly log: ComparisonLog;
+  readonly time: { ms: number; mark: number };
+  readonly engine: ControlledEngine;
+}
 
-function open(): Promise<ComparisonLog> {
-  const onError = (error: unknown): void => {
-    throw error;
-  };
-  return openComparisonLog(
-    { store, runningMs: () => nowMs, storedMark: () => mark++, onError },
-    { graceMs, others: [nodeId('n2'), n3] },
+async function open(engine = new ControlledEngine(), ms = 1_000): Promise<Opened> {
+  const time = { ms, mark: 900 };
+  const commit = new GroupCommit({ engine, env: systemEnv() });
+  const log = await openComparisonLog(
+    {
+      store: new ComparisonStore({ engine, crc32, commit }),
+      runningMs: () => time.ms,
+      storedMark: () => time.mark,
+      onError: (error) => {
+        throw error;
+      },
+    },
+    { graceMs, others: [b, c] },
   );
+  return { log, time, engine };
 }
 
-let generation = 0;
-function opened(replicaId: number, openedAtMark: number, over: Partial<GreetingStore> = {}): GreetingStore {
-  return { replicaId, generation: ++generation, openedAtMark, formerReplicaId: 0, formerMark: 0, ...over };
+/** Ended well at 1,010 with b, and ripe. */
+async function ripe(opened: Opened): Promise<void> {
+  const { log, time } = opened;
+  time.ms = 1_010;
+  log.told(b, 3, { startedAtMs: 1_000, process, peerMark: 100 });
+  time.ms = 1_810;
+  await log.advance();
+  time.ms = 2_610;
+  await log.advance();
 }
 
-/** A comparison with the process ends well, and collection comes to rely on it. */
-async function relyOn(process: GreetingStore, peerMark: number): Promise<void> {
-  const relied = log.counters.reliedOn;
-  log.told(n3, replication, { startedAtMs: nowMs, process, peerMark });
-  for (let step = 0; step < 3; step++) {
-    nowMs += graceMs / 2;
-    await log.advance();
-  }
-  expect(log.counters.reliedOn).toBe(relied + 1);
-}
-
-test('a store that its node had before the one that is relied on does not come back', async () => {
-  const first = opened(1, 0);
-  expect(log.greeted(n3, first)).toBeUndefined();
-  await relyOn(first, 100);
-  // Another disk; and the first one, as it was last, until something relies on the second.
-  const second = opened(2, 0);
-  log.greeted(n3, second);
-  expect(log.greeted(n3, opened(1, 200))).toBeUndefined();
-  log.greeted(n3, second);
-  await relyOn(second, 300);
-  expect(log.greeted(n3, opened(1, 200))).toContain('older than deletions');
-  expect(log.greeted(n3, opened(2, 300))).toBeUndefined();
-  expect(log.greeted(n3, opened(3, 0))).toBeUndefined();
-  expect(log.greeted(n3, opened(3, 250, { formerReplicaId: 1, formerMark: 200 }))).toContain('older');
-  log = await open();
-  expect(log.greeted(n3, opened(1, 200))).toContain('older than deletions');
+test('a comparison confirms at once, and a grace later what arrived before it is collectable, and then deletable', async () => {
+  const opened = await open();
+  const { log, time } = opened;
+  expect(log.of(3, [b]).confirmedBeforeMs).toBeUndefined();
+  await ripe(opened);
+  expect(log.of(3, [b])).toMatchObject({ confirmedBeforeMs: 1_000, collectableBeforeMs: 1_000 });
+  expect(log.of(3, [b]).deletableBeforeMs).toBeUndefined();
+  time.ms = 2_810;
+  expect(log.of(3, [b])).toMatchObject({ deletableBeforeMs: 1_000, collectedMark: 900 });
+  // Of all homes, the one that was never compared with decides.
+  expect(log.of(3, [b, c]).confirmedBeforeMs).toBeUndefined();
+  expect(log.of(2, [b]).confirmedBeforeMs).toBeUndefined();
 });
 
-test('nor one that was only ever seen, before a restart of this node', async () => {
-  log.greeted(n3, opened(1, 0));
-  const second = opened(2, 0);
-  log.greeted(n3, second);
-  await commit.flush();
-  log = await open();
-  await relyOn(second, 300);
-  expect(log.greeted(n3, opened(1, 200))).toContain('older than deletions');
+test('what is relied on is fenced, also after a restart', async () => {
+  const opened = await open();
+  const setBack = { ...greeting, generation: 2, openedAtMark: 99 };
+  expect(opened.log.greeted(b, setBack)).toBeUndefined();
+  await ripe(opened);
+  for (const { log } of [opened, await open(opened.engine)]) {
+    expect(log.greeted(b, setBack)).toContain('older than deletions');
+    expect(log.greeted(b, greeting)).toBeUndefined();
+    expect(log.greeted(b, { ...greeting, generation: 2, openedAtMark: 100 })).toBeUndefined();
+    expect(log.greeted(b, { ...greeting, replicaId: 9, openedAtMark: 0 })).toBeUndefined();
+    expect(log.of(3, [b]).collectableBeforeMs).toBe(1_000);
+    expect(log.latestMs).toBeGreaterThanOrEqual(2_610);
+  }
 });
 
-test('a store that took a new id over its data is not fenced with the id that it had', async () => {
-  const first = opened(1, 0);
-  log.greeted(n3, first);
-  log.told(n3, replication, { startedAtMs: nowMs, process: first, peerMark: 100 });
-  const copy = opened(2, 120, { formerReplicaId: 1, formerMark: 120 });
-  log.greeted(n3, copy);
-  // What was compared with the first is relied on.
-  for (let step = 0; step < 3; step++) {
-    nowMs += graceMs / 2;
-    await log.advance();
-  }
-  expect(log.counters.reliedOn).toBe(1);
-  expect(log.greeted(n3, copy)).toBeUndefined();
-  // And then the copy, which has not yet stored that all have accepted it.
-  await relyOn(copy, 300);
-  expect(log.greeted(n3, opened(2, 300, { formerReplicaId: 1, formerMark: 120 }))).toBeUndefined();
-  expect(log.greeted(n3, opened(1, 120))).toContain('older than deletions');
+test('a peer that comes back with another store makes what has not ripened untrue', async () => {
+  const { log, time } = await open();
+  log.told(b, 3, { startedAtMs: 1_000, process, peerMark: 100 });
+  expect(log.greeted(b, { ...greeting, generation: 2, openedAtMark: 99 })).toBeUndefined();
+  expect(log.of(3, [b]).confirmedBeforeMs).toBeUndefined();
+  for (time.ms = 1_000; time.ms < 5_000; time.ms += 100) await log.advance();
+  expect(log.of(3, [b]).collectableBeforeMs).toBeUndefined();
+});
+
+test('a store that is no home may keep what nobody has seen; one that nobody has any more may not', async () => {
+  const { log } = await open();
+  expect(log.mayBeElsewhere(8, [b])).toBe(true);
+  log.greeted(b, greeting);
+  log.greeted(c, { ...greeting, replicaId: 8 });
+  expect([7, 8, 9].map((id) => log.mayBeElsewhere(id, [b]))).toEqual([false, true, false]);
 });

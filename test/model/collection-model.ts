@@ -508,7 +508,7 @@ class Model {
     const target = this.#nodes[hint.to] as Node;
     if (!this.#talk(node, target)) return;
     node.disk.hints = node.disk.hints.filter((each) => each !== hint);
-    if (this.#ageMs(node) - hint.keptAtMs > graceMs / 4) return;
+    if (this.#ageMs(node) - hint.keptAtMs > this.#rules.hintAgePart * graceMs) return;
     const { collectedMark, born } = target.disk;
     if (this.#rules.takesHint(hint.receiverMark, collectedMark, born)) this.#receive(target, hint.record);
   }
