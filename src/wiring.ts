@@ -219,8 +219,12 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       isJudged(answer) && comparisonCalls.readTree(call, nodeId(node), answer),
     listLeaf: (call, { node }, answer) =>
       isJudged(answer) && comparisonCalls.listLeaf(call, nodeId(node), answer),
-    endComparison: (call, _context, answer) =>
-      isJudged(answer) && comparisonCalls.endComparison(call, answer),
+    endComparison: (call, _context, answer) => {
+      // It would store a mark, and before that the node has to know from its peers that its store was not put back.
+      if (!isJudged(answer)) return;
+      if (peers.hasJoined) comparisonCalls.endComparison(call, answer);
+      else answer(replicaError(ReplicaError_Kind.KIND_OVERLOADED, 'the node is starting'));
+    },
     forwarded: (call, context, answer) => {
       if (!peers.hasJoined) {
         // It would make a dot. Nothing was done, so another replica is asked.

@@ -176,7 +176,10 @@ export class ComparisonLog {
       );
     }
     const stores = this.#stores.get(node) ?? new Set();
-    if (stores.size < storesMax) this.#stores.set(node, stores.add(store.replicaId));
+    for (const id of [store.replicaId, store.formerReplicaId]) {
+      // The hints that a store made under its former id came along with its directory.
+      if (id !== 0 && stores.size < storesMax) this.#stores.set(node, stores.add(id));
+    }
     this.#isStoreOf(node, store.replicaId);
     for (const peers of this.#peers.values()) {
       const peer = peers.get(node);

@@ -107,3 +107,9 @@ test('a new store is not taken for an older one because the clock of its node wa
   expect(log.greeted(n3, opened(2, 500))).toBeUndefined();
   expect(log.greeted(n3, opened(3, 500))).toContain('older than deletions');
 });
+
+test('a store that took a new id keeps what it had under the former one', () => {
+  log.greeted(n3, opened(2, 50, { formerReplicaId: 1, formerMark: 40 }));
+  log.greeted(nodeId('n2'), opened(9, 0));
+  expect([1, 2, 9].map((id) => log.mayBeElsewhere(id, [nodeId('n2')]))).toEqual([true, true, false]);
+});

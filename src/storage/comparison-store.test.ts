@@ -34,3 +34,17 @@ test('comparisons under other rules are forgotten, and nothing else is', async (
   await store.keepUnder(rules.toReversed());
   expect(await store.read()).toEqual({ ...all, comparisons: [] });
 });
+
+test('a fence that rotted accuses nobody', async () => {
+  const engine = openMemoryEngine();
+  const commit = new GroupCommit({ engine, env: systemEnv() });
+  const store = new ComparisonStore({ engine, crc32, commit });
+  await store.putFence(7, { process, mark: 3 });
+  await store.putFence(8, { process: { ...process, replicaId: 8 }, mark: 4 });
+  for await (const [key, value] of engine.entries({ from: Uint8Array.of(7, 2), to: Uint8Array.of(7, 3) })) {
+    if (key.at(-1) !== 7) continue;
+    value[5] = (value[5] as number) ^ 1;
+    await engine.write([{ kind: 'put', key, value }], { sync: true });
+  }
+  expect([...(await store.read()).fences.keys()]).toEqual([8]);
+});

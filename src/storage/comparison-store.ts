@@ -5,8 +5,9 @@
  * core/anti-entropy/peer-comparisons.ts, eight bytes each, big-endian, behind a format byte. And 0x07 0x04: the digest of the
  * rules under which was compared, eight bytes. These bytes may not change.
  *
- * What is damaged is forgotten where that only costs time (comparisons), and is the strictest possible where it does not
- * (a fence: every state of the store but a new one is outdated). Of a damaged list of stores those that greet again are known.
+ * What is damaged is forgotten. Of comparisons that only costs time. Of a fence it takes an old disk that is put back besides
+ * to do harm; the strictest fence in its place would have a healthy peer set all its data aside because of a bit that rotted
+ * here. Of a damaged list of stores those that greet again are known.
  */
 
 import type {
@@ -16,7 +17,7 @@ import type {
   RipeningComparison,
 } from '../core/anti-entropy/peer-comparisons.ts';
 import { comparisonsKeptMax } from '../core/anti-entropy/peer-comparisons.ts';
-import { completeFence, type Fence } from '../core/anti-entropy/store-fence.ts';
+import type { Fence } from '../core/anti-entropy/store-fence.ts';
 import { equalBytes } from '../core/bytes.ts';
 import { type NodeId, nodeId } from '../core/identity.ts';
 import type { StorageEngine } from './engine.ts';
@@ -93,7 +94,8 @@ export class ComparisonStore {
         comparisons.push({ peer: nodeAt(key, 3), replication: key[2] as number, kept });
       } else if (key[1] === fenceKind && key.length === 10) {
         const replicaId = readNumber64(key.subarray(2));
-        if (replicaId !== undefined) fences.set(replicaId, fenceIn(numbers, replicaId));
+        const fence = numbers === undefined ? undefined : fenceIn(numbers);
+        if (replicaId !== undefined && fence !== undefined) fences.set(replicaId, fence);
       } else if (key[1] === storesKind && key.length > 2 && numbers !== undefined) {
         stores.set(nodeAt(key, 2), numbers);
       }
@@ -191,8 +193,8 @@ function ripeningAt(numbers: readonly number[], at: number): RipeningComparison 
   return { ...ended, ownMark, ownMarkAtMs };
 }
 
-function fenceIn(numbers: readonly number[] | undefined, replicaId: number): Fence {
-  if (numbers?.length !== numbersOfFence) return completeFence(replicaId);
+function fenceIn(numbers: readonly number[]): Fence | undefined {
+  if (numbers.length !== numbersOfFence) return undefined;
   const [id, generation, openedAtMark, mark] = numbers as [number, number, number, number];
   return { process: { replicaId: id, generation, openedAtMark }, mark };
 }
