@@ -34,6 +34,7 @@ const simulatorCheckers = [
   'copies-at-heal',
   'resources-at-rest',
   'collection-is-safe',
+  'hint-kept-until-confirmed',
   'failure-noticed',
   'no-false-failure',
 ];

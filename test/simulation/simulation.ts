@@ -162,7 +162,11 @@ class Simulation {
     for (const violation of resourcesAtRest(resting, this.#nowMs)) this.#violations.push(violation);
     this.#history = this.#makeHistory();
     await this.#try(ground);
-    const observed = [...cluster.acknowledgements.violations, ...cluster.collections.violations];
+    const observed = [
+      ...cluster.acknowledgements.violations,
+      ...cluster.collections.violations,
+      ...(cluster.hints?.violations ?? []),
+    ];
     this.#violations.push(...observed, ...checkRun(this.#history));
     for (const violation of this.#violations) {
       this.#world.trace?.add({

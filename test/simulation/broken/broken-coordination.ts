@@ -16,8 +16,8 @@ export const brokenCoordination: readonly BrokenVersion[] = [
       { file: 'src/coordinator/write-run.ts', was: 'if (node === self) continue;', becomes: '' },
       {
         file: writeCore,
-        was: 'if (!this.#silent.delete(node)) return;',
-        becomes: 'this.#silent.delete(node);',
+        was: 'if (!this.#isFirstAnswer(node)) return;',
+        becomes: 'this.#isFirstAnswer(node);',
       },
     ],
   },

@@ -19,6 +19,7 @@ import { ClientConnection } from './client-connection.ts';
 import { CollectionObserver, hybridAheadMs } from './collection-observer.ts';
 import { DiskObserver, deadSinceMicros, replicaState } from './disk-observer.ts';
 import { FaultInjector } from './fault-injector.ts';
+import { HintObserver } from './hint-observer.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
 import { SimulatedProcess } from './simulated-process.ts';
@@ -58,6 +59,8 @@ export class Cluster {
   readonly acknowledgements: AcknowledgementObserver;
   /** Judges what replicas remove from their disks. */
   readonly collections: CollectionObserver;
+  /** Judges which hints nodes remove; absent where hints may be dropped for their age. */
+  readonly hints: HintObserver | undefined;
   readonly #graceMs: number | undefined;
   #clockErrorMsEver = 0;
   readonly #world: World;
@@ -120,6 +123,15 @@ export class Cluster {
       },
       nowMs: () => world.scheduler.nowMicros / 1000,
     });
+    this.hints =
+      this.#graceMs === undefined
+        ? new HintObserver({
+            disks,
+            engineKeyOf: (bucket, key) => this.#placeOf(bucket, key).engineKey,
+            memoryLosses: this.faults.memoryLosses,
+            nowMs: () => world.scheduler.nowMicros / 1000,
+          })
+        : undefined;
     this.collections = new CollectionObserver(
       {
         disks,

@@ -57,6 +57,7 @@ export class SimulatedDisk {
   readonly #state = new DiskState();
   readonly #storedListeners: ((key: Uint8Array, value: Uint8Array) => void)[] = [];
   readonly #removedListeners: ((key: Uint8Array, value: Uint8Array) => void)[] = [];
+  readonly #hintListeners: ((key: Uint8Array, value: Uint8Array) => void)[] = [];
   /** The engine that is open, or is being opened. */
   #holder: { readonly owner: EventOwner; engine: SimulatedEngine | undefined } | undefined;
   /** Of the files that are there; any kind may be opened on an empty disk. */
@@ -172,6 +173,11 @@ export class SimulatedDisk {
   /** Calls `listener` with every record that is deleted, as `onStored` does with what is put. */
   onRecordRemoved(listener: (key: Uint8Array, value: Uint8Array) => void): void {
     this.#removedListeners.push(listener);
+  }
+
+  /** The same with hints. */
+  onHintRemoved(listener: (key: Uint8Array, value: Uint8Array) => void): void {
+    this.#hintListeners.push(listener);
   }
 
   /** All records there are, in the order of their keys. */
@@ -369,12 +375,15 @@ export class SimulatedDisk {
   #apply(operations: readonly EngineOperation[]): void {
     const { scheduler } = this.#world;
     const removed = operations.flatMap(({ kind, key }) => {
-      if (kind !== 'delete' || key[0] !== keyPrefix.record) return [];
+      const isWatched =
+        key[0] === keyPrefix.record || (key[0] === keyPrefix.hint && this.#hintListeners.length > 0);
+      if (kind !== 'delete' || !isWatched) return [];
       return this.#state.get(key) ?? [];
     });
     this.#state.apply(operations, scheduler.nowMicros);
     for (const { key, value } of removed) {
-      for (const listener of this.#removedListeners) listener(key, value);
+      const listeners = key[0] === keyPrefix.record ? this.#removedListeners : this.#hintListeners;
+      for (const listener of listeners) listener(key, value);
     }
     for (const operation of operations) {
       scheduler.mix(operation.kind === 'put' ? crc32(operation.value) : 1);
