@@ -1,9 +1,25 @@
 import { expect, test } from 'vitest';
-import { type CollectionViolation, runCollectionModel } from './collection-model.ts';
+import { runCollectionModel } from './collection-model.ts';
 import { type CollectionRules, plantedBugs, realRules } from './collection-rules.ts';
 
 const runs = 4_000;
-const bugRuns = 20_000;
+/**
+ * The first run of 40,000 that finds each planted bug. When a change of the model moves one, the test searches from the
+ * beginning and says where it is now.
+ */
+const foundIn: Readonly<Record<string, number>> = {
+  'collected-by-the-clock': 49,
+  'collected-without-waiting': 14_131,
+  'fence-missing': 5_732,
+  'older-disks-unfenced': 5_732,
+  'comparisons-outlive-their-store': 11_686,
+  'hints-unfenced': 2_036,
+  'index-not-bound-to-the-record': 4_556,
+  'aged-instead-of-collectable-in-reads': 220,
+  'aged-instead-of-settled-in-listings': 5_286,
+  'comparison-ends-with-an-old-mark': 857,
+};
+const bugRuns = 40_000;
 
 test(`in ${runs} random runs no deleted value comes back, though tombstones are forgotten`, () => {
   let collected = 0;
@@ -32,15 +48,19 @@ test('a run is wholly determined by its seed', () => {
 });
 
 test.for(Object.entries(plantedBugs))('%s is found', ([name, rules]) => {
-  const first = firstFound(rules);
-  expect(first, `${name} was not found in ${bugRuns} runs`).toBeDefined();
-  console.log(`${name}: found in run ${first?.run}: ${first?.violation.kind}`);
+  const known = foundIn[name];
+  if (known !== undefined && runCollectionModel(known, rules).violation !== undefined) return;
+  const now = firstFound(rules);
+  expect.fail(
+    now === undefined
+      ? `${name} is not found in ${bugRuns} runs`
+      : `${name} is found in run ${now}, and not in ${known} any more: write the new number down here`,
+  );
 });
 
-function firstFound(rules: CollectionRules): { run: number; violation: CollectionViolation } | undefined {
+function firstFound(rules: CollectionRules): number | undefined {
   for (let run = 1; run <= bugRuns; run++) {
-    const { violation } = runCollectionModel(run, rules);
-    if (violation !== undefined) return { run, violation };
+    if (runCollectionModel(run, rules).violation !== undefined) return run;
   }
   return undefined;
 }
