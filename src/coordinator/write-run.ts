@@ -41,15 +41,16 @@ export interface WriteRunOptions {
 
 export type WriteRunResult = { readonly kind: 'done' | 'unmet'; readonly core: WriteCore };
 
+/** There is one for every write, so it makes sets only where a home misses it. */
 export class WriteRun {
   readonly #deps: WriteRunDependencies;
   readonly #options: WriteRunOptions;
   readonly #core: WriteCore;
   readonly #done: (result: WriteRunResult) => void;
   /** Homes for which another node keeps the record, or was asked to. */
-  readonly #stoodInFor = new Set<NodeId>();
+  #stoodInFor: Set<NodeId> | undefined;
   /** Homes that a hint was left for. */
-  readonly #left = new Set<NodeId>();
+  #left: Set<NodeId> | undefined;
   #decided = false;
 
   /**
@@ -108,12 +109,13 @@ export class WriteRun {
   #askToStandIn({ fallback, target }: StandIn): void {
     const { recordKey, bytes, timeoutMs } = this.#options;
     const { clientOf, markOf } = this.#deps;
+    this.#stoodInFor ??= new Set();
     this.#stoodInFor.add(target);
     clientOf(fallback).keepHint(target, recordKey, bytes, markOf(target), timeoutMs, (answer) => {
       if (answer.kind === 'kept') this.#core.stoodIn(fallback);
       else {
         this.#core.standInFailed(fallback, answer.kind === 'full' ? 'overloaded' : answer.reason);
-        this.#stoodInFor.delete(target);
+        this.#stoodInFor?.delete(target);
       }
       this.#decide();
       // Whether or not the home itself has failed by now: a hint for one that took the record changes nothing there.
@@ -123,7 +125,8 @@ export class WriteRun {
 
   /** Told once, and not while another node keeps the record or is asked to. */
   #missed(home: NodeId): void {
-    if (this.#stoodInFor.has(home) || this.#left.has(home)) return;
+    if (this.#stoodInFor?.has(home) === true || this.#left?.has(home) === true) return;
+    this.#left ??= new Set();
     this.#left.add(home);
     this.#deps.onMissed(home);
   }

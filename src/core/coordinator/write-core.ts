@@ -4,6 +4,7 @@
  * response.
  */
 
+import { assert } from '../assert.ts';
 import type { NodeId } from '../identity.ts';
 import type { ReplicaFailure, ReplicaFailureReason } from './failure.ts';
 
@@ -32,15 +33,21 @@ export interface StandIn {
   readonly target: NodeId;
 }
 
+/** One bit for each home. */
+const homesMax = 30;
+const none: readonly never[] = [];
+
+/** There is one for every write, so it makes lists only where something fails. */
 export class WriteCore {
   readonly #options: WriteCoreOptions;
-  /** Homes that have not answered: the first answer of each counts, and no other. */
-  readonly #silent: Set<NodeId>;
-  readonly #failures: ReplicaFailure[] = [];
+  /** Homes that have not answered, a bit each in their order: the first answer of each counts, and no other. */
+  #silentBits: number;
+  #silent: number;
+  #failures: ReplicaFailure[] | undefined;
   /** Homes that miss the write and have nobody who stands in for them. */
-  readonly #missing: NodeId[];
+  #missing: NodeId[] | undefined;
   /** By fallback, the home that it was asked to keep a hint for. */
-  readonly #standIns = new Map<NodeId, NodeId>();
+  #standIns: Map<NodeId, NodeId> | undefined;
   #nextFallback = 0;
   #acked = 0;
   #synced = 0;
@@ -48,8 +55,11 @@ export class WriteCore {
 
   constructor(options: WriteCoreOptions) {
     this.#options = options;
-    this.#silent = new Set(options.homes);
-    this.#missing = [...(options.down ?? [])];
+    const { homes, down = none } = options;
+    assert(homes.length <= homesMax, 'a key has at most 30 homes');
+    this.#silent = homes.length;
+    this.#silentBits = 2 ** homes.length - 1;
+    if (down.length > 0) this.#missing = [...down];
   }
 
   /** A home replica holds the record. */
@@ -58,7 +68,7 @@ export class WriteCore {
       this.failed(node, 'not-synced');
       return;
     }
-    if (!this.#silent.delete(node)) return;
+    if (!this.#isFirstAnswer(node)) return;
     this.#forget(node);
     this.#acked++;
     if (synced) this.#synced++;
@@ -66,12 +76,15 @@ export class WriteCore {
 
   /** `canBeHinted`: a hint would bring the home what it misses. */
   failed(node: NodeId, reason: ReplicaFailureReason, canBeHinted = false): void {
-    const wasSilent = this.#silent.delete(node);
+    const wasSilent = this.#isFirstAnswer(node);
     if (!wasSilent) return;
-    this.#failures.push({ node, reason });
-    const isMissing = this.#missing.includes(node);
+    this.#noteFailure(node, reason);
+    const isMissing = this.#missing?.includes(node) === true;
     if (!canBeHinted) this.#forget(node);
-    else if (!isMissing && !this.#isStoodInFor(node)) this.#missing.push(node);
+    else if (!isMissing && !this.#isStoodInFor(node)) {
+      this.#missing ??= [];
+      this.#missing.push(node);
+    }
   }
 
   /**
@@ -79,14 +92,17 @@ export class WriteCore {
    * Each is told once; say `stoodIn` or `standInFailed` of each.
    */
   standIns(): readonly StandIn[] {
-    const { fallbacks = [], required } = this.#options;
+    const { fallbacks = none, required } = this.#options;
+    const missing = this.#missing;
+    if (missing === undefined || this.#nextFallback >= fallbacks.length) return none;
+    this.#standIns ??= new Map();
     const asked: StandIn[] = [];
     while (this.#possible() + this.#standIns.size < required) {
       const fallback = fallbacks[this.#nextFallback];
-      const target = this.#missing[0];
+      const target = missing[0];
       if (fallback === undefined || target === undefined) break;
       this.#nextFallback++;
-      this.#missing.shift();
+      missing.shift();
       this.#standIns.set(fallback, target);
       asked.push({ fallback, target });
     }
@@ -95,37 +111,38 @@ export class WriteCore {
 
   /** The node keeps the record durably for a home that is away. */
   stoodIn(fallback: NodeId): void {
-    if (this.#standIns.delete(fallback)) this.#hinted++;
+    if (this.#standIns?.delete(fallback) === true) this.#hinted++;
   }
 
   standInFailed(fallback: NodeId, reason: ReplicaFailureReason): void {
-    const target = this.#standIns.get(fallback);
+    const target = this.#standIns?.get(fallback);
     if (target === undefined) return;
-    this.#standIns.delete(fallback);
+    this.#standIns?.delete(fallback);
+    this.#missing ??= [];
     this.#missing.unshift(target);
-    this.#failures.push({ node: fallback, reason });
+    this.#noteFailure(fallback, reason);
   }
 
   /** The time is up: whoever is silent counts no more. */
   expire(): void {
-    for (const node of [...this.#silent]) this.failed(node, 'timed-out');
-    for (const fallback of [...this.#standIns.keys()]) this.standInFailed(fallback, 'timed-out');
+    for (const node of this.#options.homes) this.failed(node, 'timed-out');
+    for (const fallback of [...(this.#standIns?.keys() ?? none)]) this.standInFailed(fallback, 'timed-out');
     this.#nextFallback = Number.POSITIVE_INFINITY;
   }
 
   step(): WriteStep {
-    const { required, fallbacks = [] } = this.#options;
+    const { required, fallbacks = none } = this.#options;
     if (this.#acked + this.#hinted >= required) return { kind: 'done' };
-    const toAsk = Math.max(0, Math.min(fallbacks.length - this.#nextFallback, this.#missing.length));
-    const silent = this.#acked + this.#hinted + this.#silent.size;
+    const toAsk = Math.max(0, Math.min(fallbacks.length - this.#nextFallback, this.#missing?.length ?? 0));
+    const silent = this.#acked + this.#hinted + this.#silent;
     // A home that is silent and one that stands in for it are both counted: too hopeful, until one of the two has answered.
-    if (silent + this.#standIns.size + toAsk < required) return { kind: 'unmet' };
+    if (silent + this.#standInsAsked + toAsk < required) return { kind: 'unmet' };
     return { kind: 'wait' };
   }
 
   /** True once every home has answered or failed: nothing more will come. */
   get settled(): boolean {
-    return this.#silent.size === 0;
+    return this.#silent === 0;
   }
 
   get required(): number {
@@ -147,24 +164,48 @@ export class WriteCore {
   }
 
   get failures(): readonly ReplicaFailure[] {
-    return this.#failures;
+    return this.#failures ?? none;
   }
 
   /** Answers there are, and those that are waited for: of homes believed to be down none is. */
   #possible(): number {
-    const { down = [] } = this.#options;
-    let silent = this.#silent.size;
-    for (const node of down) if (this.#silent.has(node)) silent--;
+    const { down = none } = this.#options;
+    let silent = this.#silent;
+    for (const node of down) if ((this.#silentBits & this.#bitOf(node)) !== 0) silent--;
     return this.#acked + this.#hinted + silent;
   }
 
+  get #standInsAsked(): number {
+    return this.#standIns?.size ?? 0;
+  }
+
+  /** 0 for a node that is no home. */
+  #bitOf(node: NodeId): number {
+    const at = this.#options.homes.indexOf(node);
+    return at < 0 ? 0 : 1 << at;
+  }
+
+  /** Of a home. It is silent no more. */
+  #isFirstAnswer(node: NodeId): boolean {
+    const bit = this.#bitOf(node);
+    if ((this.#silentBits & bit) === 0) return false;
+    this.#silentBits &= ~bit;
+    this.#silent--;
+    return true;
+  }
+
+  #noteFailure(node: NodeId, reason: ReplicaFailureReason): void {
+    this.#failures ??= [];
+    this.#failures.push({ node, reason });
+  }
+
   #isStoodInFor(home: NodeId): boolean {
-    for (const target of this.#standIns.values()) if (target === home) return true;
+    for (const target of this.#standIns?.values() ?? none) if (target === home) return true;
     return false;
   }
 
   #forget(home: NodeId): void {
-    const at = this.#missing.indexOf(home);
-    if (at >= 0) this.#missing.splice(at, 1);
+    const at = this.#missing?.indexOf(home) ?? -1;
+    if (at >= 0) this.#missing?.splice(at, 1);
   }
 }
