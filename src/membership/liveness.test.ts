@@ -431,3 +431,24 @@ test('after close nobody is judged', () => {
   expect(changes).toEqual([]);
   expect(env.timersPending).toBe(0);
 });
+
+test('nodes that notice a failure at the same time ask different helpers first', () => {
+  const nodes = ['n1', 'n2', 'n3', 'n4', 'n5', 'n6'];
+  const firstProbes = nodes.slice(0, 5).map((self) => {
+    const peers = nodes.filter((node) => node !== self);
+    const { pass, probes } = setUp(peers, { self });
+    pass(20_000, peers);
+    pass(
+      6_000,
+      peers.filter((node) => node !== 'n6'),
+    );
+    return probes[0];
+  });
+  expect(firstProbes).toEqual([
+    'n6 through n2,n3',
+    'n6 through n3,n4',
+    'n6 through n4,n5',
+    'n6 through n5,n1',
+    'n6 through n1,n2',
+  ]);
+});

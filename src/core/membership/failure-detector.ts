@@ -117,7 +117,8 @@ export class FailureDetector {
   #weighedMs: number;
   /** Nobody is judged before this. */
   #judgeFromMs = 0;
-  #probes = 0;
+  /** Where the next turn of helpers begins: elsewhere at each node, because all may notice the same failure at once. */
+  #nextHelper: number;
   readonly #probed = { reached: 0, unreached: 0, unanswered: 0 };
   #incarnation = 0;
   #verdictsChanged = false;
@@ -132,6 +133,7 @@ export class FailureDetector {
     this.#health = new LocalHealth(nowMs);
     this.#lookedMs = nowMs;
     this.#weighedMs = nowMs;
+    this.#nextHelper = peers.filter((node) => node < self).length;
     const members = [self, ...peers];
     const watched = new Set(watchedSubset(self, members, watchedMax));
     this.#watchedNodes = watched;
@@ -309,7 +311,7 @@ export class FailureDetector {
           (listeners === undefined || listeners.has(helper)),
       )
       .map(([helper]) => helper);
-    const first = this.#probes++;
+    const first = this.#nextHelper++;
     const asked = Math.min(helpersMax, able.length);
     return Array.from({ length: asked }, (_, i) => able[(first + i) % able.length] as string);
   }
