@@ -15,8 +15,6 @@ const standstillMs = 1_000;
 const everyMs = 10_000;
 const readersMax = 48;
 const batchKeys = 100;
-/** `sysconf(_SC_CLK_TCK)` on every Linux that Node runs on. */
-const ticksPerSecond = 100;
 
 export const busy: Campaign = {
   name: 'busy',
@@ -50,7 +48,7 @@ export const busy: Campaign = {
     const readers = new Readers(victim, own);
     readers.start();
     const startedMs = performance.now();
-    const cpuBefore = cpuSecondsOf(victim);
+    const before = scheduledSecondsOf(victim);
     let pauses = 0;
     try {
       while (performance.now() - startedMs < seconds * 1000) {
@@ -69,14 +67,17 @@ export const busy: Campaign = {
     }
     const tookSeconds = (performance.now() - startedMs) / 1000;
     const awakeSeconds = tookSeconds - (pauses * standstillMs) / 1000;
-    const cpuShare = (100 * (cpuSecondsOf(victim) - cpuBefore)) / awakeSeconds;
+    const after = scheduledSecondsOf(victim);
+    const ran = (100 * (after.ran - before.ran)) / awakeSeconds;
+    const wanted = ran + (100 * (after.waited - before.waited)) / awakeSeconds;
     // What happened between two looks is in the nodes' own counts.
     const changes = (await calledFailed()) - calledBefore;
     return [
       shown('minutes', tookSeconds / 60, '', 1),
       shown('pauses of 1 s', pauses),
       shown('reads of the busy node', readers.done),
-      atLeast('CPU of the busy node while it was awake', cpuShare, 50, '%'),
+      atLeast('CPU that the busy node asked for while it was awake', wanted, 70, '%'),
+      shown('CPU that the machine gave it', ran, '%'),
       shown('times a node was seen SUSPECT', suspected.length),
       atMost('times a node was seen FAILED', failed.length, 0, '', 0),
       atMost('times a node called another FAILED, by its metrics', changes, 0, '', 0),
@@ -127,9 +128,8 @@ class Readers {
   }
 }
 
-/** User and system time of the process, from /proc. */
-function cpuSecondsOf(node: RealNode): number {
-  const status = readFileSync(`/proc/${node.pid}/stat`, 'utf8');
-  const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+/** Of the thread that does all: how long it ran, and how long it could have run but others had the processors. From /proc. */
+function scheduledSecondsOf(node: RealNode): { readonly ran: number; readonly waited: number } {
+  const [ran = 0, waited = 0] = readFileSync(`/proc/${node.pid}/schedstat`, 'utf8').split(' ').map(Number);
+  return { ran: ran / 1e9, waited: waited / 1e9 };
 }
