@@ -15,8 +15,7 @@ import { ErrorReason, type ItemStatus, WriteOutcome } from '../gen/kindred/v1/ty
 import { timestampOf } from '../rpc/conversion.ts';
 import { checkBucketName } from '../rpc/limits.ts';
 import { type Service, type StreamingCall, service } from '../rpc/service.ts';
-import { StatusError } from '../rpc/status.ts';
-import type { OperationState, Operations, OperationView } from './operations.ts';
+import type { OperationScope, OperationState, Operations, OperationView } from './operations.ts';
 import { type RepairDependencies, runRepair } from './repair-operation.ts';
 
 export interface OperationServiceDependencies {
@@ -41,7 +40,7 @@ export function operationService(dependencies: OperationServiceDependencies): Se
   const { self, operations } = dependencies;
   const found = (id: string): OperationView => {
     const view = operations.get(id);
-    if (view === undefined) throw unknownOperation(self);
+    if (view === undefined) throw new OperationError({ kind: 'operation-unknown', node: self });
     return view;
   };
   return service(
@@ -59,7 +58,7 @@ export function operationService(dependencies: OperationServiceDependencies): Se
       },
       async cancelOperation({ id }) {
         const view = operations.cancel(id);
-        if (view === undefined) throw unknownOperation(self);
+        if (view === undefined) throw new OperationError({ kind: 'operation-unknown', node: self });
         return { operation: operationMessage(view, self) };
       },
       async watchOperation({ id }, call) {
@@ -84,14 +83,22 @@ function startRepair(
     dryRun,
     bytesPerSecondMax: bytesPerSecondMax === 0 ? undefined : bytesPerSecondMax,
   };
-  const started = operations.start('repair', (run) => runRepair({ ...repair, env }, request, run));
+  const started = operations.start('repair', (run) => runRepair({ ...repair, env }, request, run), {
+    dryRun,
+    bucket: bucket?.name,
+  });
   if (started.kind === 'started') return started.operation;
-  throw new StatusError(
-    itemStatus(
-      status.FAILED_PRECONDITION,
-      `a repair is running already: ${started.running.id}. Wait for it, or cancel it`,
-    ),
-  );
+  const { id, scope } = started.running;
+  throw new OperationError({
+    kind: 'operation-running',
+    problem: `${repairText(scope)} is running already: ${id}`,
+  });
+}
+
+/** `a dry run of the repair of bucket "carts"`. */
+function repairText({ dryRun, bucket }: OperationScope): string {
+  const what = bucket === undefined ? 'of all buckets' : `of bucket "${bucket}"`;
+  return `a ${dryRun ? 'dry run of the repair' : 'repair'} ${what}`;
 }
 
 /** Sends the operation now, whenever it has come further, and when it has ended. */
@@ -128,16 +135,9 @@ function operationMessage(view: OperationView, self: NodeId): LongRunning {
     error: view.error === undefined ? undefined : itemStatus(status.ABORTED, view.error),
     nodeId: self,
     detail: view.detail,
+    dryRun: view.scope.dryRun,
+    bucket: view.scope.bucket ?? '',
   };
-}
-
-function unknownOperation(self: NodeId): StatusError {
-  return new StatusError(
-    itemStatus(
-      status.NOT_FOUND,
-      `${self} knows no such operation: it remembers the last 100 since its start`,
-    ),
-  );
 }
 
 function itemStatus(code: number, message: string): ItemStatus {

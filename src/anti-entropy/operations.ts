@@ -23,7 +23,18 @@ export interface OperationView {
   readonly error: string | undefined;
   /** What it is doing, in a sentence. */
   readonly detail: string;
+  readonly scope: OperationScope;
 }
+
+/** What an operation was asked to work on. */
+export interface OperationScope {
+  /** It only looks. */
+  readonly dryRun: boolean;
+  /** `undefined`: all. */
+  readonly bucket: string | undefined;
+}
+
+const everything: OperationScope = { dryRun: false, bucket: undefined };
 
 /** What the work of an operation may tell and ask. */
 export interface OperationRun {
@@ -68,7 +79,11 @@ export class Operations {
   }
 
   /** Starts `work`, unless another operation of its kind runs. It is failed when `work` rejects. */
-  start(kind: string, work: (run: OperationRun) => Promise<void>): Started {
+  start(
+    kind: string,
+    work: (run: OperationRun) => Promise<void>,
+    scope: OperationScope = everything,
+  ): Started {
     const running = [...this.#operations.values()].find(
       ({ view }) => view.kind === kind && view.state === 'running',
     );
@@ -85,6 +100,7 @@ export class Operations {
         counters: {},
         error: undefined,
         detail: '',
+        scope,
       },
       cancelled: this.#stopped,
       ended: Promise.resolve(),

@@ -89,9 +89,9 @@ export function diagnosticService(dependencies: DiagnosticDependencies, limits: 
       const drawUntilMs = nowMs + (call.deadlineMs - nowMs) / 2;
       const keys = await drawKeys(sampledStore, env, bucket, count, drawUntilMs);
       const divergence = await measureDivergence(coordination, env, keys, call.deadlineMs);
-      const { sampled, divergent, unknown, oldestMs } = divergence;
+      const { sampled, divergent, unknown, unansweredBy, oldestMs } = divergence;
       const oldestDivergence = oldestMs === undefined ? undefined : durationOfMs(oldestMs);
-      return { sampled, divergent, unknown, oldestDivergence };
+      return { sampled, divergent, unknown, oldestDivergence, unansweredBy: [...unansweredBy] };
     },
     async getNodeStatus() {
       const { gauges, alarms } = snapshot();

@@ -136,13 +136,19 @@ test('a measurement counts, and what there was no time for is unknown', async ()
     sampled: 3,
     divergent: 2,
     unknown: 1,
+    unansweredBy: ['n0'],
     oldestMs: 5_000,
   });
-  expect(await measureDivergence(coordination, env, keys, 0)).toMatchObject({ sampled: 0, unknown: 4 });
+  expect(await measureDivergence(coordination, env, keys, 0)).toMatchObject({
+    sampled: 0,
+    unknown: 4,
+    unansweredBy: [],
+  });
   expect(await measureDivergence(coordination, env, [], 1_000)).toEqual({
     sampled: 0,
     divergent: 0,
     unknown: 0,
+    unansweredBy: [],
     oldestMs: undefined,
   });
 });

@@ -7,7 +7,7 @@ import type { Bucket } from '../core/bucket.ts';
 import { dotText } from '../core/causality/dot.ts';
 import { mergeRecords, type VersionedRecord } from '../core/causality/record.ts';
 import { covers } from '../core/causality/vector-clock.ts';
-import type { PartitionId } from '../core/identity.ts';
+import type { NodeId, PartitionId } from '../core/identity.ts';
 import type { Env } from '../env/env.ts';
 import type { StoredRead } from '../storage/record-store.ts';
 import type { Coordination, ReplicaView } from './operation.ts';
@@ -35,6 +35,8 @@ export interface Divergence {
   readonly divergent: number;
   /** Keys of which a replica gave no answer. */
   readonly unknown: number;
+  /** Who gave none, in order. Nobody although some are unknown: there was no time left to ask. */
+  readonly unansweredBy: readonly NodeId[];
   /** Age of the oldest write that a replica lacked. `undefined`: none. */
   readonly oldestMs: number | undefined;
 }
@@ -91,6 +93,7 @@ export async function measureDivergence(
   let sampled = 0;
   let divergent = 0;
   let unknown = 0;
+  const silent = new Set<NodeId>();
   let oldestMicros: number | undefined;
   let next = 0;
   const worker = async (): Promise<void> => {
@@ -104,6 +107,7 @@ export async function measureDivergence(
       const compared = compareViews(views, bucket);
       if (compared === 'unknown') {
         unknown++;
+        for (const { node, answer } of views) if (answer.kind === 'unreachable') silent.add(node);
         continue;
       }
       sampled++;
@@ -116,7 +120,7 @@ export async function measureDivergence(
   await Promise.all(Array.from({ length: Math.min(inspectedAtOnce, keys.length) }, worker));
   const nowMicros = env.clock.wallMicros();
   const oldestMs = oldestMicros === undefined ? undefined : Math.max(0, nowMicros - oldestMicros) / 1_000;
-  return { sampled, divergent, unknown, oldestMs };
+  return { sampled, divergent, unknown, unansweredBy: [...silent].sort(), oldestMs };
 }
 
 /** Whether replicas hold different things, and when the oldest write was made that one of them lacks. */

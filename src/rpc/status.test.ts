@@ -69,6 +69,8 @@ const failures: { readonly [K in Failure['kind']]: readonly (Failure & { readonl
     { kind: 'expired', outcome: 'not-applied' },
   ],
   'retried-without-id': [{ kind: 'retried-without-id' }],
+  'operation-unknown': [{ kind: 'operation-unknown', node: nodeId('n1') }],
+  'operation-running': [{ kind: 'operation-running', problem }],
 };
 
 const all: readonly Failure[] = [

@@ -229,6 +229,18 @@ function shapeOf(failure: Failure, attempt: Attempt): Shape {
         message: `${failure.problem}. ${unknown ? advice('unknown', attempt) : 'Free space on the node, or ask another'}`,
       };
     }
+    case 'operation-unknown':
+      return notApplied(
+        status.NOT_FOUND,
+        ErrorReason.ERROR_REASON_OPERATION_UNKNOWN,
+        `${failure.node} knows no such operation: it remembers the last 100 since its start`,
+      );
+    case 'operation-running':
+      return notApplied(
+        status.FAILED_PRECONDITION,
+        ErrorReason.ERROR_REASON_OPERATION_RUNNING,
+        `${failure.problem}. Wait for it, or cancel it`,
+      );
     case 'expired':
       return {
         code: status.DEADLINE_EXCEEDED,

@@ -74,6 +74,10 @@ export type Failure =
     }
   /** A gRPC library sent a write without a request id again by itself. This attempt did nothing; the first may have. */
   | { readonly kind: 'retried-without-id' }
+  /** `node` remembers no operation of this id. */
+  | { readonly kind: 'operation-unknown'; readonly node: NodeId }
+  /** One of its kind runs already: `problem` says which. */
+  | { readonly kind: 'operation-running'; readonly problem: string }
   /** The client cancelled or its deadline passed before the operation began. */
   | { readonly kind: 'expired'; readonly outcome: WriteOutcome };
 

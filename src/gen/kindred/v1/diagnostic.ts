@@ -95,7 +95,14 @@ export interface MeasureDivergenceResponse {
   /** How many keys could not be compared, because a replica gave no answer. */
   unknown: number;
   /** The age of the oldest write that a replica lacked. Unset: none. */
-  oldestDivergence: Duration | undefined;
+  oldestDivergence:
+    | Duration
+    | undefined;
+  /**
+   * The ids of the nodes that gave no answer, for at least one of the unknown keys. Empty although some are unknown: there
+   * was no time left to ask.
+   */
+  unansweredBy: string[];
 }
 
 function createBaseInspectKeyRequest(): InspectKeyRequest {
@@ -852,7 +859,7 @@ export const MeasureDivergenceRequest: MessageFns<MeasureDivergenceRequest> = {
 };
 
 function createBaseMeasureDivergenceResponse(): MeasureDivergenceResponse {
-  return { sampled: 0, divergent: 0, unknown: 0, oldestDivergence: undefined };
+  return { sampled: 0, divergent: 0, unknown: 0, oldestDivergence: undefined, unansweredBy: [] };
 }
 
 export const MeasureDivergenceResponse: MessageFns<MeasureDivergenceResponse> = {
@@ -868,6 +875,9 @@ export const MeasureDivergenceResponse: MessageFns<MeasureDivergenceResponse> = 
     }
     if (message.oldestDivergence !== undefined) {
       Duration.encode(message.oldestDivergence, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.unansweredBy) {
+      writer.uint32(42).string(v!);
     }
     return writer;
   },
@@ -917,6 +927,14 @@ export const MeasureDivergenceResponse: MessageFns<MeasureDivergenceResponse> = 
             message.oldestDivergence = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.unansweredBy.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -939,6 +957,11 @@ export const MeasureDivergenceResponse: MessageFns<MeasureDivergenceResponse> = 
         : isSet(object.oldest_divergence)
         ? Duration.fromJSON(object.oldest_divergence)
         : undefined,
+      unansweredBy: globalThis.Array.isArray(object?.unansweredBy)
+        ? object.unansweredBy.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.unanswered_by)
+        ? object.unanswered_by.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -956,6 +979,9 @@ export const MeasureDivergenceResponse: MessageFns<MeasureDivergenceResponse> = 
     if (message.oldestDivergence !== undefined) {
       obj.oldestDivergence = Duration.toJSON(message.oldestDivergence);
     }
+    if (message.unansweredBy?.length) {
+      obj.unansweredBy = message.unansweredBy;
+    }
     return obj;
   },
 
@@ -970,6 +996,7 @@ export const MeasureDivergenceResponse: MessageFns<MeasureDivergenceResponse> = 
     message.oldestDivergence = (object.oldestDivergence !== undefined && object.oldestDivergence !== null)
       ? Duration.fromPartial(object.oldestDivergence)
       : undefined;
+    message.unansweredBy = object.unansweredBy?.map((e) => e) || [];
     return message;
   },
 };

@@ -50,7 +50,8 @@ export interface LongRunning {
     | undefined;
   /**
    * What it has done so far, by name; names end in their unit. Of a repair: partitions_compared, keys_differing,
-   * keys_repaired, bytes_exchanged, and peers_skipped (they were away or not ready).
+   * keys_repaired, keys_left (two replicas alone cannot repair them), bytes_exchanged, and peers_skipped (they were away or
+   * not ready; detail names them).
    */
   counters: { [key: string]: number };
   /** Why it gave up. Unset: it did not. */
@@ -61,6 +62,10 @@ export interface LongRunning {
   nodeId: string;
   /** What it is doing, in a sentence for people. */
   detail: string;
+  /** Of a repair: it only counts what differs, and changes nothing. */
+  dryRun: boolean;
+  /** Of a repair: the only bucket that it looks at. Empty: all. */
+  bucket: string;
 }
 
 /** How far it is. */
@@ -138,7 +143,7 @@ export interface LongRunning_CountersEntry {
 
 /** Asks for one operation. */
 export interface GetOperationRequest {
-  /** Which. An unknown one: NOT_FOUND. */
+  /** Which. An unknown one: NOT_FOUND and OPERATION_UNKNOWN. */
   id: string;
 }
 
@@ -162,7 +167,7 @@ export interface ListOperationsResponse {
 
 /** Asks to stop an operation. */
 export interface CancelOperationRequest {
-  /** Which. An unknown one: NOT_FOUND. One that has ended stays as it is. */
+  /** Which. An unknown one: NOT_FOUND and OPERATION_UNKNOWN. One that has ended stays as it is. */
   id: string;
 }
 
@@ -174,7 +179,7 @@ export interface CancelOperationResponse {
 
 /** Asks to watch an operation. */
 export interface WatchOperationRequest {
-  /** Which. An unknown one: NOT_FOUND. */
+  /** Which. An unknown one: NOT_FOUND and OPERATION_UNKNOWN. */
   id: string;
 }
 
@@ -374,6 +379,8 @@ function createBaseLongRunning(): LongRunning {
     error: undefined,
     nodeId: "",
     detail: "",
+    dryRun: false,
+    bucket: "",
   };
 }
 
@@ -408,6 +415,12 @@ export const LongRunning: MessageFns<LongRunning> = {
     }
     if (message.detail !== "") {
       writer.uint32(82).string(message.detail);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(88).bool(message.dryRun);
+    }
+    if (message.bucket !== "") {
+      writer.uint32(98).string(message.bucket);
     }
     return writer;
   },
@@ -508,6 +521,22 @@ export const LongRunning: MessageFns<LongRunning> = {
             message.detail = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.bucket = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -557,6 +586,12 @@ export const LongRunning: MessageFns<LongRunning> = {
         ? globalThis.String(object.node_id)
         : "",
       detail: isSet(object.detail) ? globalThis.String(object.detail) : "",
+      dryRun: isSet(object.dryRun)
+        ? globalThis.Boolean(object.dryRun)
+        : isSet(object.dry_run)
+        ? globalThis.Boolean(object.dry_run)
+        : false,
+      bucket: isSet(object.bucket) ? globalThis.String(object.bucket) : "",
     };
   },
 
@@ -598,6 +633,12 @@ export const LongRunning: MessageFns<LongRunning> = {
     if (message.detail !== "") {
       obj.detail = message.detail;
     }
+    if (message.dryRun !== false) {
+      obj.dryRun = message.dryRun;
+    }
+    if (message.bucket !== "") {
+      obj.bucket = message.bucket;
+    }
     return obj;
   },
 
@@ -630,6 +671,8 @@ export const LongRunning: MessageFns<LongRunning> = {
       : undefined;
     message.nodeId = object.nodeId ?? "";
     message.detail = object.detail ?? "";
+    message.dryRun = object.dryRun ?? false;
+    message.bucket = object.bucket ?? "";
     return message;
   },
 };
@@ -1281,8 +1324,8 @@ export const OperationServiceDefinition = {
   fullName: "kindred.v1.OperationService",
   methods: {
     /**
-     * Compares all that the answering node holds with the other replicas, and repairs what differs. One at a time; a second
-     * one: FAILED_PRECONDITION. Every node of a cluster repairs what it holds: `kindred repair` asks all of them.
+     * Compares all that the answering node holds with the other replicas, and repairs what differs. One at a time, dry runs
+     * included; a second one: FAILED_PRECONDITION and OPERATION_RUNNING. Every node of a cluster repairs what it holds: `kindred repair` asks all of them.
      */
     startRepair: {
       name: "StartRepair",
@@ -1333,8 +1376,8 @@ export const OperationServiceDefinition = {
 
 export interface OperationServiceImplementation<CallContextExt = {}> {
   /**
-   * Compares all that the answering node holds with the other replicas, and repairs what differs. One at a time; a second
-   * one: FAILED_PRECONDITION. Every node of a cluster repairs what it holds: `kindred repair` asks all of them.
+   * Compares all that the answering node holds with the other replicas, and repairs what differs. One at a time, dry runs
+   * included; a second one: FAILED_PRECONDITION and OPERATION_RUNNING. Every node of a cluster repairs what it holds: `kindred repair` asks all of them.
    */
   startRepair(
     request: StartRepairRequest,
@@ -1364,8 +1407,8 @@ export interface OperationServiceImplementation<CallContextExt = {}> {
 
 export interface OperationServiceClient<CallOptionsExt = {}> {
   /**
-   * Compares all that the answering node holds with the other replicas, and repairs what differs. One at a time; a second
-   * one: FAILED_PRECONDITION. Every node of a cluster repairs what it holds: `kindred repair` asks all of them.
+   * Compares all that the answering node holds with the other replicas, and repairs what differs. One at a time, dry runs
+   * included; a second one: FAILED_PRECONDITION and OPERATION_RUNNING. Every node of a cluster repairs what it holds: `kindred repair` asks all of them.
    */
   startRepair(
     request: DeepPartial<StartRepairRequest>,

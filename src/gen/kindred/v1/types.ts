@@ -454,6 +454,10 @@ export const ErrorReason = {
    * it may have been.
    */
   ERROR_REASON_RETRY_UNSAFE: 25,
+  /** ERROR_REASON_OPERATION_UNKNOWN - NOT_FOUND. The node remembers no operation of this id: it never had one, has forgotten it, or has been started again since. */
+  ERROR_REASON_OPERATION_UNKNOWN: 26,
+  /** ERROR_REASON_OPERATION_RUNNING - FAILED_PRECONDITION. An operation of this kind runs on the node already, and only one may. Wait for it, or cancel it. */
+  ERROR_REASON_OPERATION_RUNNING: 27,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -478,6 +482,8 @@ export namespace ErrorReason {
   export type ERROR_REASON_NODE_DRAINING = typeof ErrorReason.ERROR_REASON_NODE_DRAINING;
   export type ERROR_REASON_STORAGE_FAILED = typeof ErrorReason.ERROR_REASON_STORAGE_FAILED;
   export type ERROR_REASON_RETRY_UNSAFE = typeof ErrorReason.ERROR_REASON_RETRY_UNSAFE;
+  export type ERROR_REASON_OPERATION_UNKNOWN = typeof ErrorReason.ERROR_REASON_OPERATION_UNKNOWN;
+  export type ERROR_REASON_OPERATION_RUNNING = typeof ErrorReason.ERROR_REASON_OPERATION_RUNNING;
   export type UNRECOGNIZED = typeof ErrorReason.UNRECOGNIZED;
 }
 
@@ -537,6 +543,12 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 25:
     case "ERROR_REASON_RETRY_UNSAFE":
       return ErrorReason.ERROR_REASON_RETRY_UNSAFE;
+    case 26:
+    case "ERROR_REASON_OPERATION_UNKNOWN":
+      return ErrorReason.ERROR_REASON_OPERATION_UNKNOWN;
+    case 27:
+    case "ERROR_REASON_OPERATION_RUNNING":
+      return ErrorReason.ERROR_REASON_OPERATION_RUNNING;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -582,6 +594,10 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_STORAGE_FAILED";
     case ErrorReason.ERROR_REASON_RETRY_UNSAFE:
       return "ERROR_REASON_RETRY_UNSAFE";
+    case ErrorReason.ERROR_REASON_OPERATION_UNKNOWN:
+      return "ERROR_REASON_OPERATION_UNKNOWN";
+    case ErrorReason.ERROR_REASON_OPERATION_RUNNING:
+      return "ERROR_REASON_OPERATION_RUNNING";
     case ErrorReason.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
