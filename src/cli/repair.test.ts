@@ -26,6 +26,8 @@ class ScriptedNode {
   /** Looks until the repair is done. */
   looks = 0;
   running: LongRunning | undefined;
+  /** What the running one was asked for. */
+  scope = { dryRun: false, bucket: '' };
   divergence: Partial<MeasureDivergenceResponse> | 'fails' = {};
 
   constructor(id: string) {
@@ -41,6 +43,7 @@ class ScriptedNode {
       progress: done ? 1 : 1 / (looksLeft + 1),
       startedAt: { seconds: 1_800_000_000, nanos: 0 },
       nodeId: this.id,
+      ...this.scope,
       counters: { partitions_compared: 64, keys_differing: 3, keys_repaired: 3, bytes_exchanged: 1_234 },
       detail: 'repairing with n9',
     });
@@ -61,8 +64,11 @@ class ScriptedNode {
       startRepair: async (request) => {
         this.started.push(request);
         if (this.running?.state === LongRunning_State.STATE_RUNNING) {
-          throw new ServerError(Code.FAILED_PRECONDITION, 'a repair is running already: repair-7');
+          const { dryRun, bucket } = this.scope;
+          const what = `${dryRun ? 'a dry run' : 'a repair'} of "${bucket}"`;
+          throw new ServerError(Code.FAILED_PRECONDITION, `${what} is running already: repair-7`);
         }
+        this.scope = { dryRun: request.dryRun, bucket: request.bucket };
         this.running = this.#view(this.looks);
         return { operation: this.running };
       },
@@ -107,6 +113,7 @@ afterAll(async () => {
 beforeEach(() => {
   for (const node of [n1, n2]) {
     Object.assign(node, { started: [], cancelled: [], looks: 0, running: undefined, divergence: {} });
+    node.scope = { dryRun: false, bucket: '' };
   }
 });
 
@@ -140,10 +147,49 @@ test('repair starts on every node, and says how to go on', async () => {
   expect([code, out]).toEqual([0, 'n1: repair-7 has begun\nn2: repair-7 has begun\n']);
   expect(err).toContain('kindred repair --watch');
   expect(n1.started).toEqual([{ bucket: '', dryRun: false, bytesPerSecondMax: 0 }]);
-  const again = await run('repair', 'carts', '--node', 'n2', '--dry-run', '--bytes-per-second', '5000');
-  expect(again.out).toBe('n2: repair-7 is running already\n');
-  expect(n2.started.at(-1)).toEqual({ bucket: 'carts', dryRun: true, bytesPerSecondMax: 5000 });
+  const again = await run('repair', '--node', 'n2', '--bytes-per-second', '5000');
+  expect([again.code, again.out]).toEqual([0, 'n2: repair-7 is running already\n']);
+  expect(n2.started.at(-1)).toEqual({ bucket: '', dryRun: false, bytesPerSecondMax: 5000 });
   expect(n1.started).toHaveLength(1);
+  const json = JSON.parse((await run('repair', '--node', 'n2', '--json')).out);
+  expect(json).toMatchObject({ repairs: [{ node: 'n2', attached: true, dryRun: false, bucket: '' }] });
+});
+
+test('a dry run waits for the end, shows what it counted, and advises nothing that repairs', async () => {
+  n1.looks = 2;
+  const { code, out, err } = await run('repair', 'carts', '--dry-run');
+  expect([code, err]).toEqual([0, '']);
+  expect(n1.started).toEqual([{ bucket: 'carts', dryRun: true, bytesPerSecondMax: 0 }]);
+  expect(out).toMatch(/n1 +dry run of carts +done +64 +3 /);
+  expect(out).not.toContain('--watch');
+  const json = JSON.parse((await run('repair', '--dry-run', '--json')).out);
+  expect(json).toMatchObject({ repairs: [{ node: 'n1', state: 'done', dryRun: true, bucket: '' }, {}] });
+});
+
+test.each([
+  ['a dry run', ['--dry-run'], []],
+  ['a repair', [], ['--dry-run']],
+  ['a repair', ['carts'], ['--watch']],
+  ['a repair', [], ['carts']],
+] as const)('%s is told of (%j), and not taken for another kind (%j)', async (what, first, second) => {
+  n1.scope = { dryRun: first[0] === '--dry-run', bucket: first[0] === 'carts' ? 'carts' : '' };
+  n1.looks = 1e9;
+  n1.running = LongRunning.create({
+    id: 'repair-7',
+    kind: 'repair',
+    state: LongRunning_State.STATE_RUNNING,
+    ...n1.scope,
+  });
+  const { code, out, err } = await run('repair', ...second, '--node', 'n1');
+  expect(code).toBe(1);
+  expect(out + err).toContain(`${what} of "${n1.scope.bucket}" is running already: repair-7`);
+  expect(out + err).not.toContain('shows how far it is');
+  expect(n1.cancelled).toEqual([]);
+});
+
+test('the advice after a start names the bucket, so that it attaches to what was started', async () => {
+  n1.looks = n2.looks = 5;
+  expect((await run('repair', 'carts')).err).toContain('"kindred repair carts --watch"');
 });
 
 test('repair --watch waits for the end and shows what was done', async () => {
@@ -151,7 +197,7 @@ test('repair --watch waits for the end and shows what was done', async () => {
   const text = await run('repair', '--watch');
   expect(text.code).toBe(0);
   expect(text.err).toBe('');
-  expect(text.out).toMatch(/n1 +done +64 +3 +3 +0 +1234 bytes +0\nn2 +done /);
+  expect(text.out).toMatch(/n1 +repair +done +64 +3 +3 +0 +1234 bytes +0\nn2 +repair +done /);
   const { code, out } = await run('repair', '--watch', '--json');
   expect(code).toBe(0);
   expect(JSON.parse(out)).toMatchObject({
@@ -187,7 +233,7 @@ test('an interrupt cancels what was started here, and leaves the others running'
   expect(await watchRepair(client, repairs, {}, terminal, { interrupt, lookMs: 1 })).toBe(1);
   client.close();
   expect([n1.cancelled, n2.cancelled]).toEqual([['repair-7'], []]);
-  expect(said.out).toMatch(/n1 +cancelled/);
+  expect(said.out).toMatch(/n1 +repair +cancelled/);
   expect(said.out).toContain('n2: left running');
 });
 
@@ -220,6 +266,7 @@ test('peers that were skipped and nodes that do not exist are failures', async (
   const interrupt: Interrupt = { requested: false, whenRequested: new Promise(() => {}) };
   expect(await watchRepair(client, [skipped], {}, terminal, { interrupt, lookMs: 1 })).toBe(1);
   client.close();
+  expect(said.out).toMatch(/n1 +repair +done, without n2 /);
   expect(said.out).toContain('n1: 0 keys repaired; not compared with n2\n');
 
   const nobody = await run('repair', '--node', 'n1,n9');
@@ -228,20 +275,42 @@ test('peers that were skipped and nodes that do not exist are failures', async (
 });
 
 test('divergence asks every node and adds up', async () => {
-  n1.divergence = { sampled: 1000, divergent: 3, unknown: 1, oldestDivergence: { seconds: 61, nanos: 0 } };
+  n1.divergence = {
+    sampled: 1000,
+    divergent: 3,
+    unknown: 1,
+    unansweredBy: ['n3'],
+    oldestDivergence: { seconds: 61, nanos: 0 },
+  };
   n2.divergence = { sampled: 500 };
   const text = await run('divergence');
   expect(text.code).toBe(0);
   expect(text.out).toMatch(/n1 +1000 +3 +1 +1m 1s\nn2 +500 +0 +0 +-\n/);
-  expect(text.out).toContain('of 1500 keys, the replicas of 3 differ (0.2 %)\n');
+  expect(text.out).toContain(
+    'of 1500 keys, sampled on each node, 3 differ (0.2 %); 1 could not be compared because n3 did not answer\n',
+  );
   n2.divergence = 'fails';
   const { code, out } = await run('divergence', '--json', '--sample', '10');
   expect(code).toBe(1);
   expect(JSON.parse(out)).toMatchObject({
     nodes: [
-      { node: 'n1', sampled: 1000, divergent: 3, unknown: 1, oldestDivergenceMs: 61_000, error: null },
+      {
+        node: 'n1',
+        sampled: 1000,
+        divergent: 3,
+        unknown: 1,
+        unansweredBy: ['n3'],
+        oldestDivergenceMs: 61_000,
+      },
       { node: 'n2', error: 'no' },
     ],
   });
   expect((await run('divergence', '--sample', '0')).code).toBe(2);
+  n1.divergence = { unknown: 4 };
+  n2.divergence = {};
+  expect((await run('divergence')).out).toContain(
+    'no keys, sampled on each node, were compared; 4 could not be compared for want of an answer in time\n',
+  );
+  n1.divergence = n2.divergence = { sampled: 5 };
+  expect((await run('divergence')).out).toContain('of 10 keys, sampled on each node, 0 differ (0.0 %)\n');
 });

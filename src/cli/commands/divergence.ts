@@ -63,13 +63,9 @@ export function addDivergenceCommand(program: Command, context: CommandContext):
 type Answers = readonly NodeAnswer<MeasureDivergenceResponse>[];
 
 function divergenceText(answers: Answers): string {
-  let sampled = 0;
-  let divergent = 0;
   const rows = answers.map((one) => {
     if (one.kind === 'failure') return [one.node.id, '-', '-', '-', '-'];
     const { answer } = one;
-    sampled += answer.sampled;
-    divergent += answer.divergent;
     const oldest = oldestMs(answer);
     return [
       one.node.id,
@@ -79,25 +75,45 @@ function divergenceText(answers: Answers): string {
       oldest === null ? '-' : formatDurationMs(oldest),
     ];
   });
-  const share = sampled === 0 ? 0 : (divergent / sampled) * 100;
   const notes = answers.flatMap((one) =>
     one.kind === 'failure' ? [`${one.node.id}: does not answer here: ${one.failure.message}\n`] : [],
   );
   return [
     plainTable(['node', 'compared', 'differ', 'unknown', 'oldest write missed'], rows),
-    `of ${sampled} keys, the replicas of ${divergent} differ (${share.toFixed(share > 0 && share < 0.1 ? 3 : 1)} %)\n`,
+    `${summary(answers.flatMap((one) => (one.kind === 'answer' ? [one.answer] : [])))}\n`,
     ...notes,
   ].join('');
 }
 
+/** One sentence. It says that nothing differs only beside how much is not known. */
+function summary(answers: readonly MeasureDivergenceResponse[]): string {
+  const total = (count: (answer: MeasureDivergenceResponse) => number): number =>
+    answers.reduce((sum, answer) => sum + count(answer), 0);
+  const sampled = total((answer) => answer.sampled);
+  const divergent = total((answer) => answer.divergent);
+  const unknown = total((answer) => answer.unknown);
+  const share = sampled === 0 ? 0 : (divergent / sampled) * 100;
+  const shareText = share.toFixed(share > 0 && share < 0.1 ? 3 : 1);
+  const known =
+    sampled === 0
+      ? 'no keys, sampled on each node, were compared'
+      : `of ${sampled} keys, sampled on each node, ${divergent} differ (${shareText} %)`;
+  if (unknown === 0) return known;
+  const silent = [...new Set(answers.flatMap((answer) => answer.unansweredBy))].sort();
+  const why =
+    silent.length === 0 ? 'for want of an answer in time' : `because ${silent.join(', ')} did not answer`;
+  return `${known}; ${unknown} could not be compared ${why}`;
+}
+
 function answerJson(one: Answers[number]) {
   if (one.kind === 'failure') return { node: one.node.id, error: one.failure.message };
-  const { sampled, divergent, unknown } = one.answer;
+  const { sampled, divergent, unknown, unansweredBy } = one.answer;
   return {
     node: one.node.id,
     sampled,
     divergent,
     unknown,
+    unansweredBy,
     oldestDivergenceMs: oldestMs(one.answer),
     error: null,
   };

@@ -43,7 +43,7 @@ export function addRepairCommand(program: Command, context: CommandContext): voi
         .argument('[bucket]', 'only this bucket (default: all)'),
     ),
   )
-    .option('--dry-run', 'count what differs, and change nothing')
+    .option('--dry-run', 'count what differs, and change nothing; waits for the end as --watch does')
     .option(
       '-w, --watch',
       'wait for the end and show how far it is; Ctrl-C cancels what this command started',
@@ -64,7 +64,9 @@ export function addRepairCommand(program: Command, context: CommandContext): voi
         const nodes = await clusterNodes(client, flags.node);
         if (flags.cancel === true) return { exit: await cancelAll(client, nodes, flags, terminal) };
         const started = await start(client, nodes, bucket ?? '', flags);
-        if (flags.watch !== true) return { exit: tellStarted(started, flags, terminal) };
+        // What a dry run counts is all that it is for.
+        if (flags.watch !== true && flags.dryRun !== true)
+          return { exit: tellStarted(started, flags, terminal) };
         const interrupt = interruptOf(process);
         try {
           return { exit: await watchRepair(client, started, flags, terminal, { interrupt, lookMs }) };
@@ -140,8 +142,15 @@ async function start(
       const [listed] = await askNodes(client, [node], ({ operation }, options) =>
         operation.listOperations({ runningOnly: true }, options),
       );
-      const already = listed?.kind === 'answer' ? listed.answer.operations[0] : undefined;
-      return { node, operation: already, attached: true, error: already === undefined ? error : undefined };
+      const already =
+        listed?.kind === 'answer'
+          ? listed.answer.operations.find(({ kind }) => kind === 'repair')
+          : undefined;
+      // What somebody waits for must be what was asked for: a dry run repairs nothing, and one bucket is not all.
+      if (already === undefined || already.dryRun !== request.dryRun || already.bucket !== request.bucket) {
+        return { node, operation: undefined, attached: false, error };
+      }
+      return { node, operation: already, attached: true, error: undefined };
     }),
   );
   return running;
@@ -158,7 +167,11 @@ function tellStarted(repairs: readonly NodeRepair[], flags: RepairFlags, termina
       if (operation === undefined) terminal.err(`${node.id}: not started: ${error}\n`);
       else terminal.out(`${node.id}: ${operation.id} ${attached ? 'is running already' : 'has begun'}\n`);
     }
-    terminal.err('"kindred repair --watch" shows how far it is, "kindred repair --cancel" stops it.\n');
+    const bucket = repairs.find(({ operation }) => operation !== undefined)?.operation?.bucket;
+    if (bucket !== undefined) {
+      const command = ['kindred repair', ...(bucket === '' ? [] : [bucket])].join(' ');
+      terminal.err(`"${command} --watch" shows how far it is, "kindred repair --cancel" stops it.\n`);
+    }
   }
   return repairs.every(({ operation }) => operation !== undefined) ? CLIENT_EXIT.ok : CLIENT_EXIT.failed;
 }
@@ -285,15 +298,41 @@ function stateText({ state }: LongRunning): string {
     .toLowerCase();
 }
 
+/** `done`, or `done, without n3`: whom it was not compared with still may differ. */
+function endText(operation: LongRunning): string {
+  const state = stateText(operation);
+  const skipped = operation.counters['peers_skipped'] ?? 0;
+  if (state !== 'done' || skipped === 0) return state;
+  // The sentence of the node ends with their names.
+  const names = /not compared with (.+)$/.exec(operation.detail)?.[1];
+  return `done, without ${names ?? `${skipped} ${skipped === 1 ? 'peer' : 'peers'}`}`;
+}
+
+/** `repair`, `dry run`, `dry run of carts`. */
+function kindText({ dryRun, bucket }: LongRunning): string {
+  return `${dryRun ? 'dry run' : 'repair'}${bucket === '' ? '' : ` of ${bucket}`}`;
+}
+
 function repairTable(repairs: readonly NodeRepair[]): string {
-  const head = ['node', 'state', 'partitions', 'differing', 'repaired', 'left', 'exchanged', 'peers skipped'];
+  const head = [
+    'node',
+    'what',
+    'state',
+    'partitions',
+    'differing',
+    'repaired',
+    'left',
+    'exchanged',
+    'peers skipped',
+  ];
   const rows = repairs.map(({ node, operation, error }) => {
-    if (operation === undefined) return [node.id, 'not started', '-', '-', '-', '-', '-', '-'];
+    if (operation === undefined) return [node.id, '-', 'not started', '-', '-', '-', '-', '-', '-'];
     const { counters } = operation;
     const count = (name: string): string => String(counters[name] ?? 0);
     return [
       node.id,
-      error === undefined ? stateText(operation) : 'not known',
+      kindText(operation),
+      error === undefined ? endText(operation) : 'not known',
       count('partitions_compared'),
       count('keys_differing'),
       count('keys_repaired'),
@@ -319,6 +358,8 @@ function repairJson({ node, operation, attached, error }: NodeRepair) {
     id: operation?.id ?? null,
     state: operation === undefined ? null : stateText(operation),
     attached,
+    dryRun: operation?.dryRun ?? null,
+    bucket: operation?.bucket ?? null,
     progress: operation?.progress ?? null,
     startedAt: operation?.startedAt === undefined ? null : timestampText(operation.startedAt),
     finishedAt: operation?.finishedAt === undefined ? null : timestampText(operation.finishedAt),
