@@ -37,6 +37,13 @@ export type TheirRecord =
   | { readonly kind: 'damaged' }
   | Unanswered;
 
+/** What the peer holds for a key, without the record. */
+export type TheirDigest =
+  | { readonly kind: 'found'; readonly digest: Uint8Array }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'damaged' }
+  | Unanswered;
+
 /** What became of a record that the peer was sent. */
 export type TheirMerge =
   | { readonly kind: 'merged'; readonly changed: boolean }
@@ -108,6 +115,17 @@ export class ComparisonPeer {
     if (reply.$case !== 'leafEntries') return unexpected(reply);
     this.#owed.keys += reply.value.entries.length;
     return { kind: 'page', page: reply.value };
+  }
+
+  /** What it holds for a key, by its digest alone: a look must not cost what a repair does. */
+  async look(recordKey: Uint8Array): Promise<TheirDigest> {
+    this.#owed.keys++;
+    const reply = await this.#ask({ $case: 'read', value: { key: recordKey, digestOnly: true } });
+    if (reply.$case === 'unanswered') return reply.value;
+    if (reply.$case === 'error') return damagedOr(reply);
+    if (reply.$case !== 'stored') return unexpected(reply);
+    const { found, digest } = reply.value;
+    return found ? { kind: 'found', digest } : { kind: 'absent' };
   }
 
   async read(recordKey: Uint8Array): Promise<TheirRecord> {

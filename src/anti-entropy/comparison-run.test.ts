@@ -183,6 +183,33 @@ test('a dry run counts what differs and changes nothing; one bucket alone is rep
   expect((await b.contents()).size).toBe(5);
 });
 
+test('a dry run ships no records, counts as a repair does, and leaves what one side has collected', async () => {
+  const aged = new Set<string>();
+  const isAged = (recordKey: Uint8Array): boolean => aged.has(Buffer.from(recordKey).toString());
+  const { a, b } = await pair({ ...two, isAged });
+  const long = 'x'.repeat(10_000);
+  for (let i = 0; i < 10; i++) await a.write(`own${i}`, long);
+  for (let i = 0; i < 10; i++) await b.write(`theirs${i}`, long);
+  for (let i = 0; i < 10; i++) {
+    await b.receive(`both${i}`, await a.write(`both${i}`, long));
+    await a.write(`both${i}`, `${long}y`);
+  }
+  await a.write('collected', undefined);
+  aged.add(Buffer.from(keyOf('collected')).toString());
+  const asked = new Set<string>();
+  b.intercept = (body) => {
+    asked.add(body.$case === 'read' ? `read ${body.value.digestOnly}` : body.$case);
+    return undefined;
+  };
+  const dry = await compare(a, b, { dryRun: true });
+  expect(dry.counts).toMatchObject({ keysDiffering: 30, keysRepaired: 0, keysLeft: 0 });
+  expect(dry.counts.bytesExchanged).toBeLessThan(10_000);
+  expect([...asked].sort()).toEqual(['listLeaf', 'read true', 'readTree']);
+  const { counts } = await compare(a, b);
+  expect(counts).toMatchObject({ keysDiffering: 30, keysRepaired: 30 });
+  expect((await compare(a, b, { dryRun: true })).counts.keysDiffering).toBe(0);
+});
+
 test('replicas of different replication are compared one after the other, and only what both hold', async () => {
   const buckets = [bucketOf('default', 2), bucketOf('wide', 3)];
   const options = { members: ['a', 'b', 'c'], partitions: 16, buckets };

@@ -13,7 +13,7 @@ import type { NodeId, PartitionId } from '../core/identity.ts';
 import { readRecordKey } from '../core/ring/record-key.ts';
 import type { Env } from '../env/env.ts';
 import { type ComparisonLink, ComparisonPeer, type PeerProcess, type Unanswered } from './comparison-peer.ts';
-import { type RepairedRecords, repairKey } from './key-repair.ts';
+import { lookAtKey, type RepairedRecords, repairKey } from './key-repair.ts';
 import type { LeafEntry, Trees } from './replica-trees.ts';
 
 export interface ComparisonRunDependencies {
@@ -250,7 +250,8 @@ class ComparisonRun {
     const { dryRun } = this.#request;
     let repair: Awaited<ReturnType<typeof repairKey>>;
     try {
-      repair = await repairKey({ records, peer: this.#peer, isAged }, recordKey, dryRun);
+      const dependencies = { records, peer: this.#peer, isAged };
+      repair = dryRun ? await lookAtKey(dependencies, recordKey) : await repairKey(dependencies, recordKey);
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error;
       // A record that does not decode, or a key of no bucket: nothing that two replicas could agree on.

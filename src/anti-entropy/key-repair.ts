@@ -4,6 +4,7 @@
  */
 
 import { equalBytes } from '../core/bytes.ts';
+import { digest64 } from '../env/xxhash.ts';
 import type { StoredRead } from '../storage/record-store.ts';
 import type { ComparisonPeer, Unanswered } from './comparison-peer.ts';
 
@@ -21,7 +22,7 @@ export interface RepairedRecords {
 export type KeyRepair =
   /** By now both hold the same, or one has collected a deletion that the other is about to. */
   | { readonly kind: 'equal' }
-  /** Both hold the merge now, durably. On a dry run: they differ. */
+  /** Both hold the merge now, durably. After a look: they differ. */
   | { readonly kind: 'repaired' }
   /** The record of one side is damaged, and one intact copy is no proof that nothing was lost: all replicas must be asked. */
   | { readonly kind: 'damaged' }
@@ -34,11 +35,28 @@ export interface KeyRepairDependencies {
   readonly isAged: (recordKey: Uint8Array, record: Uint8Array) => boolean;
 }
 
-/** Repairs one key, or only looks at it on a dry run. Rejects with EngineError, or MalformedError for what the peer sent. */
+/**
+ * Whether one key still differs, without a record crossing the network. What of the two has aged need not be asked: listings
+ * leave that out, so that what the peer alone holds has not. Rejects with EngineError.
+ */
+export async function lookAtKey(
+  { records, peer, isAged }: KeyRepairDependencies,
+  recordKey: Uint8Array,
+): Promise<KeyRepair> {
+  const theirs = await peer.look(recordKey);
+  if (theirs.kind === 'failed') return theirs;
+  const own = records.read(recordKey);
+  if (theirs.kind === 'damaged' || own.kind === 'damaged') return { kind: 'damaged' };
+  if (own.kind === 'absent') return { kind: theirs.kind === 'absent' ? 'equal' : 'repaired' };
+  const isEqual =
+    theirs.kind === 'found' ? equalBytes(digest64(own.record), theirs.digest) : isAged(recordKey, own.record);
+  return { kind: isEqual ? 'equal' : 'repaired' };
+}
+
+/** Repairs one key. Rejects with EngineError, or MalformedError for what the peer sent. */
 export async function repairKey(
   { records, peer, isAged }: KeyRepairDependencies,
   recordKey: Uint8Array,
-  dryRun: boolean,
 ): Promise<KeyRepair> {
   const theirs = await peer.read(recordKey);
   if (theirs.kind === 'failed') return theirs;
@@ -50,7 +68,6 @@ export async function repairKey(
     return { kind: 'equal' };
   if (before.kind === 'absent' && theirs.kind === 'found' && isAged(recordKey, theirs.record))
     return { kind: 'equal' };
-  if (dryRun) return { kind: 'repaired' };
 
   let changed = false;
   if (theirs.kind === 'found') {
