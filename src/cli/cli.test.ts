@@ -605,6 +605,7 @@ test('a failure without a detail is not called "not applied" unless nothing can 
   const refused = await run(['put', 'k', 'v', '-e', '127.0.0.1:1']);
   expect(refused.code).toBe(1);
   expect(refused.err).toContain('NOT APPLIED');
+  expect(refused.err).toContain('error: connection refused [UNAVAILABLE, CONNECTION; 127.0.0.1:1]');
   expect(refused.err).toContain('is a node running at 127.0.0.1:1?');
 });
 

@@ -6,6 +6,7 @@
 import { type ClientError, type Metadata, Status as StatusCode } from 'nice-grpc-common';
 import { Status } from '../gen/google/rpc/status.ts';
 import { ErrorDetail, errorReasonToJSON, type ItemStatus, WriteOutcome } from '../gen/kindred/v1/types.ts';
+import { connectionText } from '../rpc/connection-text.ts';
 import { toBase64Url } from './bytes-text.ts';
 import { formatDurationMs } from './duration-text.ts';
 import { CLIENT_EXIT } from './exit-code.ts';
@@ -90,8 +91,7 @@ export function callFailure(
     tooLarge || error.code === StatusCode.INVALID_ARGUMENT || error.code === StatusCode.UNIMPLEMENTED;
   return new CallFailure(
     {
-      // grpc-js adds this note even when it has nothing to note.
-      message: error.details.replace(/\.?\s*Resolution note:\s*$/, ''),
+      message: connectionText(error.details),
       code,
       reason: error.code === StatusCode.UNAVAILABLE ? 'CONNECTION' : tooLarge ? 'TOO_LARGE' : '',
       outcome: !call.writes ? 'not-a-write' : unsent || refused ? 'not-applied' : 'unknown',

@@ -51,6 +51,18 @@ test('a gRPC server that is no peer is named as such', async () => {
   expect(error?.message).toContain('is it the client port?');
 });
 
+test('why nothing can be reached is said in plain words', async () => {
+  const { port, close } = await network.listen({ host, port: 0 }, () => {});
+  await close();
+  const stream = network.dial({ host, port }, 'data');
+  const closed = new Promise<NetworkError | undefined>((resolve) => stream.onClose(resolve));
+  stream.send(new Uint8Array([1]));
+  expect(await closed).toMatchObject({
+    code: 'unreachable',
+    message: `stream to ${host}:${port}: connection refused`,
+  });
+});
+
 test('closing gives up a connection that the other side does not answer', async () => {
   // Accepts TCP and says nothing: neither HTTP/2 nor a refusal.
   const sockets: Socket[] = [];

@@ -21,6 +21,7 @@ import {
   type PeerChannel,
   peerChannels,
 } from '../env/network.ts';
+import { connectionText } from './connection-text.ts';
 
 /** Limits of the real network. */
 export interface GrpcNetworkOptions {
@@ -392,7 +393,7 @@ class GrpcFrameStream implements FrameStream {
   }
 
   #errorOf(status: grpc.StatusObject): NetworkError {
-    const message = `stream to ${this.#peer}: ${status.details}`;
+    const message = `stream to ${this.#peer}: ${connectionText(status.details)}`;
     switch (status.code) {
       case grpc.status.UNIMPLEMENTED:
         return new NetworkError(
