@@ -16,7 +16,7 @@ import { epochMicros, SimulatedClock } from '../kernel/simulated-clock.ts';
 import type { KeyName, SeedPlan } from '../plan/seed-plan.ts';
 import { AcknowledgementObserver, type KeyPlace } from './acknowledgement-observer.ts';
 import { ClientConnection } from './client-connection.ts';
-import { CollectionObserver, hybridAheadMs } from './collection-observer.ts';
+import { CollectionObserver, heldLongEnoughMs, hybridAheadMs } from './collection-observer.ts';
 import { DiskObserver, deadSinceMicros, replicaState } from './disk-observer.ts';
 import { FaultInjector } from './fault-injector.ts';
 import { HintObserver } from './hint-observer.ts';
@@ -304,11 +304,14 @@ export class Cluster {
 
   #mortalRecords(bucket: string, key: string): readonly MortalRecord[] | undefined {
     if (this.#graceMs === undefined) return undefined;
-    return this.#observer.mortal(bucket, key).map(({ dots, clock, deadSinceMicros: since }) => ({
-      dots,
-      clock,
-      mayGoMs: this.#mayGoMs(since),
-    }));
+    return this.#observer
+      .mortal(bucket, key)
+      .map(({ dots, clock, deadSinceMicros: since, firstStoredMs }) => ({
+        dots,
+        clock,
+        // Whatever a clock says: not before it has been somewhere for the grace, which replicas measure without it.
+        mayGoMs: Math.max(this.#mayGoMs(since), heldLongEnoughMs(firstStoredMs, this.#graceMs ?? dayMs)),
+      }));
   }
 
   /** From then on the most hasty clock takes what is dead since then for old enough. */

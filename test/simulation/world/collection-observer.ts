@@ -43,6 +43,11 @@ export interface CollectionObserverOptions {
 export const hybridAheadMs = 5_600;
 /** Clocks that count durations drift, by up to 500 parts per million; and timers are early by a little. */
 const roundingMs = 50;
+/** When a record that is stored at `sinceMs` has been there for the grace, by the quickest of clocks that count durations. */
+export function heldLongEnoughMs(sinceMs: number, graceMs: number): number {
+  return sinceMs + graceMs * 0.999 - roundingMs;
+}
+
 /** Where records begin in an engine key. */
 const recordHeaderLength = 3;
 
@@ -110,7 +115,7 @@ export class CollectionObserver {
     const storedAtMs = this.#held.get(name)?.sinceMs;
     this.#held.delete(name);
     const heldMs = storedAtMs === undefined ? graceMs : nowMs - storedAtMs;
-    if (heldMs < graceMs * 0.999 - roundingMs)
+    if (heldMs < heldLongEnoughMs(0, graceMs))
       violate(`it was stored there ${Math.round(heldMs)} ms ago, and the grace is ${graceMs} ms`);
     this.#lookAtOthers(node, engineKey, record, { ...path, sinceMs: storedAtMs ?? 0, violate });
   }

@@ -33,6 +33,8 @@ export interface DeadRecord {
   readonly dots: readonly string[];
   readonly clock: ClockEntries;
   readonly deadSinceMicros: number;
+  /** When it was first on a disk, in milliseconds of the run. */
+  readonly firstStoredMs: number;
 }
 
 export class DiskObserver {
@@ -71,7 +73,10 @@ export class DiskObserver {
     if (records.size === 0) this.#mortal.set(path, records);
     const dots = versions.map(({ dot }) => dot);
     const clock = entriesOf(record.clock);
-    records.set(`${dots.join()} ${clock.join()} ${since}`, { dots, clock, deadSinceMicros: since });
+    const identity = `${dots.join()} ${clock.join()} ${since}`;
+    if (records.has(identity)) return;
+    const firstStoredMs = this.#scheduler.nowMicros / 1_000;
+    records.set(identity, { dots, clock, deadSinceMicros: since, firstStoredMs });
   }
 
   #stored(node: string, engineKey: Uint8Array, sealed: Uint8Array): void {
