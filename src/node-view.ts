@@ -37,14 +37,20 @@ export function viewOfNode(parts: NodeParts, config: Config, node: NodeId): Node
     reason: mute
       ? 'it answers heartbeats, but its data channel is broken'
       : (seen?.reason ?? 'it is no member'),
-    phi: seen?.phi ?? 0,
+    phi: shownPhi(seen?.phi ?? 0),
     lastHeartbeatAgoMs: seen?.lastHeartbeatAgoMs,
     incarnation: seen?.incarnation ?? 0,
-    clockAheadMs: ahead === undefined ? undefined : ahead / 1000,
+    // What was measured before it failed says nothing of its clock now.
+    clockAheadMs: ahead === undefined || state === 'failed' ? undefined : ahead / 1000,
     softwareVersion: peers.link(node).peer?.softwareVersion,
     upSinceMicros:
       state === 'up' && seen !== undefined ? env.clock.wallMicros() - seen.sinceMs * 1000 : undefined,
   };
+}
+
+/** Without the tail of the curve, which is never quite nothing: `1.3e-15` looks as if it meant something. */
+export function shownPhi(phi: number): number {
+  return phi < 1e-6 ? 0 : phi;
 }
 
 export function addressesOfNode(config: Config, node: NodeId): NodeAddresses {
@@ -62,7 +68,7 @@ function alarmsOf(parts: NodeParts, config: Config, unreadyReason: string | unde
     const { state, reason } = viewOfNode(parts, config, peer.node as NodeId);
     if (state !== 'up') alarms.push(`${peer.node} is ${state}: ${reason}`);
     const aheadMs = Math.abs(peer.clockOffsetMicros ?? 0) / 1000;
-    if (aheadMs > config.clock.aheadMsMax) {
+    if (state !== 'failed' && aheadMs > config.clock.aheadMsMax) {
       alarms.push(
         `the clock of ${peer.node} is ${Math.round(aheadMs)} ms away from this node's: set both by NTP`,
       );
@@ -143,6 +149,8 @@ export function snapshotOf(
       keys_compared: antiEntropy.counters.keysCompared,
       keys_repaired: antiEntropy.counters.keysRepaired,
       trees_repaired: trees.progress.repaired,
+      // 0: comparisons are switched off.
+      comparison_interval_ms: config.antiEntropy.enabled ? config.antiEntropy.intervalMs : 0,
       ...(comparedMs !== undefined && { comparison_oldest_ms: comparedMs }),
       tree_partitions_unbuilt: trees.progress.unbuilt,
       event_loop_delay_ms: parts.background.eventLoopDelayMs,

@@ -55,8 +55,32 @@ const askedAtOnceMax = 16;
 const allPeersMax = 64;
 const askMs = 2000;
 
-/** Asks one node for the cluster, and every node for what it sees. Throws CallFailure when no endpoint answers. */
-export async function clusterStatus(client: ClusterClient): Promise<StatusReport> {
+/** Somebody who waits is told for whom after this. */
+const slowMs = 700;
+
+/**
+ * Asks one node for the cluster, and every node for what it sees. Throws CallFailure when no endpoint answers. `onSlow` is told
+ * who has not answered yet when that takes a while, and nobody (an empty list) when it is over.
+ */
+export async function clusterStatus(
+  client: ClusterClient,
+  onSlow: (waitingFor: readonly string[]) => void = () => {},
+): Promise<StatusReport> {
+  const waitingFor = new Set<string>();
+  let told = false;
+  const timer = setTimeout(() => {
+    told = true;
+    onSlow(waitingFor.size === 0 ? client.endpoints : [...waitingFor]);
+  }, slowMs);
+  try {
+    return await gatherStatus(client, waitingFor);
+  } finally {
+    clearTimeout(timer);
+    if (told) onSlow([]);
+  }
+}
+
+async function gatherStatus(client: ClusterClient, waitingFor: Set<string>): Promise<StatusReport> {
   const { endpoint, topology } = await client.read(async (services, options) => ({
     endpoint: services.endpoint,
     topology: (await services.topology.getTopology({ includeTokens: false }, options)).topology,
@@ -66,7 +90,15 @@ export async function clusterStatus(client: ClusterClient): Promise<StatusReport
   const nodes: NodeReport[] = [];
   for (let from = 0; from < members.length; from += askedAtOnceMax) {
     const some = members.slice(from, from + askedAtOnceMax);
-    nodes.push(...(await Promise.all(some.map((node) => nodeReport(node, all)))));
+    const asked = some.map(async (node) => {
+      waitingFor.add(node.id);
+      try {
+        return await nodeReport(node, all);
+      } finally {
+        waitingFor.delete(node.id);
+      }
+    });
+    nodes.push(...(await Promise.all(asked)));
   }
   return {
     clusterId: topology?.clusterId ?? '',

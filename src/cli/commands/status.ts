@@ -11,7 +11,7 @@ import { CLIENT_EXIT } from '../exit-code.ts';
 import { CallFailure, failureJson, failureText } from '../failure.ts';
 import { addConnectionOptions, type ConnectionFlags, openClient } from '../request-options.ts';
 import { type CommandContext, runClientCommand } from '../run-command.ts';
-import type { Terminal } from '../terminal.ts';
+import { type Terminal, UsageError } from '../terminal.ts';
 
 interface StatusFlags extends ConnectionFlags {
   /** `true`: without an interval. */
@@ -35,8 +35,10 @@ export function addStatusCommand(program: Command, context: CommandContext): voi
         flags,
         () => openClient(flags, terminal),
         async (client) => {
-          if (flags.watch === undefined) return { exit: show(await clusterStatus(client), flags, terminal) };
-          const intervalMs = flags.watch === true ? watchMsDefault : parseDurationMs(flags.watch, '--watch');
+          if (flags.watch === undefined) {
+            return { exit: show(await askStatus(client, flags, terminal), flags, terminal) };
+          }
+          const intervalMs = flags.watch === true ? watchMsDefault : parseInterval(flags.watch);
           return { exit: await watchStatus(client, flags, terminal, { intervalMs }) };
         },
       );
@@ -56,7 +58,7 @@ export async function watchStatus(
   let exit: number = CLIENT_EXIT.ok;
   for (let round = 1; ; round++) {
     try {
-      const report = await clusterStatus(client);
+      const report = await askStatus(client, flags, terminal);
       if (terminal.outIsTerminal && flags.json !== true) terminal.out(clearScreen);
       exit = show(report, flags, terminal);
     } catch (error) {
@@ -68,6 +70,28 @@ export async function watchStatus(
     if (round === options.rounds) return exit;
     await new Promise((resolve) => setTimeout(resolve, options.intervalMs));
   }
+}
+
+function parseInterval(text: string): number {
+  if (/^[0.]+(ms|s|m|h|d)?$/.test(text)) {
+    throw new UsageError(
+      `--watch is "${text}", but must be longer than nothing: 500ms, 2s. Without a time it is every 2s`,
+    );
+  }
+  return parseDurationMs(text, '--watch');
+}
+
+/** On a terminal says for whom it waits, until they answer or are given up. */
+async function askStatus(
+  client: ClusterClient,
+  flags: ConnectionFlags,
+  terminal: Terminal,
+): Promise<StatusReport> {
+  if (!terminal.errIsTerminal || flags.json === true) return await clusterStatus(client);
+  return await clusterStatus(client, (waitingFor) => {
+    const text = waitingFor.length === 0 ? '' : `waiting for ${waitingFor.join(', ')} ...`;
+    terminal.err(`\r\u001b[K${text.slice(0, terminal.columns - 1)}`);
+  });
 }
 
 const clearScreen = '\u001b[2J\u001b[H';
@@ -91,14 +115,17 @@ function statusText(report: StatusReport, colors: Colors): string {
     `${(node.ownedFraction * 100).toFixed(1)} %`,
     node.version || '-',
     node.upSince === null ? '-' : formatDurationMs(Date.now() - Date.parse(node.upSince)),
-    node.clockSkewMs === null ? '-' : formatDurationMs(node.clockSkewMs),
+    node.clockSkewMs === null || node.state === 'failed' ? '-' : formatDurationMs(node.clockSkewMs),
     hintsText(node),
-    agoText(node.gauges['comparison_oldest_ms']),
+    nodes.length < 2 ? '-' : comparedText(node),
   ]);
-  const notes = nodes.flatMap((node) => [
-    ...(node.error === null ? [] : [`${node.id}: does not answer here: ${node.error}`]),
-    ...node.alarms.map((alarm) => `${node.id}: ${alarm}`),
-  ]);
+  const notes = [
+    ...peerProblems(nodes),
+    ...nodes.flatMap((node) => [
+      ...(node.error === null ? [] : [`${node.id}: does not answer here: ${node.error}`]),
+      ...otherAlarms(node).map((alarm) => `${node.id}: ${alarm}`),
+    ]),
+  ];
   return [
     `cluster ${report.clusterId}, layout ${report.layoutVersion}: ${up} of ${nodes.length} nodes up, as ${report.seenFrom} sees it\n`,
     plainTable(
@@ -117,24 +144,48 @@ function hintsText({ gauges }: NodeReport): string {
   return pending === 0 ? '0' : `${pending} (${bytesText(gauges['hint_bytes'] ?? 0)})`;
 }
 
-function agoText(ms: number | undefined): string {
-  return ms === undefined ? '-' : `${formatDurationMs(ms)} ago`;
+/** When the peer that has waited longest was last found equal. */
+function comparedText({ gauges }: NodeReport): string {
+  const intervalMs = gauges['comparison_interval_ms'];
+  const oldestMs = gauges['comparison_oldest_ms'];
+  if (intervalMs === 0) return 'off';
+  if (oldestMs !== undefined) return `${formatDurationMs(oldestMs)} ago`;
+  return intervalMs === undefined ? '-' : 'not yet';
+}
+
+/** One line for each node that others do not see up, with who sees it so; the reason is that of the first of them. */
+function peerProblems(nodes: readonly NodeReport[]): readonly string[] {
+  return nodes.flatMap(({ id }) => {
+    const states = new Map<string, { readonly reason: string; readonly seenBy: string[] }>();
+    for (const observer of nodes) {
+      for (const { id: peer, state, reason } of observer.sees) {
+        if (peer !== id || state === 'up') continue;
+        const seen = states.get(state);
+        if (seen === undefined) states.set(state, { reason, seenBy: [observer.id] });
+        else seen.seenBy.push(observer.id);
+      }
+    }
+    const problems = [...states].map(
+      ([state, { reason, seenBy }]) =>
+        `${state}${reason === '' ? '' : `: ${reason}`} (seen by ${seenBy.join(', ')})`,
+    );
+    return problems.length === 0 ? [] : [`${id} is ${problems.join('; and ')}`];
+  });
+}
+
+/** The alarms of a node but for those that `peerProblems` tells of. */
+function otherAlarms({ alarms, sees }: NodeReport): readonly string[] {
+  const told = sees.filter(({ state }) => state !== 'up').map(({ id }) => id);
+  return alarms.filter(
+    (alarm) =>
+      !told.some((id) => alarm.startsWith(`${id} is suspect:`) || alarm.startsWith(`${id} is failed:`)),
+  );
 }
 
 function whoSeesWhom(nodes: readonly NodeReport[], colors: Colors): string {
   const answering = nodes.filter(({ error }) => error === null);
   if (nodes.length < 2 || answering.length === 0) return '';
-  if (nodes.length > matrixNodesMax) {
-    return answering
-      .flatMap(({ id, sees }) =>
-        sees
-          .filter(({ state }) => state !== 'up')
-          .map(
-            (peer) => `${id} sees ${peer.id} ${colored(peer.state, peer.state, colors)}: ${peer.reason}\n`,
-          ),
-      )
-      .join('');
-  }
+  if (nodes.length > matrixNodesMax) return '';
   const rows = answering.map(({ id, sees }) => [
     `${id} sees`,
     ...nodes.map((node) => {
@@ -147,9 +198,9 @@ function whoSeesWhom(nodes: readonly NodeReport[], colors: Colors): string {
 
 /** `up 0.2, 130ms ago, clock 3ms`: state and phi, when it was last heard, and how far its clock is ahead. */
 function peerText({ state, phi, lastHeartbeatAgoMs, clockSkewMs }: PeerReport): string {
-  const parts = [`${state} ${phi.toFixed(1)}`];
+  const parts = [`${state} ${phi < 0.05 ? '0' : phi.toFixed(1)}`];
   if (lastHeartbeatAgoMs !== null) parts.push(`${formatDurationMs(lastHeartbeatAgoMs)} ago`);
-  if (clockSkewMs !== null) parts.push(`clock ${formatDurationMs(clockSkewMs)}`);
+  if (clockSkewMs !== null && state !== 'failed') parts.push(`clock ${formatDurationMs(clockSkewMs)}`);
   return parts.join(', ');
 }
 
