@@ -136,14 +136,17 @@ export class ChaosLoad {
   async judge(): Promise<Judgement> {
     const other: string[] = [];
     const healedMs = this.#nowMs();
-    const restless = await this.#restless();
-    if (restless !== undefined) other.push(`no rest ${restWithinMs} ms after the load: ${restless}`);
+    const restless = resourcesAtRest(await this.#nodesAtRest());
+    if (restless.length > 0) {
+      const why = restless.map(({ message }) => message).join('; ');
+      other.push(`no rest ${restWithinMs} ms after the load: ${why}`);
+    }
     const transports = this.#connections();
     const dependencies = { env: this.#env, recorder: this.#recorder, transports };
     const unread = await finalReads(this.#recorder.keys(), dependencies, { withinMs: finalReadsWithinMs });
     for (const { bucket, key, node } of unread)
       other.push(`${bucket}/${key} is not to be read at ALL through ${node}`);
-    const resting = await this.#restingNodes();
+    const resting = await this.#nodesAtRest();
     const run: RunHistory = {
       keys: await this.#keyHistories(other),
       memoryLosses: this.#memoryLosses,
@@ -181,17 +184,21 @@ export class ChaosLoad {
     );
   };
 
-  /** Waits until no node has anything under way. Returns what there still is after the time. */
-  async #restless(): Promise<string | undefined> {
-    let left: readonly Violation[] = [];
+  /**
+   * The nodes when none has anything under way, or as they are after the time. Now and then one is always being compared with
+   * another, so a single look may find a call that is no leak.
+   */
+  async #nodesAtRest(): Promise<readonly RestingNode[]> {
+    let seen: readonly RestingNode[] = [];
     const atRest = async (): Promise<boolean> => {
-      left = resourcesAtRest(await this.#restingNodes());
-      return left.length === 0;
+      seen = await this.#restingNodes();
+      return resourcesAtRest(seen).length === 0;
     };
-    return await until(atRest, restWithinMs).then(
-      () => undefined,
-      () => left.map(({ message }) => message).join('; '),
-    );
+    await until(atRest, restWithinMs).catch((error: unknown) => {
+      // Nobody was heard: that is no rest.
+      if (seen.length === 0) throw error;
+    });
+    return seen;
   }
 
   async #restingNodes(): Promise<readonly RestingNode[]> {
