@@ -34,7 +34,7 @@ export type HuntLine =
 /** A seed that takes longer than this hangs: a broken store may go round for ever. */
 const hangMs = 120_000;
 /** So much of what a process said on stderr is told. */
-const tailLength = 2_000;
+const tailLength = 8_000;
 
 const huntProcess = fileURLToPath(new URL('./hunt-process.ts', import.meta.url));
 
