@@ -64,12 +64,21 @@ async function startNode(
   const text = `cluster: { partitions: 64 }\nmembers:\n${lines.join('\n')}\nstorage: { engine: memory }\nnode: n${id}\n`;
   const { config } = parseConfig({ file: { name: 'test.yaml', text } });
   const network = new OwnNetwork(shared);
-  const parts = await wireNode(config, {
+  let isWired = false;
+  const wired = wireNode(config, {
     env,
     network,
     log: silentLogger(),
     openEngine: async () => openMemoryEngine(),
+  }).finally(() => {
+    isWired = true;
   });
+  // What is stored at the start is written at the end of a tick, which here comes only when it is told to.
+  while (!isWired) {
+    env.settle();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const parts = await wired;
   // Nothing in it is real: what is left of it goes with the test.
   await parts.peers.start();
   return { parts, network };

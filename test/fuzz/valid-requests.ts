@@ -3,6 +3,7 @@
 import { BucketServiceDefinition } from '../../src/gen/kindred/v1/bucket.ts';
 import { DiagnosticServiceDefinition } from '../../src/gen/kindred/v1/diagnostic.ts';
 import { KeyValueServiceDefinition, type Operation, type PutRequest } from '../../src/gen/kindred/v1/kv.ts';
+import { OperationServiceDefinition } from '../../src/gen/kindred/v1/operation.ts';
 import { TopologyServiceDefinition } from '../../src/gen/kindred/v1/topology.ts';
 import type { ReadOptions, WriteOptions } from '../../src/gen/kindred/v1/types.ts';
 
@@ -36,6 +37,7 @@ const definitions = [
   BucketServiceDefinition,
   TopologyServiceDefinition,
   DiagnosticServiceDefinition,
+  OperationServiceDefinition,
 ] as const;
 
 /** Paths of all methods that requests are made for. */
@@ -113,6 +115,18 @@ function partialOf(method: string, random: SeededRandom, contexts: readonly Uint
       return { key: keyOf(random), includeData: random.percent(50) };
     case 'GetNodeStatus':
       return {};
+    case 'WatchTopology':
+      return { includeTokens: random.percent(5) };
+    case 'MeasureDivergence':
+      return { bucket: random.pick(['', 'default', 'nobody']), sampleKeys: random.pick([0, 3, 20_000]) };
+    case 'StartRepair':
+      return { bucket: random.pick(['', 'default', 'nobody']), dryRun: random.percent(70) };
+    case 'GetOperation':
+    case 'CancelOperation':
+    case 'WatchOperation':
+      return { id: random.pick(['', 'repair-1', 'nobody']) };
+    case 'ListOperations':
+      return { runningOnly: random.percent(50) };
     default:
       throw new Error(`no requests are made for ${method}: add it here`);
   }

@@ -47,7 +47,7 @@ export interface FuzzResult {
 
 /** An answer must have come after this. */
 const answerWithinMs = 15_000;
-/** Streams that the server ends only with the client (health's Watch) are let go after this. */
+/** Streams that the server ends only with the client (what is watched) are let go after this. */
 const watchMs = 50;
 const sessionCount = 8;
 const problemsMax = 20;
@@ -300,7 +300,7 @@ class Fuzzer {
       };
       stream.on('response', (fields) => {
         take(fields);
-        if (!path.endsWith('/Watch')) return;
+        if (!/\/Watch\w*$/.test(path)) return;
         setTimeout(() => {
           if (grpcStatus === undefined) how = 'let-go';
           stream.close();
