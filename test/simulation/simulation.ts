@@ -33,6 +33,8 @@ const readyWithinMs = 15_000;
 const convergedWithinMs = 60_000;
 /** A run that takes more virtual time than this hangs. */
 const clientsWithinMs = 180_000;
+/** Silence that began before the faults ended has been noticed and mended by then. */
+const silenceOfFaultsMs = 10_000;
 /** Nodes have this long to find each other before the first client calls. */
 const settleMs = 1_500;
 
@@ -347,10 +349,13 @@ class Simulation {
     const ground = this.#trialGround();
     const look = (): void => {
       if (over) return;
-      accuse(
-        this.#cluster.judgements().filter(({ state }) => state === 'failed'),
-        ground,
-      );
+      // A connection that a fault has silenced may be taken for up until its silence counts, and for failed right after.
+      const isOfFaults = this.#nowMs >= this.#healedMs && this.#nowMs < this.#healedMs + silenceOfFaultsMs;
+      if (!isOfFaults)
+        accuse(
+          this.#cluster.judgements().filter(({ state }) => state === 'failed'),
+          ground,
+        );
       this.#scheduler.at(
         this.#scheduler.nowMicros + judgeMs * 1000,
         this.#clientOwner,
