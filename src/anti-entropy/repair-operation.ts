@@ -39,6 +39,8 @@ const reportMs = 200;
 /** Trees of a node that has just started are complete soon. */
 const readyWaitMs = 30_000;
 const readyPauseMs = 200;
+/** A repair that waits for its rate notices within this that it was cancelled, or that the node stops. */
+const cancelMs = 200;
 
 /** Carries a repair out. Rejects with EngineError when this node's disk fails. */
 export async function runRepair(
@@ -54,7 +56,8 @@ export async function runRepair(
     1,
     pairs.reduce((sum, pair) => sum + pair.partitions, 0),
   );
-  const slowed = bytesPerSecondMax === undefined ? throttle : slower(throttle, env, bytesPerSecondMax);
+  const slowed =
+    bytesPerSecondMax === undefined ? throttle : slower(throttle, env, bytesPerSecondMax, run.isCancelled);
   const skipped = new Set<string>();
   const done: RepairCounters = {
     partitions_compared: 0,
@@ -116,18 +119,20 @@ function sum(done: RepairCounters, counts: ComparisonCounts): RepairCounters {
   };
 }
 
-/** The node's throttle, and besides it a rate that the operator wants to keep to. */
-function slower(throttle: Throttle, env: Env, bytesPerSecond: number): Throttle {
+/** The node's throttle, and besides it a rate that the operator wants to keep to. Whoever is cancelled waits no longer. */
+function slower(throttle: Throttle, env: Env, bytesPerSecond: number, isCancelled: () => boolean): Throttle {
   const bucket = new TokenBucket({ ratePerSecond: bytesPerSecond }, env.clock.monotonicMs());
   return {
     async take(keys, bytes) {
       await throttle.take(keys, bytes);
       bucket.charge(bytes, env.clock.monotonicMs());
-      const waitMs = bucket.waitMs(env.clock.monotonicMs());
-      if (waitMs === 0) return;
-      await new Promise<void>((resolve) => {
-        env.timers.after(waitMs, resolve);
-      });
+      for (;;) {
+        const waitMs = bucket.waitMs(env.clock.monotonicMs());
+        if (waitMs === 0 || isCancelled()) return;
+        await new Promise<void>((resolve) => {
+          env.timers.after(Math.min(waitMs, cancelMs), resolve);
+        });
+      }
     },
   };
 }

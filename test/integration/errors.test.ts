@@ -5,6 +5,7 @@ import { Metadata } from 'nice-grpc';
 import { afterAll, expect, test } from 'vitest';
 import { replicaId } from '../../src/core/identity.ts';
 import { recordKeyOf } from '../../src/core/ring/record-key.ts';
+import { LongRunning_State } from '../../src/gen/kindred/v1/operation.ts';
 import {
   BlindWrite,
   ConflictMode,
@@ -297,6 +298,31 @@ test('a node that is full, and one that shuts down', async () => {
   release();
   expect((await Promise.all(running)).map(({ dot }) => dot?.counter)).toEqual([1, 1]);
   await stopped;
+});
+
+test('an operation that nobody knows, and one beside another of its kind', async () => {
+  const [n1] = await start(2);
+  const { operation } = n1.clients;
+  await fails((options) => operation.getOperation({ id: 'nobody' }, options), {
+    code: 'NOT_FOUND',
+    reason: 'OPERATION_UNKNOWN',
+    outcome: '-',
+  });
+  // A byte a second: it goes on until it is cancelled; but while the peer is not connected yet there is nothing to compare.
+  let id = '';
+  const isRunning = async (): Promise<boolean> => {
+    id = (await operation.startRepair({ bytesPerSecondMax: 1 })).operation?.id ?? '';
+    const { operation: now } = await operation.getOperation({ id });
+    return now?.state === LongRunning_State.STATE_RUNNING;
+  };
+  await expect.poll(isRunning).toBe(true);
+  const beside = await fails((options) => operation.startRepair({ dryRun: true }, options), {
+    code: 'FAILED_PRECONDITION',
+    reason: 'OPERATION_RUNNING',
+    outcome: '-',
+  });
+  expect(beside.details).toContain(id);
+  await operation.cancelOperation({ id });
 });
 
 test('every reason of the contract was produced above', () => {

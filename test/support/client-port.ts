@@ -18,6 +18,7 @@ import { descriptors } from '../../src/gen/descriptors.ts';
 import { BucketServiceDefinition } from '../../src/gen/kindred/v1/bucket.ts';
 import { DiagnosticServiceDefinition } from '../../src/gen/kindred/v1/diagnostic.ts';
 import { KeyValueServiceDefinition } from '../../src/gen/kindred/v1/kv.ts';
+import { OperationServiceDefinition } from '../../src/gen/kindred/v1/operation.ts';
 import { TopologyServiceDefinition } from '../../src/gen/kindred/v1/topology.ts';
 import type { ErrorDetail } from '../../src/gen/kindred/v1/types.ts';
 import { Admission } from '../../src/rpc/admission.ts';
@@ -220,6 +221,7 @@ export interface Clients {
   readonly buckets: Client<BucketServiceDefinition>;
   readonly topology: Client<TopologyServiceDefinition>;
   readonly diagnostic: Client<DiagnosticServiceDefinition>;
+  readonly operation: Client<OperationServiceDefinition>;
 }
 
 /** Clients of one channel, that is of one connection. */
@@ -237,6 +239,7 @@ export function clientsOf(address: string, options: ChannelOptions = {}): Client
     buckets: factory.create(BucketServiceDefinition, channel),
     topology: factory.create(TopologyServiceDefinition, channel),
     diagnostic: factory.create(DiagnosticServiceDefinition, channel),
+    operation: factory.create(OperationServiceDefinition, channel),
   };
 }
 
