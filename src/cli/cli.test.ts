@@ -175,6 +175,7 @@ beforeAll(async () => {
       ];
       return { token: '00ff00ff00ff00ff', replicas, topologyEpoch: 1 };
     },
+    getPlacement: async () => ({}),
   };
   const diagnostic: DiagnosticServiceImplementation = {
     async measureDivergence() {

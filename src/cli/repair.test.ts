@@ -59,6 +59,7 @@ class ScriptedNode {
         throw new ServerError(Code.UNIMPLEMENTED, '');
       },
       locate: async () => ({}),
+      getPlacement: async () => ({}),
     });
     this.server.add(OperationServiceDefinition, {
       startRepair: async (request) => {

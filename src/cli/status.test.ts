@@ -40,6 +40,7 @@ async function listen(id: string): Promise<void> {
       throw new ServerError(Code.UNIMPLEMENTED, '');
     },
     locate: async () => ({}),
+    getPlacement: async () => ({}),
   });
   server.add(DiagnosticServiceDefinition, {
     inspectKey: async () => ({}),

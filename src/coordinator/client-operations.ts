@@ -165,6 +165,7 @@ export class ClientOperations {
         context: tokens.encode(result.context, recordKey),
         dot: dotMessage(result.dot),
         report: writeReportMessage(result.report),
+        versionsHeld: result.versionsHeld,
       };
     } catch (error) {
       throw this.#failed(run, error, how);
@@ -194,6 +195,7 @@ export class ClientOperations {
         context: tokens.encode(result.context, recordKey),
         dot: dotMessage(result.dot),
         report: writeReportMessage(result.report),
+        versionsHeld: result.versionsHeld,
       };
     } catch (error) {
       throw this.#failed(run, error, how);

@@ -188,7 +188,11 @@ test('a write answers when its level is met, and goes to all homes', async () =>
   const cluster = new Cluster('abc');
   cluster.of('c').merging = 'silent';
   const result = await cluster.end(cluster.write('quorum'));
-  expect(result).toMatchObject({ kind: 'written', report: { acked: 2, synced: 2, layoutVersion: 4 } });
+  expect(result).toMatchObject({
+    kind: 'written',
+    versionsHeld: 1,
+    report: { acked: 2, synced: 2, layoutVersion: 4 },
+  });
   expect([cluster.of('b').calls, cluster.of('c').calls]).toEqual([['merge'], ['merge']]);
 });
 
@@ -299,7 +303,10 @@ test('a forwarded write that no home took was not applied, and says why', async 
 
 test('ANY keeps hints when no home is up, and when those that seemed up cannot be reached', async () => {
   const cluster = new Cluster('bcd');
-  expect(await cluster.end(cluster.write('any'))).toMatchObject({ report: { hinted: 2, acked: 0 } });
+  expect(await cluster.end(cluster.write('any'))).toMatchObject({
+    versionsHeld: 0,
+    report: { hinted: 2, acked: 0 },
+  });
   for (const node of ['b', 'c', 'd']) cluster.down.add(nodeId(node));
   expect(await cluster.end(cluster.write('any'))).toMatchObject({ report: { hinted: 2 } });
   expect(cluster.hintsWritten).toBe(2);

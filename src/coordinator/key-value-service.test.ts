@@ -109,6 +109,30 @@ test('writes that raced come back as siblings, and a put with the context resolv
   expect(dataOf((await keyValue.get({ key })).versions)).toEqual(['both']);
 });
 
+test('a write tells how many versions are held beside it', async () => {
+  const { keyValue } = clients;
+  const first = await keyValue.put({ key, value: text('first') });
+  expect(first.versionsHeld).toBe(1);
+  const causality = { $case: 'context', value: first.context } as const;
+  const requestId = Buffer.alloc(16, 7);
+  const left = await keyValue.put({ key, value: text('left'), causality, options: { requestId } });
+  expect(left.versionsHeld).toBe(1);
+  const right = await keyValue.put({ key, value: text('right'), causality });
+  expect(right.versionsHeld).toBe(2);
+  // A repetition counts what is held by now.
+  const repeated = await keyValue.put({ key, value: text('left'), causality, options: { requestId } });
+  expect(repeated).toMatchObject({ versionsHeld: 2, report: { replayed: true } });
+  const deleted = await keyValue.delete({ key, causality });
+  expect(deleted.versionsHeld).toBe(3);
+  const { context } = await keyValue.get({ key });
+  const resolved = await keyValue.put({
+    key,
+    value: text('both'),
+    causality: { $case: 'context', value: context },
+  });
+  expect(resolved.versionsHeld).toBe(1);
+});
+
 test('a deletion that raced a value is a sibling, and shown', async () => {
   const { keyValue } = clients;
   const first = await keyValue.put({ key, value: text('first') });
@@ -450,9 +474,12 @@ test('a forwarded result is answered as if it were ours, errors included', async
     other.keyValue.executeOperation((operation.encodeForwarded as () => Uint8Array)(), 1000);
   const put = await clients.keyValue.put({ key, value: text('far') });
   expect(put.dot?.counter).toBe(1);
+  expect(put.versionsHeld).toBe(1);
   expect(other.coordination.writes).toBe(1);
+  const beside = await clients.keyValue.put({ key, value: text('beside'), causality: addSibling });
+  expect(beside.versionsHeld).toBe(2);
   await clients.keyValue.put({ key, value: text('far2'), options: { requestId: randomBytes(16) } });
-  expect((await clients.keyValue.delete({ key })).dot?.counter).toBe(3);
+  expect(await clients.keyValue.delete({ key })).toMatchObject({ dot: { counter: 4 }, versionsHeld: 1 });
 
   other.coordination.before = (operation) => {
     expect('encodeForwarded' in operation && operation.encodeForwarded !== undefined).toBe(false);

@@ -70,6 +70,8 @@ export type WriteResult =
       readonly dot: Dot;
       /** Covers this write and what it superseded, and no sibling that the writer never read. */
       readonly context: CausalContext;
+      /** Versions that the coordinating replica held right after the write. 0: not known. */
+      readonly versionsHeld: number;
       readonly report: WriteReport;
     }
   /** Another node carried it out: its encoded `kindred.v1.OperationResult`, answer or error. */

@@ -191,6 +191,26 @@ test('a key is located: its token, its homes, and who would stand in', async () 
   expect((await failureOf((options) => clients.topology.locate({}, options))).detail?.field).toBe('key');
 });
 
+test('the placement of a bucket is the table that keys are located by', async () => {
+  const placement = await clients.topology.getPlacement({});
+  expect(placement).toMatchObject({ topologyEpoch: 1, hash: 'xxh64', replication: 3 });
+  expect(placement.nodes).toEqual(['n1', 'n2', 'n3', 'n4'].map((id) => ({ id, address: `${id}:7400` })));
+  expect(placement.homes).toHaveLength(3 * 2 ** placement.partitionBits);
+  for (let i = 0; i < 50; i++) {
+    const { token, replicas } = await clients.topology.locate({ key: { key: Buffer.from(`key-${i}`) } });
+    const partition = Number(BigInt(`0x${token}`) >> BigInt(64 - placement.partitionBits));
+    const homes = placement.homes.slice(partition * 3, partition * 3 + 3);
+    expect(homes.map((index) => placement.nodes[index]?.id)).toEqual(
+      replicas.filter(({ home }) => home).map((replica) => replica.nodeId),
+    );
+  }
+  expect(await clients.topology.getPlacement({ bucket: 'a' })).toEqual(placement);
+  const unknown = await failureOf((options) => clients.topology.getPlacement({ bucket: 'nobody' }, options));
+  expect(unknown).toMatchObject({ code: 5, detail: { reason: 22, safeToRetry: true } });
+  const bad = await failureOf((options) => clients.topology.getPlacement({ bucket: 'Ä' }, options));
+  expect(bad).toMatchObject({ code: 3, detail: { field: 'bucket' } });
+});
+
 test('the status of a node: itself, its figures, its alarms', async () => {
   const answer = await clients.diagnostic.getNodeStatus({});
   expect(answer.node?.id).toBe('n1');

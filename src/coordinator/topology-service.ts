@@ -7,7 +7,14 @@ import type { Layout } from '../core/ring/layout.ts';
 import type { Placement } from '../core/ring/placement.ts';
 import { recordKeyOf } from '../core/ring/record-key.ts';
 import { virtualNodeCount, virtualNodeName } from '../core/ring/ring.ts';
-import { compareTokens, type Hash64, partitionOf, tokenOf, tokenText } from '../core/ring/token.ts';
+import {
+  compareTokens,
+  type Hash64,
+  partitionBits,
+  partitionOf,
+  tokenOf,
+  tokenText,
+} from '../core/ring/token.ts';
 import type { Timers } from '../env/env.ts';
 import {
   type Node,
@@ -98,6 +105,18 @@ export function topologyService(dependencies: TopologyDependencies, limits: Requ
           topologyEpoch: placement.layout.version,
         };
       },
+      async getPlacement({ bucket }) {
+        const { replication } = namedBucket(bucket, buckets, 'bucket');
+        const placement = placementFor(replication);
+        return {
+          topologyEpoch: placement.layout.version,
+          hash: hashName,
+          partitionBits: partitionBits(placement.layout.partitions),
+          replication,
+          nodes: placement.memberIds.map((id) => ({ id, address: dependencies.addressesOf(id).client })),
+          homes: Array.from(placement.homeIndexes),
+        };
+      },
     },
     { watches: ['WatchTopology'] },
   );
@@ -165,13 +184,17 @@ export function namedKey(
 ): { readonly bucket: Bucket; readonly recordKey: Uint8Array } {
   if (key === undefined) throw invalid('key', 'is required');
   checkKey(key.key, limits, 'key.key');
-  const name = key.bucket === '' ? 'default' : key.bucket;
+  const bucket = namedBucket(key.bucket, buckets, 'key.bucket');
+  return { bucket, recordKey: recordKeyOf(bucket.name, key.key) };
+}
+
+/** The bucket that a request names in `field`; "default" if it names none. */
+function namedBucket(wanted: string, buckets: ReadonlyMap<string, Bucket>, field: string): Bucket {
+  const name = wanted === '' ? 'default' : wanted;
   const bucket = buckets.get(name);
-  if (bucket === undefined) {
-    checkBucketName(name, 'key.bucket');
-    throw new OperationError({ kind: 'bucket-unknown', bucket: name });
-  }
-  return { bucket, recordKey: recordKeyOf(name, key.key) };
+  if (bucket !== undefined) return bucket;
+  checkBucketName(name, field);
+  throw new OperationError({ kind: 'bucket-unknown', bucket: name });
 }
 
 /** A member of the layout with all that this node knows of it. */

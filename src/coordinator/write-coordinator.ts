@@ -8,7 +8,7 @@ import type { Bucket } from '../core/bucket.ts';
 import type { CausalContext } from '../core/causality/context-token.ts';
 import type { WriteIntent } from '../core/causality/coordinated-write.ts';
 import type { Dot } from '../core/causality/dot.ts';
-import type { VersionedRecord } from '../core/causality/record.ts';
+import { type VersionedRecord, versionsBeside } from '../core/causality/record.ts';
 import { OperationError, type ReplicaFailure } from '../core/coordinator/failure.ts';
 import type { WriteCore } from '../core/coordinator/write-core.ts';
 import type { NodeId, PartitionId } from '../core/identity.ts';
@@ -217,10 +217,10 @@ export class WriteCoordinator {
                 reject(writeFailure(core, alive));
                 return;
               }
-              const { dot, context, replayed } = written;
+              const { dot, context, record, replayed } = written;
               const { acked, synced, hinted } = core;
               const report = { ...this.#report(strength, placed), acked, synced, hinted, replayed };
-              resolve({ kind: 'written', dot, context, report });
+              resolve({ kind: 'written', dot, context, versionsHeld: versionsBeside(record, dot), report });
             },
           );
           run.start();
@@ -344,7 +344,9 @@ export class WriteCoordinator {
                 },
                 (outcome) => {
                   timer.cancel();
-                  if (outcome.kind === 'done') resolve({ kind: 'written', dot, context, report });
+                  // What hints hold of a key is not what its replicas hold.
+                  if (outcome.kind === 'done')
+                    resolve({ kind: 'written', dot, context, versionsHeld: 0, report });
                   else reject(standInFailure(outcome, required, 1 + fallbacks.length));
                 },
               );

@@ -109,6 +109,8 @@ function partialOf(method: string, random: SeededRandom, contexts: readonly Uint
       return { pageSize: random.below(3), pageToken: random.pick(['', 'default']) };
     case 'GetTopology':
       return { includeTokens: random.percent(20) };
+    case 'GetPlacement':
+      return { bucket: random.pick(['', 'default', 'nobody']) };
     case 'Locate':
       return { key: keyOf(random) };
     case 'InspectKey':

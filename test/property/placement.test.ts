@@ -7,6 +7,7 @@ import { loadBounds } from '../../src/core/ring/bounded-loads.ts';
 import { fairShares } from '../../src/core/ring/fair-share.ts';
 import { type Layout, type LayoutMember, layoutProblems } from '../../src/core/ring/layout.ts';
 import { Placement } from '../../src/core/ring/placement.ts';
+import { partitionBits } from '../../src/core/ring/token.ts';
 import { loadHash64 } from '../../src/env/xxhash.ts';
 
 const hash = await loadHash64();
@@ -40,6 +41,22 @@ const boundOf = ({ members, partitions, replication }: Layout): Map<string, numb
   const bounds = loadBounds(members, partitions, replication);
   return new Map(members.map(({ id }, i) => [id, bounds[i]]));
 };
+
+test('the table in one piece is the table, for every layout', () => {
+  fc.assert(
+    fc.property(layouts, (layout) => {
+      const { replication } = layout;
+      const placement = new Placement(layout, replication, hash);
+      const { memberIds, homeIndexes } = placement;
+      expect(memberIds).toEqual([...memberIds].sort());
+      const rebuilt = Array.from({ length: 2 ** partitionBits(layout.partitions) }, (_, i) =>
+        Array.from(homeIndexes.subarray(i * replication, (i + 1) * replication), (index) => memberIds[index]),
+      );
+      expect(rebuilt).toEqual(table(placement));
+    }),
+    { numRuns: 100 },
+  );
+});
 
 test('every partition has N different homes, in as many zones as possible', () => {
   fc.assert(

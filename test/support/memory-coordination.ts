@@ -14,7 +14,7 @@ import { refusedWrite } from '../../src/coordinator/refusal.ts';
 import { mapKeyOf } from '../../src/core/bytes.ts';
 import { clockReaches, contextOf } from '../../src/core/causality/context-token.ts';
 import { decideWrite } from '../../src/core/causality/coordinated-write.ts';
-import { type VersionedRecord, versionOfRequest } from '../../src/core/causality/record.ts';
+import { type VersionedRecord, versionOfRequest, versionsBeside } from '../../src/core/causality/record.ts';
 import { OperationError } from '../../src/core/coordinator/failure.ts';
 import { nodeId, replicaId } from '../../src/core/identity.ts';
 
@@ -81,6 +81,7 @@ export class MemoryCoordination implements Coordination {
       kind: 'written',
       dot: decision.dot,
       context: contextOf(decision.record),
+      versionsHeld: versionsBeside(decision.record, decision.dot),
       report: {
         achieved: operation.strength,
         acked: 3,

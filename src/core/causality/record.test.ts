@@ -12,6 +12,7 @@ import {
   type Version,
   type VersionedRecord,
   versionOfRequest,
+  versionsBeside,
 } from './record.ts';
 import { covers, type VectorClock } from './vector-clock.ts';
 
@@ -184,6 +185,15 @@ test('a reader is shown one version of a request: the smallest dot', () => {
   expect(distinctVersions(other)).toEqual(other.versions);
   const none = record('a1 b1', version('a1'), version('b1'));
   expect(distinctVersions(none)).toEqual(none.versions);
+});
+
+test('beside a write there is what a reader is shown with it, and nothing is known of one that was superseded', () => {
+  expect(versionsBeside(record('a1', version('a1')), dot('a1'))).toBe(1);
+  const raced = record('a2 b1', version('a2', 'a1'), version('b1', 'a1', { value: undefined }));
+  expect(versionsBeside(raced, dot('a2'))).toBe(2);
+  expect(versionsBeside(raced, dot('a1'))).toBe(0);
+  const retried = record('a1 b1 c1', version('a1', '', request(1)), version('b1', 'c1', request(1)));
+  expect(versionsBeside(retried, dot('b1'))).toBe(1);
 });
 
 test('a version is live until it expires, and a deletion never', () => {

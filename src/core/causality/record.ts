@@ -102,6 +102,15 @@ export function distinctVersions(record: VersionedRecord): readonly Version[] {
   });
 }
 
+/**
+ * How many versions a reader is shown beside and with a write: more than one, and writes raced. 0, not known, when the
+ * record does not hold the write any more: what superseded it is no news of its race.
+ */
+export function versionsBeside(record: VersionedRecord, written: Dot): number {
+  if (!record.versions.some((version) => sameDot(version.dot, written))) return 0;
+  return distinctVersions(record).length;
+}
+
 /** Versions of each side that the other also holds or has not seen. */
 function survivors(a: VersionedRecord, b: VersionedRecord): Version[] {
   const kept = a.versions.filter((version) => holds(b, version.dot) || !covers(b.clock, version.dot));

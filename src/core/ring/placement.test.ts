@@ -59,6 +59,16 @@ test('homes are one frozen array for ever, and preference lists go on with all t
   }
 });
 
+test('the table in one piece says what the partitions say one by one', () => {
+  const placement = new Placement(layout(5, 16), 3, hash);
+  expect(placement.memberIds).toEqual(members(5).map(({ id }) => id));
+  expect(placement.homeIndexes).toHaveLength(48);
+  for (let i = 0; i < 16; i++) {
+    const indexes = [...placement.homeIndexes.subarray(i * 3, i * 3 + 3)];
+    expect(indexes.map((index) => placement.memberIds[index])).toEqual(placement.homes(partitionId(i)));
+  }
+});
+
 test('a partition that does not exist is a programming mistake', () => {
   const placement = new Placement(layout(3, 64), 3, hash);
   expect(() => placement.homes(partitionId(64))).toThrow('64');

@@ -28,6 +28,7 @@ export class Placement {
   readonly #members: readonly LayoutMember[];
   readonly #ring: Ring;
   readonly #homes: readonly (readonly NodeId[])[];
+  readonly #homeIndexes: Uint16Array;
   readonly #owned: ReadonlyMap<NodeId, readonly PartitionId[]>;
   readonly #preferenceLists = new Map<PartitionId, readonly NodeId[]>();
 
@@ -54,6 +55,7 @@ export class Placement {
       table.push(Object.freeze(nodes));
     }
     this.#homes = table;
+    this.#homeIndexes = homes;
     this.#owned = owned;
   }
 
@@ -62,6 +64,19 @@ export class Placement {
     const homes = this.#homes[partition];
     assert(homes !== undefined, `partition ${partition} is none of ${this.layout.partitions}`);
     return homes;
+  }
+
+  /** All members by id, ascending: what `homeIndexes` counts in. */
+  get memberIds(): readonly NodeId[] {
+    return this.#members.map((member) => member.id);
+  }
+
+  /**
+   * The whole table in one piece, for clients that place keys themselves: N entries for each partition, in the order of
+   * preference, each an index into `memberIds`. The same object every time; do not change it.
+   */
+  get homeIndexes(): Uint16Array {
+    return this.#homeIndexes;
   }
 
   /** The homes of a partition, then every other node in the order in which it stands in for a home that has failed. */

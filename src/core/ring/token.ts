@@ -41,6 +41,12 @@ export function isPartitionCount(count: number): boolean {
   return Number.isInteger(count) && count >= 1 && count <= partitionCountMax && (count & (count - 1)) === 0;
 }
 
+/** How many top bits of a token are the number of its partition: 0 to 16. */
+export function partitionBits(partitionCount: number): number {
+  assert(isPartitionCount(partitionCount), `${partitionCount} partitions is no power of two from 1 to 65536`);
+  return 31 - Math.clz32(partitionCount);
+}
+
 /** The partition that a token falls in: its top log2(partitionCount) bits. */
 export function partitionOf(token: Token, partitionCount: number): PartitionId {
   assert(isPartitionCount(partitionCount), `${partitionCount} partitions is no power of two from 1 to 65536`);
