@@ -1,0 +1,187 @@
+/**
+ * Carries one operation out: attempt after attempt on one endpoint after another, for as long as that is safe, within the
+ * time and the number of attempts that the caller allows.
+ */
+
+import { Metadata } from 'nice-grpc';
+import { backoffMs } from './backoff.ts';
+import type { Endpoint, Endpoints } from './endpoints.ts';
+import { ArgumentRefused } from './error.ts';
+import {
+  cancelled,
+  errorOf,
+  type Failure,
+  failureOfCall,
+  isRetryable,
+  noConnection,
+  outcomeOf,
+  prepared,
+  retryAfterMs,
+  timedOut,
+} from './failure.ts';
+import type { CallOptions } from './options.ts';
+import { pause } from './waiting.ts';
+
+/** What a stub's call takes. */
+export interface StubOptions {
+  readonly metadata: Metadata;
+  readonly signal: AbortSignal;
+  readonly onTrailer: (trailer: Metadata) => void;
+}
+
+/** An operation that can be sent again. */
+export interface Operation<Answer> {
+  readonly isWrite: boolean;
+  /** Undefined for reads. */
+  readonly requestId?: Uint8Array | undefined;
+  /** Where to send it first, if that is known and connected. */
+  readonly preferred?: Endpoint | undefined;
+  /** Sends it once. */
+  send(endpoint: Endpoint, options: StubOptions): Promise<Answer>;
+}
+
+/** What applies to calls that do not say otherwise. */
+export interface AttemptDefaults {
+  readonly timeoutMs: number;
+  readonly attempts: number;
+  /** Metadata of every call. */
+  readonly metadata: () => Readonly<Record<string, string>>;
+}
+
+/** The longest time for an operation: what fits a `grpc-timeout` in milliseconds. */
+const TIMEOUT_MS_MAX = 99_999_999;
+
+/** The time of one operation, and its caller's signal, as one signal. */
+export class Patience {
+  readonly timeoutMs: number;
+  readonly attempts: number;
+  readonly #deadlineMs: number;
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  readonly #callerSignal: AbortSignal | undefined;
+  readonly #onAbort = (): void => this.#controller.abort();
+
+  /** Throws ArgumentRefused. */
+  constructor(options: CallOptions, defaults: Pick<AttemptDefaults, 'timeoutMs' | 'attempts'>) {
+    this.timeoutMs = options.timeoutMs ?? defaults.timeoutMs;
+    this.attempts = options.attempts ?? defaults.attempts;
+    if (!(this.timeoutMs > 0 && this.timeoutMs <= TIMEOUT_MS_MAX)) {
+      throw new ArgumentRefused('timeoutMs', `must be more than 0 and at most ${TIMEOUT_MS_MAX}`);
+    }
+    if (!(Number.isInteger(this.attempts) && this.attempts > 0)) {
+      throw new ArgumentRefused('attempts', 'must be a whole number from 1 on');
+    }
+    this.#deadlineMs = performance.now() + this.timeoutMs;
+    this.#timer = setTimeout(this.#onAbort, this.timeoutMs);
+    this.#callerSignal = options.signal;
+    if (this.#callerSignal?.aborted === true) this.#controller.abort();
+    else this.#callerSignal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** Aborted when time is over, or by the caller. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get remainingMs(): number {
+    return this.#deadlineMs - performance.now();
+  }
+
+  /** Why the signal is aborted. `sent`: where the operation was under way. */
+  failure(sent: { readonly endpoint: string } | undefined): Failure {
+    const signal = this.#callerSignal;
+    return signal?.aborted === true ? cancelled(signal.reason, sent) : timedOut(this.timeoutMs, sent);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#callerSignal?.removeEventListener('abort', this.#onAbort);
+  }
+}
+
+/** Sends operations until they succeed or must not be sent again. */
+export class Attempts {
+  readonly #endpoints: Endpoints;
+  readonly #defaults: AttemptDefaults;
+
+  constructor(endpoints: Endpoints, defaults: AttemptDefaults) {
+    this.#endpoints = endpoints;
+    this.#defaults = defaults;
+  }
+
+  /** The answer to an operation. Throws KindredError. */
+  async run<Answer>(operation: Operation<Answer>, options: CallOptions): Promise<Answer> {
+    using patience = prepared(operation.isWrite, () => new Patience(options, this.#defaults));
+    let isUncertain = false;
+    let last: Endpoint | undefined;
+    for (let attempt = 1; ; attempt++) {
+      const endpoint = await this.#endpoint(operation, patience, last);
+      const result = await this.#once(operation, endpoint, patience);
+      if (result.kind === 'answered') return result.answer;
+
+      const { failure } = result;
+      isUncertain ||= outcomeOf(failure) === 'UNKNOWN';
+      const waitMs = backoffMs(attempt, Math.random(), retryAfterMs(failure));
+      // No use in waiting for a time at which nothing may be sent any more.
+      if (attempt >= patience.attempts || !isRetryable(failure) || waitMs >= patience.remainingMs) {
+        const { isWrite, requestId } = operation;
+        throw errorOf(failure, { isWrite, requestId, attempts: attempt, isUncertain });
+      }
+      await pause(waitMs, patience.signal);
+      if (endpoint.kind === 'endpoint') last = endpoint.endpoint;
+    }
+  }
+
+  /** Options for a call that ends when `patience` does. */
+  stubOptions(patience: Patience, onTrailer: (trailer: Metadata) => void): StubOptions {
+    return {
+      // nice-grpc sets no deadline. The server gives up a little before this, and says what it knows.
+      metadata: new Metadata({
+        ...this.#defaults.metadata(),
+        'grpc-timeout': `${Math.max(1, Math.ceil(patience.remainingMs))}m`,
+      }),
+      signal: patience.signal,
+      onTrailer,
+    };
+  }
+
+  async #endpoint(
+    operation: Operation<unknown>,
+    patience: Patience,
+    last: Endpoint | undefined,
+  ): Promise<Chosen> {
+    if (patience.signal.aborted) return { kind: 'failed', failure: patience.failure(undefined) };
+    const { preferred } = operation;
+    if (last === undefined && preferred?.isConnected === true) return { kind: 'endpoint', endpoint: preferred };
+    const found = this.#endpoints.next(last) ?? (await this.#endpoints.connected(patience.signal, last));
+    if (found === 'given-up') return { kind: 'failed', failure: patience.failure(undefined) };
+    if (found === 'unreachable') return { kind: 'failed', failure: noConnection(this.#endpoints.addresses) };
+    return { kind: 'endpoint', endpoint: found };
+  }
+
+  async #once<Answer>(
+    operation: Operation<Answer>,
+    chosen: Chosen,
+    patience: Patience,
+  ): Promise<{ readonly kind: 'answered'; readonly answer: Answer } | Failed> {
+    if (chosen.kind === 'failed') return chosen;
+    const { endpoint } = chosen;
+    let trailer: Metadata | undefined;
+    const options = this.stubOptions(patience, (received) => {
+      trailer = received;
+    });
+    try {
+      return { kind: 'answered', answer: await operation.send(endpoint, options) };
+    } catch (error) {
+      if (patience.signal.aborted) return { kind: 'failed', failure: patience.failure({ endpoint: endpoint.address }) };
+      return { kind: 'failed', failure: failureOfCall(error, trailer, endpoint.address) };
+    }
+  }
+}
+
+interface Failed {
+  readonly kind: 'failed';
+  readonly failure: Failure;
+}
+
+type Chosen = { readonly kind: 'endpoint'; readonly endpoint: Endpoint } | Failed;
