@@ -33,6 +33,7 @@ const steps: readonly Step[] = [
   { name: 'generated code', run: checkGeneratedCode },
   { name: 'types', run: command('tsc', '-p', '.') },
   { name: 'types of core', run: command('tsc', '-p', 'src/core') },
+  { name: 'types of client', run: command('tsc', '-p', 'clients/typescript') },
   { name: 'lint and format', run: command('biome', 'check', '--error-on-warnings') },
   { name: 'imports', run: () => checkImports(root) },
   { name: 'unused code', run: command('knip', '--treat-config-hints-as-errors') },

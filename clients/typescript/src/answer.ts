@@ -12,8 +12,8 @@ import {
   type TouchResponse,
 } from './gen/kindred/v1/kv.ts';
 import {
-  ConsistencyLevel as WireLevel,
   type Dot as WireDot,
+  ConsistencyLevel as WireLevel,
   type ReadReport as WireReadReport,
   type Value as WireValue,
   type Version as WireVersion,
@@ -124,7 +124,8 @@ export function getResultOf(response: GetResponse): GetResult {
       return { state: 'conflict', versions, context, report };
     case GetResponse_State.STATE_FOUND: {
       const version = versions[0];
-      if (version?.kind === 'value') return { state: 'found', value: version.value, version, context, report };
+      if (version?.kind === 'value')
+        return { state: 'found', value: version.value, version, context, report };
       break;
     }
     default:
@@ -173,11 +174,11 @@ function versionOf(version: WireVersion): Version {
     expireTime: version.expireTime === undefined ? undefined : new Date(microsOf(version.expireTime) / 1000),
   };
   return version.body?.$case === 'value'
-    ? { kind: 'value', value: valueOf(version.body.value), ...written }
+    ? { kind: 'value', value: storedValue(version.body.value), ...written }
     : { kind: 'deleted', ...written };
 }
 
-function valueOf({ data, contentType, metadata }: WireValue): Value {
+function storedValue({ data, contentType, metadata }: WireValue): Value {
   // The decoder hands out Buffers; a plain Uint8Array over the same memory has no methods that surprise.
   return new Value(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), { contentType, metadata });
 }

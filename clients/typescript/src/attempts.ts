@@ -152,7 +152,8 @@ export class Attempts {
   ): Promise<Chosen> {
     if (patience.signal.aborted) return { kind: 'failed', failure: patience.failure(undefined) };
     const { preferred } = operation;
-    if (last === undefined && preferred?.isConnected === true) return { kind: 'endpoint', endpoint: preferred };
+    if (last === undefined && preferred?.isConnected === true)
+      return { kind: 'endpoint', endpoint: preferred };
     const found = this.#endpoints.next(last) ?? (await this.#endpoints.connected(patience.signal, last));
     if (found === 'given-up') return { kind: 'failed', failure: patience.failure(undefined) };
     if (found === 'unreachable') return { kind: 'failed', failure: noConnection(this.#endpoints.addresses) };
@@ -173,7 +174,8 @@ export class Attempts {
     try {
       return { kind: 'answered', answer: await operation.send(endpoint, options) };
     } catch (error) {
-      if (patience.signal.aborted) return { kind: 'failed', failure: patience.failure({ endpoint: endpoint.address }) };
+      if (patience.signal.aborted)
+        return { kind: 'failed', failure: patience.failure({ endpoint: endpoint.address }) };
       return { kind: 'failed', failure: failureOfCall(error, trailer, endpoint.address) };
     }
   }

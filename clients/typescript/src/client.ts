@@ -68,7 +68,9 @@ export class Client {
       timeoutMs: options.timeoutMs ?? 5000,
       attempts: options.attempts ?? 4,
       metadata: () =>
-        token === undefined ? {} : { authorization: `Bearer ${typeof token === 'function' ? token() : token}` },
+        token === undefined
+          ? {}
+          : { authorization: `Bearer ${typeof token === 'function' ? token() : token}` },
     });
     this.#read = options.read ?? {};
     this.#write = options.write ?? {};
@@ -161,7 +163,8 @@ export class Client {
     return this.#attempts.run(
       {
         isWrite: false,
-        send: async ({ keyValue }, stub) => writeOutcomeResultOf(await keyValue.getWriteOutcome(request, stub)),
+        send: async ({ keyValue }, stub) =>
+          writeOutcomeResultOf(await keyValue.getWriteOutcome(request, stub)),
       },
       options,
     );

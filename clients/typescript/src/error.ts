@@ -3,9 +3,9 @@
 import { Status } from 'nice-grpc-common';
 import { Context } from './context.ts';
 import {
+  type ErrorDetail as WireDetail,
   type ErrorReason as WireReason,
   ErrorReason as WireReasons,
-  type ErrorDetail as WireDetail,
 } from './gen/kindred/v1/types.ts';
 import type { Version } from './version.ts';
 

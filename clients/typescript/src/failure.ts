@@ -4,7 +4,14 @@
  */
 
 import { ClientError, type Metadata } from 'nice-grpc';
-import { ArgumentRefused, errorDetailOf, KindredError, type StatusCode, statusCodeOf, type WriteOutcome } from './error.ts';
+import {
+  ArgumentRefused,
+  errorDetailOf,
+  KindredError,
+  type StatusCode,
+  statusCodeOf,
+  type WriteOutcome,
+} from './error.ts';
 import { Status } from './gen/google/rpc/status.ts';
 import {
   ErrorDetail,
@@ -45,7 +52,8 @@ export function failureOfCall(error: unknown, trailer: Metadata | undefined, end
     message: error.details,
     detail,
     endpoint,
-    isUnsent: detail === undefined && /^(No connection established|Name resolution failed)/.test(error.details),
+    isUnsent:
+      detail === undefined && /^(No connection established|Name resolution failed)/.test(error.details),
     isFinal: false,
     cause: error,
   };

@@ -31,4 +31,11 @@ export type {
   WriteOptions,
 } from './options.ts';
 export { Value, type ValueAttributes, type ValueLike } from './value.ts';
-export { compareDots, type DeletedVersion, type Dot, type ValueVersion, type Version } from './version.ts';
+export {
+  compareDots,
+  compareWritten,
+  type DeletedVersion,
+  type Dot,
+  type ValueVersion,
+  type Version,
+} from './version.ts';

@@ -6,12 +6,12 @@ import type { Duration } from './gen/google/protobuf/duration.ts';
 import type { Timestamp } from './gen/google/protobuf/timestamp.ts';
 import type { PutRequest, TouchRequest } from './gen/kindred/v1/kv.ts';
 import {
+  BlindWrite as WireBlindWrite,
   ConflictMode as WireConflictMode,
-  ConsistencyLevel as WireLevel,
   Durability as WireDurability,
   Handoff as WireHandoff,
-  BlindWrite as WireBlindWrite,
   type Key as WireKey,
+  ConsistencyLevel as WireLevel,
   type ReadOptions as WireReadOptions,
   type WriteOptions as WireWriteOptions,
 } from './gen/kindred/v1/types.ts';
@@ -149,7 +149,11 @@ export function wireWriteOptions(options: WriteOptions, requestId: Uint8Array): 
   return {
     strength: wireStrength(options),
     handoff: enumValue('options.handoff', WireHandoff, `HANDOFF_${options.handoff ?? 'UNSPECIFIED'}`),
-    durability: enumValue('options.durability', WireDurability, `DURABILITY_${options.durability ?? 'UNSPECIFIED'}`),
+    durability: enumValue(
+      'options.durability',
+      WireDurability,
+      `DURABILITY_${options.durability ?? 'UNSPECIFIED'}`,
+    ),
     requestId,
   };
 }
@@ -164,7 +168,8 @@ export function wireCausality(options: Causality): PutRequest['causality'] {
     throw new ArgumentRefused('causality', 'give a context or a blind mode, not both');
   }
   if (context !== undefined) return { $case: 'context', value: context.bytes };
-  if (blind !== undefined) return { $case: 'blind', value: enumValue('blind', WireBlindWrite, `BLIND_WRITE_${blind}`) };
+  if (blind !== undefined)
+    return { $case: 'blind', value: enumValue('blind', WireBlindWrite, `BLIND_WRITE_${blind}`) };
   return undefined;
 }
 
@@ -174,7 +179,8 @@ export function wireExpiry(options: Expiry): PutRequest['expiry'] {
     throw new ArgumentRefused('expiry', 'give one of ttlMs, expireTime and keepExpiry');
   }
   if (ttlMs !== undefined) return { $case: 'ttl', value: wireDuration('ttl', ttlMs) };
-  if (expireTime !== undefined) return { $case: 'expireTime', value: wireTimestamp('expire_time', expireTime) };
+  if (expireTime !== undefined)
+    return { $case: 'expireTime', value: wireTimestamp('expire_time', expireTime) };
   return keepExpiry ? { $case: 'keepExpiry', value: true } : undefined;
 }
 
@@ -184,7 +190,8 @@ export function wireTouchExpiry(options: TouchOptions): TouchRequest['expiry'] {
     throw new ArgumentRefused('expiry', 'give exactly one of ttlMs, expireTime and never');
   }
   if (ttlMs !== undefined) return { $case: 'ttl', value: wireDuration('ttl', ttlMs) };
-  if (expireTime !== undefined) return { $case: 'expireTime', value: wireTimestamp('expire_time', expireTime) };
+  if (expireTime !== undefined)
+    return { $case: 'expireTime', value: wireTimestamp('expire_time', expireTime) };
   return { $case: 'never', value: true };
 }
 
@@ -198,7 +205,8 @@ function wireStrength(options: {
   if (consistency !== undefined && replicas !== undefined) {
     throw new ArgumentRefused('options.strength', 'give consistency or replicas, not both');
   }
-  if (consistency !== undefined) return { $case: 'consistency', value: wireLevel('options.consistency', consistency) };
+  if (consistency !== undefined)
+    return { $case: 'consistency', value: wireLevel('options.consistency', consistency) };
   if (replicas === undefined) return undefined;
   // The encoder would send another number in its place.
   if (!Number.isInteger(replicas) || replicas < 0 || replicas > 0xff_ff_ff_ff) {
@@ -209,7 +217,8 @@ function wireStrength(options: {
 
 /** Milliseconds, with fractions, as a message. */
 export function wireDuration(field: string, milliseconds: number): Duration {
-  if (!Number.isFinite(milliseconds)) throw new ArgumentRefused(field, `${milliseconds} is no number of milliseconds`);
+  if (!Number.isFinite(milliseconds))
+    throw new ArgumentRefused(field, `${milliseconds} is no number of milliseconds`);
   const seconds = Math.trunc(milliseconds / 1000);
   return { seconds, nanos: Math.round((milliseconds - seconds * 1000) * 1e6) };
 }

@@ -172,7 +172,16 @@ export interface PutResponse {
     | Dot
     | undefined;
   /** How far the write had come. */
-  report: WriteReport | undefined;
+  report:
+    | WriteReport
+    | undefined;
+  /**
+   * How many versions a reader of the coordinating replica would have been shown right after this write, deletions
+   * included. 1: this one alone. More: writes raced (or ADD_SIBLING was asked for), so read with `context` as
+   * ReadOptions.min_context, and resolve; other replicas may know of more. 0: not known, because the write was repeated
+   * and has been superseded meanwhile, or because only hints of it are kept so far.
+   */
+  versionsHeld: number;
 }
 
 /** Asks to delete one key. */
@@ -213,7 +222,14 @@ export interface DeleteResponse {
     | WriteReport
     | undefined;
   /** The name of the deletion that this write made. */
-  dot: Dot | undefined;
+  dot:
+    | Dot
+    | undefined;
+  /**
+   * How many versions a reader of the coordinating replica would have been shown right after this write, this deletion
+   * included: as PutResponse.versions_held. More than 1: a value raced the delete and survives it.
+   */
+  versionsHeld: number;
 }
 
 /** Asks to change when one key expires. */
@@ -902,7 +918,7 @@ export const PutRequest: MessageFns<PutRequest> = {
 };
 
 function createBasePutResponse(): PutResponse {
-  return { context: new Uint8Array(0), dot: undefined, report: undefined };
+  return { context: new Uint8Array(0), dot: undefined, report: undefined, versionsHeld: 0 };
 }
 
 export const PutResponse: MessageFns<PutResponse> = {
@@ -915,6 +931,9 @@ export const PutResponse: MessageFns<PutResponse> = {
     }
     if (message.report !== undefined) {
       WriteReport.encode(message.report, writer.uint32(42).fork()).join();
+    }
+    if (message.versionsHeld !== 0) {
+      writer.uint32(48).uint32(message.versionsHeld);
     }
     return writer;
   },
@@ -956,6 +975,14 @@ export const PutResponse: MessageFns<PutResponse> = {
             message.report = WriteReport.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.versionsHeld = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -973,6 +1000,11 @@ export const PutResponse: MessageFns<PutResponse> = {
       context: isSet(object.context) ? bytesFromBase64(object.context) : new Uint8Array(0),
       dot: isSet(object.dot) ? Dot.fromJSON(object.dot) : undefined,
       report: isSet(object.report) ? WriteReport.fromJSON(object.report) : undefined,
+      versionsHeld: isSet(object.versionsHeld)
+        ? globalThis.Number(object.versionsHeld)
+        : isSet(object.versions_held)
+        ? globalThis.Number(object.versions_held)
+        : 0,
     };
   },
 
@@ -987,6 +1019,9 @@ export const PutResponse: MessageFns<PutResponse> = {
     if (message.report !== undefined) {
       obj.report = WriteReport.toJSON(message.report);
     }
+    if (message.versionsHeld !== 0) {
+      obj.versionsHeld = Math.round(message.versionsHeld);
+    }
     return obj;
   },
 
@@ -1000,6 +1035,7 @@ export const PutResponse: MessageFns<PutResponse> = {
     message.report = (object.report !== undefined && object.report !== null)
       ? WriteReport.fromPartial(object.report)
       : undefined;
+    message.versionsHeld = object.versionsHeld ?? 0;
     return message;
   },
 };
@@ -1140,7 +1176,7 @@ export const DeleteRequest: MessageFns<DeleteRequest> = {
 };
 
 function createBaseDeleteResponse(): DeleteResponse {
-  return { context: new Uint8Array(0), report: undefined, dot: undefined };
+  return { context: new Uint8Array(0), report: undefined, dot: undefined, versionsHeld: 0 };
 }
 
 export const DeleteResponse: MessageFns<DeleteResponse> = {
@@ -1153,6 +1189,9 @@ export const DeleteResponse: MessageFns<DeleteResponse> = {
     }
     if (message.dot !== undefined) {
       Dot.encode(message.dot, writer.uint32(42).fork()).join();
+    }
+    if (message.versionsHeld !== 0) {
+      writer.uint32(48).uint32(message.versionsHeld);
     }
     return writer;
   },
@@ -1194,6 +1233,14 @@ export const DeleteResponse: MessageFns<DeleteResponse> = {
             message.dot = Dot.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.versionsHeld = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1211,6 +1258,11 @@ export const DeleteResponse: MessageFns<DeleteResponse> = {
       context: isSet(object.context) ? bytesFromBase64(object.context) : new Uint8Array(0),
       report: isSet(object.report) ? WriteReport.fromJSON(object.report) : undefined,
       dot: isSet(object.dot) ? Dot.fromJSON(object.dot) : undefined,
+      versionsHeld: isSet(object.versionsHeld)
+        ? globalThis.Number(object.versionsHeld)
+        : isSet(object.versions_held)
+        ? globalThis.Number(object.versions_held)
+        : 0,
     };
   },
 
@@ -1225,6 +1277,9 @@ export const DeleteResponse: MessageFns<DeleteResponse> = {
     if (message.dot !== undefined) {
       obj.dot = Dot.toJSON(message.dot);
     }
+    if (message.versionsHeld !== 0) {
+      obj.versionsHeld = Math.round(message.versionsHeld);
+    }
     return obj;
   },
 
@@ -1238,6 +1293,7 @@ export const DeleteResponse: MessageFns<DeleteResponse> = {
       ? WriteReport.fromPartial(object.report)
       : undefined;
     message.dot = (object.dot !== undefined && object.dot !== null) ? Dot.fromPartial(object.dot) : undefined;
+    message.versionsHeld = object.versionsHeld ?? 0;
     return message;
   },
 };

@@ -201,6 +201,39 @@ export interface ReplicaPlace {
   state: NodeState;
 }
 
+/** Asks where the keys of one bucket live. */
+export interface GetPlacementRequest {
+  /** Which bucket. Empty: "default". Buckets of the same replication have the same table. */
+  bucket: string;
+}
+
+/** Where the keys of one bucket live. */
+export interface GetPlacementResponse {
+  /** The version of the layout that says so. */
+  topologyEpoch: number;
+  /** How a key becomes a token: as Topology.hash. A client that does not know it lets any node place its keys. */
+  hash: string;
+  /** How many of the token's top bits are the number of the key's partition: 0 to 16. There are 2 to that power partitions. */
+  partitionBits: number;
+  /** N: how many homes each partition has. At least 1. */
+  replication: number;
+  /** All nodes, sorted by id. */
+  nodes: PlacementNode[];
+  /**
+   * The homes of all partitions, one partition after another: those of partition p, best first, are homes[p * N] to
+   * homes[p * N + N - 1], each an index into `nodes`, from 0.
+   */
+  homes: number[];
+}
+
+/** One node that may be a home. */
+export interface PlacementNode {
+  /** Its name in the configuration. */
+  id: string;
+  /** Where clients reach it (gRPC): "host:port". */
+  address: string;
+}
+
 function createBaseNode(): Node {
   return {
     id: "",
@@ -1241,6 +1274,329 @@ export const ReplicaPlace: MessageFns<ReplicaPlace> = {
   },
 };
 
+function createBaseGetPlacementRequest(): GetPlacementRequest {
+  return { bucket: "" };
+}
+
+export const GetPlacementRequest: MessageFns<GetPlacementRequest> = {
+  encode(message: GetPlacementRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bucket !== "") {
+      writer.uint32(10).string(message.bucket);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetPlacementRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetPlacementRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.bucket = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetPlacementRequest {
+    return { bucket: isSet(object.bucket) ? globalThis.String(object.bucket) : "" };
+  },
+
+  toJSON(message: GetPlacementRequest): unknown {
+    const obj: any = {};
+    if (message.bucket !== "") {
+      obj.bucket = message.bucket;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetPlacementRequest>): GetPlacementRequest {
+    return GetPlacementRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetPlacementRequest>): GetPlacementRequest {
+    const message = createBaseGetPlacementRequest();
+    message.bucket = object.bucket ?? "";
+    return message;
+  },
+};
+
+function createBaseGetPlacementResponse(): GetPlacementResponse {
+  return { topologyEpoch: 0, hash: "", partitionBits: 0, replication: 0, nodes: [], homes: [] };
+}
+
+export const GetPlacementResponse: MessageFns<GetPlacementResponse> = {
+  encode(message: GetPlacementResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topologyEpoch !== 0) {
+      writer.uint32(8).uint64(message.topologyEpoch);
+    }
+    if (message.hash !== "") {
+      writer.uint32(18).string(message.hash);
+    }
+    if (message.partitionBits !== 0) {
+      writer.uint32(24).uint32(message.partitionBits);
+    }
+    if (message.replication !== 0) {
+      writer.uint32(32).uint32(message.replication);
+    }
+    for (const v of message.nodes) {
+      PlacementNode.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.homes.length !== 0) {
+      writer.uint32(50).fork();
+      for (const v of message.homes) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetPlacementResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetPlacementResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.topologyEpoch = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hash = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.partitionBits = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.replication = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.nodes.push(PlacementNode.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag === 48) {
+              message.homes.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 50) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.homes.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetPlacementResponse {
+    return {
+      topologyEpoch: isSet(object.topologyEpoch)
+        ? globalThis.Number(object.topologyEpoch)
+        : isSet(object.topology_epoch)
+        ? globalThis.Number(object.topology_epoch)
+        : 0,
+      hash: isSet(object.hash) ? globalThis.String(object.hash) : "",
+      partitionBits: isSet(object.partitionBits)
+        ? globalThis.Number(object.partitionBits)
+        : isSet(object.partition_bits)
+        ? globalThis.Number(object.partition_bits)
+        : 0,
+      replication: isSet(object.replication) ? globalThis.Number(object.replication) : 0,
+      nodes: globalThis.Array.isArray(object?.nodes) ? object.nodes.map((e: any) => PlacementNode.fromJSON(e)) : [],
+      homes: globalThis.Array.isArray(object?.homes) ? object.homes.map((e: any) => globalThis.Number(e)) : [],
+    };
+  },
+
+  toJSON(message: GetPlacementResponse): unknown {
+    const obj: any = {};
+    if (message.topologyEpoch !== 0) {
+      obj.topologyEpoch = Math.round(message.topologyEpoch);
+    }
+    if (message.hash !== "") {
+      obj.hash = message.hash;
+    }
+    if (message.partitionBits !== 0) {
+      obj.partitionBits = Math.round(message.partitionBits);
+    }
+    if (message.replication !== 0) {
+      obj.replication = Math.round(message.replication);
+    }
+    if (message.nodes?.length) {
+      obj.nodes = message.nodes.map((e) => PlacementNode.toJSON(e));
+    }
+    if (message.homes?.length) {
+      obj.homes = message.homes.map((e) => Math.round(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetPlacementResponse>): GetPlacementResponse {
+    return GetPlacementResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetPlacementResponse>): GetPlacementResponse {
+    const message = createBaseGetPlacementResponse();
+    message.topologyEpoch = object.topologyEpoch ?? 0;
+    message.hash = object.hash ?? "";
+    message.partitionBits = object.partitionBits ?? 0;
+    message.replication = object.replication ?? 0;
+    message.nodes = object.nodes?.map((e) => PlacementNode.fromPartial(e)) || [];
+    message.homes = object.homes?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBasePlacementNode(): PlacementNode {
+  return { id: "", address: "" };
+}
+
+export const PlacementNode: MessageFns<PlacementNode> = {
+  encode(message: PlacementNode, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlacementNode {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlacementNode();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PlacementNode {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+    };
+  },
+
+  toJSON(message: PlacementNode): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PlacementNode>): PlacementNode {
+    return PlacementNode.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlacementNode>): PlacementNode {
+    const message = createBasePlacementNode();
+    message.id = object.id ?? "";
+    message.address = object.address ?? "";
+    return message;
+  },
+};
+
 /** Shows the nodes of the cluster and where keys live, as the answering node sees it. */
 export type TopologyServiceDefinition = typeof TopologyServiceDefinition;
 export const TopologyServiceDefinition = {
@@ -1277,6 +1633,18 @@ export const TopologyServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Shows the whole table of homes of a bucket, for clients that send each key to one of its replicas themselves. Asked
+     * once, and again when the topology_epoch of a report differs.
+     */
+    getPlacement: {
+      name: "GetPlacement",
+      requestType: GetPlacementRequest as typeof GetPlacementRequest,
+      requestStream: false,
+      responseType: GetPlacementResponse as typeof GetPlacementResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -1296,6 +1664,14 @@ export interface TopologyServiceImplementation<CallContextExt = {}> {
   ): ServerStreamingMethodResult<DeepPartial<WatchTopologyResponse>>;
   /** Tells which nodes keep a key. The key need not exist. */
   locate(request: LocateRequest, context: CallContext & CallContextExt): Promise<DeepPartial<LocateResponse>>;
+  /**
+   * Shows the whole table of homes of a bucket, for clients that send each key to one of its replicas themselves. Asked
+   * once, and again when the topology_epoch of a report differs.
+   */
+  getPlacement(
+    request: GetPlacementRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<GetPlacementResponse>>;
 }
 
 export interface TopologyServiceClient<CallOptionsExt = {}> {
@@ -1314,6 +1690,14 @@ export interface TopologyServiceClient<CallOptionsExt = {}> {
   ): AsyncIterable<WatchTopologyResponse>;
   /** Tells which nodes keep a key. The key need not exist. */
   locate(request: DeepPartial<LocateRequest>, options?: CallOptions & CallOptionsExt): Promise<LocateResponse>;
+  /**
+   * Shows the whole table of homes of a bucket, for clients that send each key to one of its replicas themselves. Asked
+   * once, and again when the topology_epoch of a report differs.
+   */
+  getPlacement(
+    request: DeepPartial<GetPlacementRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<GetPlacementResponse>;
 }
 
 function floatToJson(value: number | null | undefined): number | string | null | undefined {
