@@ -1,0 +1,1 @@
+"""The bare API, generated from proto/kindred/v1: messages, enums and stubs of every service."""

@@ -1,0 +1,216 @@
+"""What is stored under a key, and what reads and writes answer.
+
+A read answers one of three things, made to be told apart with ``match``::
+
+    match client.get("carts", "ann"):
+        case Found(value):
+            print(value.data)
+        case Conflict(versions):
+            print(len(versions), "siblings")
+        case Absent():
+            print("nothing there")
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from kindred.options import Consistency
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a client stores under a key: bytes, and what they are."""
+
+    data: bytes
+    content_type: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+ValueLike: TypeAlias = Value | bytes | str
+"""What may be given where a value is wanted. Text is stored as UTF-8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What somebody has seen of one key, as an opaque token of at most 4 KiB.
+
+    Comes with every answer, also with `Absent`. Give it to the next write of that key, which then
+    supersedes exactly what was seen, or as `ReadOptions.min_context` to read nothing older. It is valid
+    only for its key and cluster, but anywhere and at any time: ``bytes(context)`` may travel in a message
+    or a form, and ``Context(token)`` brings it back.
+    """
+
+    token: bytes
+
+    def __bytes__(self) -> bytes:
+        return self.token
+
+    def __repr__(self) -> str:
+        return f"Context({self.token[:6].hex()}..., {len(self.token)} bytes)"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Dot:
+    """The name of one write, given by the replica that coordinated it and never used again."""
+
+    replica: int
+    epoch: int
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One of the concurrent versions ("siblings") of a key."""
+
+    value: Value | None
+    """What was put. None: the key was deleted, or the value has expired."""
+    dot: Dot
+    clock: tuple[Dot, ...]
+    """What its writer had seen; an entry stands for the counters from 1 to its own."""
+    written_at: datetime
+    """By the hybrid clock of the replica that made it, in UTC. Says nothing of the order of versions."""
+    expire_time: datetime | None = None
+
+    @property
+    def deleted(self) -> bool:
+        """Whether this is a deletion, or a value that has expired."""
+        return self.value is None
+
+    def supersedes(self, other: Version) -> bool:
+        """Whether the writer of this version had seen `other`. If neither has seen the other, they raced."""
+        dot = other.dot
+        return any(
+            seen.replica == dot.replica and seen.epoch == dot.epoch and seen.counter >= dot.counter
+            for seen in self.clock
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReport:
+    """How a read came to its answer."""
+
+    achieved: Consistency | None
+    """The level that was met. None if a number of replicas was asked for."""
+    replicas_asked: int
+    replicas_answered: int
+    replicas_agreed: int
+    repair_started: bool
+    coordinator: str
+    topology_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriteReport:
+    """How far a write had come when it was answered. It goes on to all replicas afterwards."""
+
+    achieved: Consistency | None
+    """The level that was met. None if a number of replicas was asked for."""
+    acked: int
+    hinted: int
+    synced: int
+    replayed: bool
+    """The request id was known already: this is the answer of the earlier attempt."""
+    coordinator: str
+    topology_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The key has one value."""
+
+    value: Value
+    version: Version
+    context: Context
+    report: ReadReport
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Several versions raced. Merge them, and put the result with `context`; or use `update`."""
+
+    versions: tuple[Version, ...]
+    """Sorted by dot; at least one has a value. A deletion that raced is shown beside the values."""
+    context: Context
+    report: ReadReport
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Never written, deleted or expired. The context lets the next put supersede the deletion."""
+
+    context: Context
+    report: ReadReport
+
+
+GetResult: TypeAlias = Found | Conflict | Absent
+
+
+@dataclass(frozen=True, slots=True)
+class PutResult:
+    """A put or a delete is stored."""
+
+    context: Context
+    """Covers this write and what it superseded."""
+    dot: Dot
+    """The name of the version that this write made."""
+    versions_held: int
+    """How many versions the replica held right after: more than 1, the write raced. 0: not known."""
+    report: WriteReport
+
+
+@dataclass(frozen=True, slots=True)
+class TouchResult:
+    """The expiry is changed, or there was nothing to change."""
+
+    applied: bool
+    """False: the key was absent, and nothing was written."""
+    context: Context
+    report: WriteReport | None
+    """None when not applied."""
+
+
+class WriteStatus(enum.Enum):
+    """What is known of a write that was asked about by its request id."""
+
+    APPLIED = 1
+    """The write has happened."""
+    NOT_SEEN = 2
+    """None of the replicas asked holds it. It may be on its way, or superseded. At ALL, and if nobody has
+    written the key since, it was not applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOutcome:
+    """What became of one write."""
+
+    status: WriteStatus
+    dot: Dot | None
+    """The name of the version that it made, if it was applied."""
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateResult:
+    """What `update` left behind."""
+
+    value: Value | None
+    """The value now stored; None: there is none."""
+    context: Context
+    versions_held: int
+    """As in `PutResult`; 1 when siblings were resolved. 0: not known, or nothing was written."""
+
+
+def versions_of(result: GetResult) -> Sequence[Version]:
+    """The versions in an answer, whichever it is."""
+    match result:
+        case Found(version=version):
+            return (version,)
+        case Conflict(versions):
+            return versions
+        case Absent():
+            return ()

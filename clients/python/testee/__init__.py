@@ -1,0 +1,1 @@
+"""The testee of the conformance suite: requests as JSON lines on stdin, answers on stdout."""
