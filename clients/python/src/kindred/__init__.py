@@ -8,6 +8,7 @@ from kindred._batch import BatchItem, Delete, Mutation, Put
 from kindred._blocking import Cancellation
 from kindred._update import DELETE, KEEP, Change, Verdict
 from kindred.async_client import AsyncChange, AsyncClient, AsyncSession
+from kindred.async_pipeline import AsyncPipeline
 from kindred.client import Client, Session
 from kindred.errors import (
     ClientClosedError,
@@ -29,6 +30,7 @@ from kindred.options import (
     Tls,
     WriteOptions,
 )
+from kindred.pipeline import Pipeline
 from kindred.resolvers import Resolver
 from kindred.values import (
     Absent,
@@ -57,6 +59,7 @@ __all__ = [
     "Absent",
     "AsyncChange",
     "AsyncClient",
+    "AsyncPipeline",
     "AsyncSession",
     "BatchItem",
     "Blind",
@@ -80,6 +83,7 @@ __all__ = [
     "Mutation",
     "OnConflict",
     "Outcome",
+    "Pipeline",
     "Put",
     "PutResult",
     "ReadOptions",

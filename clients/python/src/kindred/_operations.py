@@ -117,8 +117,8 @@ class Operations:
         """The ids of the nodes that direct routing prefers for a key. Empty: it is off, or knows nothing."""
         if self.placements is None:
             return []
-        now = self.clock()
-        yield from self._learn_placement(bucket, now, now + self.settings.timeout)
+        if self.placements.ask(bucket, self.clock()):
+            yield from self.learn_placement(bucket)
         return self.placements.home_ids(bucket, _wire.key_bytes(key))
 
     def _unary(
@@ -131,7 +131,9 @@ class Operations:
         )
         homes: Sequence[int] = ()
         if self.placements is not None:
-            yield from self._learn_placement(bucket, now, attempts.deadline)
+            if self.placements.ask(bucket, now):
+                yield from self.learn_placement(bucket, min(_PLACEMENT_TIMEOUT_S, settings.timeout / 2))
+                now = self.clock()
             homes = self.placements.homes(bucket, key)
         tried: list[int] = []
         while True:
@@ -148,14 +150,12 @@ class Operations:
             yield Sleep(delay)
             now = self.clock()
 
-    def _learn_placement(self, bucket: str, now: float, deadline: float) -> Steps[None]:
-        assert self.placements is not None
-        if self.placements.ask(bucket, now):
-            request = topology_pb2.GetPlacementRequest(bucket=bucket)
-            timeout = min(_PLACEMENT_TIMEOUT_S, deadline - now)
-            reply = yield Call("GetPlacement", request, self.endpoints.pick(), timeout)
-            if not isinstance(reply, Failure):
-                self.placements.learn(bucket, reply)
+    def learn_placement(self, bucket: str, timeout: float = _PLACEMENT_TIMEOUT_S) -> Steps[None]:
+        """Asks a node for the placement of a bucket. Without an answer all stays as it is."""
+        request = topology_pb2.GetPlacementRequest(bucket=bucket)
+        reply = yield Call("GetPlacement", request, self.endpoints.pick(), timeout)
+        if self.placements is not None and not isinstance(reply, Failure):
+            self.placements.learn(bucket, reply)
 
     def _saw_epoch(self, bucket: str, epoch: int) -> None:
         if self.placements is not None:

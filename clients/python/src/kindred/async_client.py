@@ -14,8 +14,10 @@ from kindred._asyncio import Connections
 from kindred._base import BaseClient
 from kindred._batch import BatchItem, Mutation
 from kindred._endpoints import Endpoints
+from kindred._pipeline import IN_FLIGHT
 from kindred._session import SESSION_KEYS_MAX, SessionKey, SessionOperations, session_key
 from kindred._update import Verdict
+from kindred.async_pipeline import AsyncPipeline
 from kindred.options import Blind, ReadOptions, Tls, WriteOptions
 from kindred.resolvers import Resolver
 from kindred.values import (
@@ -174,6 +176,13 @@ class AsyncClient(BaseClient):
         Nothing is sent until the result is iterated over. Results come as they are ready, in any order.
         """
         return self._connections.run_batch(_batch.batch_write(self._operations, list(mutations), write))
+
+    def pipeline(self, *, in_flight: int = IN_FLIGHT) -> AsyncPipeline:
+        """Opens a pipeline: many operations under way at once, `in_flight` at most. The fast path.
+
+        Use it in an ``async with`` block, whose end waits for all results.
+        """
+        return AsyncPipeline(self._connections, self._operations, in_flight)
 
     # ---- Sessions -------------------------------------------------------------------------
 

@@ -15,9 +15,11 @@ from kindred._base import BaseClient
 from kindred._batch import BatchItem, Mutation
 from kindred._blocking import Cancellation, Connections
 from kindred._endpoints import Endpoints
+from kindred._pipeline import IN_FLIGHT
 from kindred._session import SESSION_KEYS_MAX, SessionKey, SessionOperations, session_key
 from kindred._update import Change
 from kindred.options import Blind, ReadOptions, Tls, WriteOptions
+from kindred.pipeline import Pipeline
 from kindred.resolvers import Resolver
 from kindred.values import (
     Context,
@@ -178,6 +180,13 @@ class Client(BaseClient):
         """
         batch = _batch.batch_write(self._operations, list(mutations), write)
         return self._connections.run_batch(batch, self._cancellation)
+
+    def pipeline(self, *, in_flight: int = IN_FLIGHT) -> Pipeline:
+        """Opens a pipeline: many operations under way at once, `in_flight` at most. The fast path.
+
+        Use it in a ``with`` block, whose end waits for all results.
+        """
+        return Pipeline(self._connections, self._operations, in_flight)
 
     # ---- Sessions -------------------------------------------------------------------------
 

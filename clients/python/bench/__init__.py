@@ -1,0 +1,1 @@
+"""How much the client costs over the bare stub, and what pipelining gains."""
