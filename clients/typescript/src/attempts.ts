@@ -14,19 +14,33 @@ import {
   failureOfCall,
   isRetryable,
   noConnection,
+  notSent,
   outcomeOf,
   prepared,
   retryAfterMs,
+  type Sent,
   timedOut,
 } from './failure.ts';
 import type { CallOptions } from './options.ts';
 import { pause } from './waiting.ts';
 
-/** What a stub's call takes. */
-export interface StubOptions {
+/** The options of one call of a stub, and what the server sent last in it. */
+export class StubCall {
   readonly metadata: Metadata;
   readonly signal: AbortSignal;
-  readonly onTrailer: (trailer: Metadata) => void;
+  trailer: Metadata | undefined;
+
+  /** Without `timeoutMs` the call may take for ever. */
+  constructor(metadata: Readonly<Record<string, string>>, signal: AbortSignal, timeoutMs?: number) {
+    this.metadata = new Metadata(metadata);
+    // nice-grpc sets no deadline. The server gives up a little before this, and says what it knows.
+    if (timeoutMs !== undefined) this.metadata.set('grpc-timeout', `${Math.max(1, Math.ceil(timeoutMs))}m`);
+    this.signal = signal;
+  }
+
+  readonly onTrailer = (trailer: Metadata): void => {
+    this.trailer = trailer;
+  };
 }
 
 /** An operation that can be sent again. */
@@ -37,7 +51,15 @@ export interface Operation<Answer> {
   /** Where to send it first, if that is known and connected. */
   readonly preferred?: Endpoint | undefined;
   /** Sends it once. */
-  send(endpoint: Endpoint, options: StubOptions): Promise<Answer>;
+  send(endpoint: Endpoint, call: StubCall, progress: Progress): Promise<Answer>;
+}
+
+/** How far an operation is. */
+export interface Progress {
+  /** Which attempt this is, from 1. */
+  readonly attempt: number;
+  /** Whether an earlier one may have been applied. */
+  readonly isUncertain: boolean;
 }
 
 /** What applies to calls that do not say otherwise. */
@@ -87,8 +109,8 @@ export class Patience {
     return this.#deadlineMs - performance.now();
   }
 
-  /** Why the signal is aborted. `sent`: where the operation was under way. */
-  failure(sent: { readonly endpoint: string } | undefined): Failure {
+  /** Why the signal is aborted. */
+  failure(sent: Sent): Failure {
     const signal = this.#callerSignal;
     return signal?.aborted === true ? cancelled(signal.reason, sent) : timedOut(this.timeoutMs, sent);
   }
@@ -116,10 +138,13 @@ export class Attempts {
     let last: Endpoint | undefined;
     for (let attempt = 1; ; attempt++) {
       const endpoint = await this.#endpoint(operation, patience, last);
-      const result = await this.#once(operation, endpoint, patience);
+      const result: Answered<Answer> | Failed = await this.#once(operation, endpoint, patience, {
+        attempt,
+        isUncertain,
+      });
       if (result.kind === 'answered') return result.answer;
 
-      const { failure } = result;
+      const failure: Failure = result.failure;
       isUncertain ||= outcomeOf(failure) === 'UNKNOWN';
       const waitMs = backoffMs(attempt, Math.random(), retryAfterMs(failure));
       // No use in waiting for a time at which nothing may be sent any more.
@@ -132,17 +157,14 @@ export class Attempts {
     }
   }
 
-  /** Options for a call that ends when `patience` does. */
-  stubOptions(patience: Patience, onTrailer: (trailer: Metadata) => void): StubOptions {
-    return {
-      // nice-grpc sets no deadline. The server gives up a little before this, and says what it knows.
-      metadata: new Metadata({
-        ...this.#defaults.metadata(),
-        'grpc-timeout': `${Math.max(1, Math.ceil(patience.remainingMs))}m`,
-      }),
-      signal: patience.signal,
-      onTrailer,
-    };
+  /** What applies to operations that do not say otherwise. */
+  get defaults(): AttemptDefaults {
+    return this.#defaults;
+  }
+
+  /** A call that ends with the signal, and, if it is given, after this time. */
+  call(signal: AbortSignal, timeoutMs?: number): StubCall {
+    return new StubCall(this.#defaults.metadata(), signal, timeoutMs);
   }
 
   async #endpoint(
@@ -150,12 +172,12 @@ export class Attempts {
     patience: Patience,
     last: Endpoint | undefined,
   ): Promise<Chosen> {
-    if (patience.signal.aborted) return { kind: 'failed', failure: patience.failure(undefined) };
+    if (patience.signal.aborted) return { kind: 'failed', failure: patience.failure(notSent) };
     const { preferred } = operation;
     if (last === undefined && preferred?.isConnected === true)
       return { kind: 'endpoint', endpoint: preferred };
     const found = this.#endpoints.next(last) ?? (await this.#endpoints.connected(patience.signal, last));
-    if (found === 'given-up') return { kind: 'failed', failure: patience.failure(undefined) };
+    if (found === 'given-up') return { kind: 'failed', failure: patience.failure(notSent) };
     if (found === 'unreachable') return { kind: 'failed', failure: noConnection(this.#endpoints.addresses) };
     return { kind: 'endpoint', endpoint: found };
   }
@@ -164,21 +186,24 @@ export class Attempts {
     operation: Operation<Answer>,
     chosen: Chosen,
     patience: Patience,
-  ): Promise<{ readonly kind: 'answered'; readonly answer: Answer } | Failed> {
+    progress: Progress,
+  ): Promise<Answered<Answer> | Failed> {
     if (chosen.kind === 'failed') return chosen;
     const { endpoint } = chosen;
-    let trailer: Metadata | undefined;
-    const options = this.stubOptions(patience, (received) => {
-      trailer = received;
-    });
+    const call = this.call(patience.signal, patience.remainingMs);
     try {
-      return { kind: 'answered', answer: await operation.send(endpoint, options) };
+      return { kind: 'answered', answer: await operation.send(endpoint, call, progress) };
     } catch (error) {
       if (patience.signal.aborted)
-        return { kind: 'failed', failure: patience.failure({ endpoint: endpoint.address }) };
-      return { kind: 'failed', failure: failureOfCall(error, trailer, endpoint.address) };
+        return { kind: 'failed', failure: patience.failure({ isSent: true, endpoint: endpoint.address }) };
+      return { kind: 'failed', failure: failureOfCall(error, call.trailer, endpoint.address) };
     }
   }
+}
+
+interface Answered<Answer> {
+  readonly kind: 'answered';
+  readonly answer: Answer;
 }
 
 interface Failed {

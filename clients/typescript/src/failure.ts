@@ -85,31 +85,66 @@ export function noConnection(endpoints: readonly string[]): Failure {
   };
 }
 
+/** The server ended a stream that was not done. */
+export function streamEnded(endpoint: string): Failure {
+  return {
+    code: 'UNAVAILABLE',
+    message: 'the server ended the stream',
+    detail: undefined,
+    endpoint,
+    isUnsent: false,
+    isFinal: false,
+    cause: undefined,
+  };
+}
+
 /** The time for the whole operation is over. */
-export function timedOut(timeoutMs: number, sent: { readonly endpoint: string } | undefined): Failure {
+export function timedOut(timeoutMs: number, sent: Sent): Failure {
   return {
     code: 'DEADLINE_EXCEEDED',
-    message: sent === undefined ? `no connection within ${timeoutMs} ms` : `no answer within ${timeoutMs} ms`,
+    message: sent.isSent ? `no answer within ${timeoutMs} ms` : `not sent within ${timeoutMs} ms`,
     detail: undefined,
-    endpoint: sent?.endpoint,
-    isUnsent: sent === undefined,
+    endpoint: sent.endpoint,
+    isUnsent: !sent.isSent,
     isFinal: true,
     cause: undefined,
   };
 }
 
 /** The caller's signal was aborted. */
-export function cancelled(reason: unknown, sent: { readonly endpoint: string } | undefined): Failure {
+export function cancelled(reason: unknown, sent: Sent): Failure {
   return {
     code: 'CANCELLED',
     message: 'the operation was cancelled',
     detail: undefined,
-    endpoint: sent?.endpoint,
-    isUnsent: sent === undefined,
+    endpoint: sent.endpoint,
+    isUnsent: !sent.isSent,
     isFinal: true,
     cause: reason,
   };
 }
+
+/** `what` was closed before the operation began. */
+export function alreadyClosed(what: string): Failure {
+  return {
+    code: 'FAILED_PRECONDITION',
+    message: `${what} is closed`,
+    detail: undefined,
+    endpoint: undefined,
+    isUnsent: true,
+    isFinal: true,
+    cause: undefined,
+  };
+}
+
+/** Whether the attempt that ended may have reached a node, and where it went. */
+export interface Sent {
+  readonly isSent: boolean;
+  readonly endpoint: string | undefined;
+}
+
+/** Nothing was sent. */
+export const notSent: Sent = { isSent: false, endpoint: undefined };
 
 /** What became of the write in this attempt. */
 export function outcomeOf(failure: Failure): 'NOT_APPLIED' | 'UNKNOWN' {

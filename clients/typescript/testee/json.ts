@@ -1,5 +1,6 @@
 /** The conformance protocol's JSON for the types of the client: bytes are base64, 64-bit numbers decimal text. */
 
+import type { Mutation } from '../src/index.ts';
 import {
   ConflictError,
   Context,
@@ -35,7 +36,7 @@ function context(text: string | undefined): Context | undefined {
   return text === undefined ? undefined : Context.fromBytes(bytes(text));
 }
 
-function contextJson(covered: Context): string {
+export function contextJson(covered: Context): string {
   return base64(covered.bytes);
 }
 
@@ -77,6 +78,21 @@ export function causality(json: Json): Causality {
 
 export function expiry(json: Json): Expiry {
   return { ...moment(json), keepExpiry: json['keepExpiry'] };
+}
+
+/** An item of a batch, `{put: {...}}` or `{delete: {...}}`. */
+export function mutation(json: Json): Mutation {
+  const { put, delete: deleted } = json;
+  const body: Json = put ?? deleted;
+  const common = {
+    bucket: body['bucket'],
+    key: bytes(body['key']),
+    ...causality(body),
+    ...writeOptions(body['write']),
+  };
+  return put === undefined
+    ? { kind: 'delete', ...common }
+    : { kind: 'put', ...common, value: value(body['value']), ...expiry(body) };
 }
 
 export function touchOptions(json: Json): TouchOptions {
@@ -127,8 +143,6 @@ export function touchResultJson(result: {
 export function dotJson(dot: Dot): Json {
   return { replica: String(dot.replica), epoch: dot.epoch, counter: String(dot.counter) };
 }
-
-export { contextJson };
 
 export function errorJson(error: unknown): Json {
   if (error instanceof UnknownRequest) return { code: 'UNIMPLEMENTED', message: error.message };
