@@ -1,0 +1,530 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tonic::Code;
+use tonic::metadata::AsciiMetadataValue;
+
+use crate::connection::{Authorization, Transport};
+use crate::endpoints::Endpoints;
+use crate::error::{Error, Kind};
+use crate::operation::{Delete, Expiry, Get, Put, Touch};
+use crate::placement::{Placement, Router};
+use crate::proto;
+use crate::request::{self, Call, Request};
+use crate::resolver::Resolver;
+use crate::retry::{self, Attempts, Budget};
+use crate::{
+    BatchGet, BatchWrite, Change, Mutation, Pipeline, ReadOptions, RequestId, Session, Update,
+    Value, WriteOptions, WriteOutcome,
+};
+
+/// Reads and writes the keys of a cluster, through any of its nodes.
+///
+/// Cheap to clone; all clones share the connections, which close with the last of them. Operations are builders:
+/// `.await` carries them out, and dropping the future cancels them.
+///
+/// ```no_run
+/// use kindred_client::{Client, GetResult};
+///
+/// # async fn example() -> Result<(), kindred_client::Error> {
+/// let client = Client::connect(["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7402"]).await?;
+/// client.put("default", "greeting", "hello").await?;
+/// match client.get("default", "greeting").await? {
+///     GetResult::Found(found) => println!("{:?}, to be replaced with {:?}", found.value, found.context),
+///     GetResult::Conflict(conflict) => println!("{} writes raced", conflict.versions.len()),
+///     GetResult::Absent(_) => println!("nothing"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) endpoints: Endpoints,
+    pub(crate) router: Option<Router>,
+    pub(crate) resolvers: HashMap<String, Arc<dyn Resolver>>,
+    pub(crate) read: ReadOptions,
+    pub(crate) write: WriteOptions,
+    timeout: Duration,
+    attempts: u32,
+    pub(crate) update_attempts: u32,
+}
+
+impl Client {
+    /// Connects to a cluster with the default settings: see [`ClientBuilder`]. An endpoint is `host:port`.
+    ///
+    /// Succeeds as soon as one endpoint is connected to, and fails if none can be.
+    pub async fn connect<A: Into<String>>(
+        endpoints: impl IntoIterator<Item = A>,
+    ) -> Result<Self, Error> {
+        Self::builder(endpoints).connect().await
+    }
+
+    /// Settings for a client of these endpoints.
+    pub fn builder<A: Into<String>>(endpoints: impl IntoIterator<Item = A>) -> ClientBuilder {
+        ClientBuilder {
+            endpoints: endpoints.into_iter().map(Into::into).collect(),
+            timeout: Duration::from_secs(5),
+            attempts: 4,
+            update_attempts: 10,
+            read: ReadOptions::new(),
+            write: WriteOptions::new(),
+            resolvers: HashMap::new(),
+            token: None,
+            direct_routing: false,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// Reads a key.
+    pub fn get(&self, bucket: impl Into<String>, key: impl AsRef<[u8]>) -> Get<Self> {
+        let options = self.inner.read.clone();
+        Get::new(self.clone(), request::key(bucket, key), options)
+    }
+
+    /// Stores a value. Give it the context of the read that it follows on, or it overwrites what it has not seen.
+    ///
+    /// ```no_run
+    /// # async fn example(client: kindred_client::Client) -> Result<(), kindred_client::Error> {
+    /// let seen = client.get("default", "cart").await?;
+    /// let stored = client.put("default", "cart", "milk, eggs").context(seen.context()).await?;
+    /// if stored.versions_held > 1 {
+    ///     println!("somebody else wrote in between: read and resolve");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn put(
+        &self,
+        bucket: impl Into<String>,
+        key: impl AsRef<[u8]>,
+        value: impl Into<Value>,
+    ) -> Put<Self> {
+        let options = self.inner.write.clone();
+        Put::new(
+            self.clone(),
+            request::key(bucket, key),
+            value.into(),
+            options,
+        )
+    }
+
+    /// Deletes a key. A value that raced the delete survives it.
+    pub fn delete(&self, bucket: impl Into<String>, key: impl AsRef<[u8]>) -> Delete<Self> {
+        let options = self.inner.write.clone();
+        Delete::new(self.clone(), request::key(bucket, key), options)
+    }
+
+    /// Changes when a key expires, and nothing else about it.
+    pub fn touch(
+        &self,
+        bucket: impl Into<String>,
+        key: impl AsRef<[u8]>,
+        expiry: Expiry,
+    ) -> Touch<Self> {
+        let options = self.inner.write.clone();
+        Touch::new(self.clone(), request::key(bucket, key), expiry, options)
+    }
+
+    /// Reads many keys, at most 1,000, in one call. Each succeeds or fails alone.
+    ///
+    /// ```no_run
+    /// # async fn example(client: kindred_client::Client) -> Result<(), kindred_client::Error> {
+    /// for result in client.batch_get([("default", "cart"), ("default", "greeting")]).await? {
+    ///     println!("{:?}", result?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn batch_get<B, K>(&self, keys: impl IntoIterator<Item = (B, K)>) -> BatchGet
+    where
+        B: Into<String>,
+        K: AsRef<[u8]>,
+    {
+        let keys = keys
+            .into_iter()
+            .map(|(bucket, key)| request::key(bucket, key));
+        BatchGet::new(self.clone(), keys.collect())
+    }
+
+    /// Writes many keys, at most 1,000, in one call. Each succeeds or fails alone: this is no transaction.
+    ///
+    /// ```no_run
+    /// # async fn example(client: kindred_client::Client) -> Result<(), kindred_client::Error> {
+    /// use kindred_client::{Delete, Mutation, Put};
+    ///
+    /// let mutations: [Mutation; 2] = [
+    ///     Put::of("default", "cart", "milk").into(),
+    ///     Delete::of("default", "greeting").into(),
+    /// ];
+    /// for result in client.batch_write(mutations).await? {
+    ///     println!("{:?}", result?.dot);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn batch_write<M: Into<Mutation>>(
+        &self,
+        mutations: impl IntoIterator<Item = M>,
+    ) -> BatchWrite {
+        let mutations = mutations.into_iter().map(Into::into);
+        BatchWrite::new(self.clone(), mutations.collect())
+    }
+
+    /// Reads a key, resolves what raced, changes the value and stores it with the context of the read; resolves again if
+    /// that raced another writer.
+    ///
+    /// The closure is given the value, or `None` if there is none, and answers with a [`Value`] or a [`Change`]. It is
+    /// called again only if its write was certainly not applied.
+    ///
+    /// ```no_run
+    /// # async fn example(client: kindred_client::Client) -> Result<(), kindred_client::Error> {
+    /// use kindred_client::{Value, last_writer};
+    ///
+    /// let updated = client
+    ///     .update("default", "visits", |current| {
+    ///         let count = current.map_or(0, |value| value.data.len());
+    ///         Value::from("x".repeat(count + 1))
+    ///     })
+    ///     .resolver(last_writer)
+    ///     .await?;
+    /// println!("{:?}", updated.value);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn update<F, C>(
+        &self,
+        bucket: impl Into<String>,
+        key: impl AsRef<[u8]>,
+        change: F,
+    ) -> Update<Self, F>
+    where
+        F: FnMut(Option<&Value>) -> C + Send + 'static,
+        C: Into<Change>,
+    {
+        Update::new(self.clone(), request::key(bucket, key), change)
+    }
+
+    /// A session: it reads its own writes and never goes back, whatever the level.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        Session::new(self.clone())
+    }
+
+    /// A pipeline: many operations in flight over one stream to each endpoint, at most 1,024 at a time.
+    #[must_use]
+    pub fn pipeline(&self) -> Pipeline {
+        self.pipeline_with_in_flight(1024)
+    }
+
+    /// A pipeline with at most that many operations in flight; more wait for their turn.
+    #[must_use]
+    pub fn pipeline_with_in_flight(&self, in_flight: usize) -> Pipeline {
+        Pipeline::new(self.clone(), in_flight)
+    }
+
+    /// Asks what became of the write with this request id: for use after [`Outcome::Unknown`](crate::Outcome::Unknown).
+    /// Only the consistency of the options matters.
+    pub async fn write_outcome(
+        &self,
+        bucket: impl Into<String>,
+        key: impl AsRef<[u8]>,
+        request_id: impl Into<RequestId>,
+        options: ReadOptions,
+    ) -> Result<WriteOutcome, Error> {
+        let request = proto::GetWriteOutcomeRequest {
+            key: Some(request::key(bucket, key)),
+            request_id: request_id.into().into(),
+            options: Some(options.into()),
+        };
+        let inner = &self.inner;
+        retry::run(
+            Kind::Read,
+            inner.budget(),
+            &inner.endpoints,
+            None,
+            |connection, remaining| {
+                let mut timed = tonic::Request::new(request.clone());
+                timed.set_timeout(remaining);
+                async move {
+                    match connection.stub().get_write_outcome(timed).await {
+                        Ok(response) => Ok(response.into_inner().into()),
+                        Err(status) => Err(retry::failure(Kind::Read, &connection, status)),
+                    }
+                }
+            },
+        )
+        .await
+    }
+
+    /// Where the keys of a bucket live, as [direct routing](ClientBuilder::direct_routing) sees it.
+    pub async fn placement(&self, bucket: &str) -> Result<Arc<Placement>, Error> {
+        Placement::fetch(&self.inner.endpoints, self.inner.budget(), bucket).await
+    }
+
+    /// A connection to a node, for the [generated stubs](crate::proto): whatever this client has no method for.
+    ///
+    /// ```no_run
+    /// use kindred_client::proto::{
+    ///     ListBucketsRequest, bucket_service_client::BucketServiceClient,
+    /// };
+    ///
+    /// # async fn example(client: kindred_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut buckets = BucketServiceClient::new(client.transport().await?);
+    /// let answer = buckets.list_buckets(ListBucketsRequest::default()).await?;
+    /// println!("{} buckets", answer.into_inner().buckets.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn transport(&self) -> Result<Transport, Error> {
+        let mut attempts = Attempts::new(Kind::Read, self.inner.budget());
+        let connection = attempts.connection(&self.inner.endpoints, None).await?;
+        Ok(connection.transport)
+    }
+}
+
+impl Call for Client {
+    async fn call<R: Request>(self, request: R) -> Result<R::Answer, Error> {
+        self.call_within(request, self.inner.budget()).await
+    }
+}
+
+impl Client {
+    pub(crate) async fn call_within<R: Request>(
+        &self,
+        mut request: R,
+        budget: Budget,
+    ) -> Result<R::Answer, Error> {
+        request.identify();
+        let inner = &self.inner;
+        let home = self.home_of(request.key());
+        let answer = retry::run(
+            R::KIND,
+            budget,
+            &inner.endpoints,
+            home,
+            |connection, remaining| {
+                let mut timed = tonic::Request::new(request.clone());
+                timed.set_timeout(remaining);
+                async move {
+                    R::send(connection.stub(), timed)
+                        .await
+                        .map_err(|status| retry::failure(R::KIND, &connection, status))
+                }
+            },
+        )
+        .await?;
+        self.learn_from(request.key(), &answer);
+        Ok(answer)
+    }
+
+    pub(crate) fn home_of(&self, key: &proto::Key) -> Option<Arc<crate::connection::Endpoint>> {
+        self.inner.router.as_ref()?.home_of(self, key)
+    }
+
+    pub(crate) fn learn_from(&self, key: &proto::Key, answer: &impl request::Answer) {
+        if let (Some(router), Some(epoch)) = (&self.inner.router, answer.topology_epoch()) {
+            router.layout_seen(self, &key.bucket, epoch);
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// What an operation may use that begins now.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget {
+            attempts: self.attempts,
+            deadline: Instant::now() + self.timeout,
+        }
+    }
+}
+
+/// Settings of a [`Client`].
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use kindred_client::{Client, ConsistencyLevel, ReadOptions, last_writer};
+///
+/// # async fn example() -> Result<(), kindred_client::Error> {
+/// let client = Client::builder(["127.0.0.1:7400", "127.0.0.1:7401"])
+///     .timeout(Duration::from_secs(2))
+///     .read_options(ReadOptions::new().consistency(ConsistencyLevel::One))
+///     .resolver("profiles", last_writer)
+///     .connect()
+///     .await?;
+/// # let _ = client;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "settings do nothing until a client is connected with them"]
+pub struct ClientBuilder {
+    endpoints: Vec<String>,
+    timeout: Duration,
+    attempts: u32,
+    update_attempts: u32,
+    read: ReadOptions,
+    write: WriteOptions,
+    resolvers: HashMap<String, Arc<dyn Resolver>>,
+    token: Option<String>,
+    direct_routing: bool,
+    #[cfg(feature = "tls")]
+    tls: Option<tonic::transport::ClientTlsConfig>,
+}
+
+impl ClientBuilder {
+    /// How long an operation may take, all its attempts together. Default: 5 s. The server works on one attempt for at
+    /// most 10 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How often an operation is sent at most. Default: 4.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts.max(1);
+        self
+    }
+
+    /// How often an [update](Client::update) begins anew, or resolves what raced its write. Default: 10.
+    pub fn update_attempts(mut self, attempts: u32) -> Self {
+        self.update_attempts = attempts.max(1);
+        self
+    }
+
+    /// How to read where an operation does not say. Default: as the bucket says.
+    pub fn read_options(mut self, options: ReadOptions) -> Self {
+        self.read = options;
+        self
+    }
+
+    /// How to write where an operation does not say. Default: as the bucket says.
+    pub fn write_options(mut self, options: WriteOptions) -> Self {
+        self.write = options;
+        self
+    }
+
+    /// What makes versions that raced into one, in the [updates](Client::update) of a bucket.
+    pub fn resolver(mut self, bucket: impl Into<String>, resolver: impl Resolver) -> Self {
+        self.resolvers.insert(bucket.into(), Arc::new(resolver));
+        self
+    }
+
+    /// Sends `authorization: Bearer TOKEN` with each call.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Encrypts the connections, and checks whom they are to; with an identity (certificate and key) also says who the
+    /// client is.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn tls(mut self, config: tonic::transport::ClientTlsConfig) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// Learns where keys live, and sends each operation to a node that keeps its key, also to nodes that are not among
+    /// the endpoints. Saves the cluster a hop. Default: off.
+    pub fn direct_routing(mut self, on: bool) -> Self {
+        self.direct_routing = on;
+        self
+    }
+
+    /// Makes the client, and waits until it is connected to one of the endpoints. Fails if none can be reached.
+    pub async fn connect(self) -> Result<Client, Error> {
+        let client = self.connect_lazy()?;
+        client.transport().await?;
+        Ok(client)
+    }
+
+    /// Makes the client at once; its connections are made in the background, and operations wait for the first.
+    ///
+    /// Fails if an endpoint is no `host:port`, or the token is not plain ASCII.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn connect_lazy(self) -> Result<Client, Error> {
+        let invalid = |message: String| Error::local(Kind::Read, Code::InvalidArgument, message);
+        if self.endpoints.is_empty() {
+            return Err(invalid("a client needs at least one endpoint".to_owned()));
+        }
+        let token = match &self.token {
+            None => None,
+            Some(token) => {
+                let mut value = AsciiMetadataValue::try_from(format!("Bearer {token}"))
+                    .map_err(|_| invalid("the token is not plain ASCII".to_owned()))?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+        };
+        #[cfg(feature = "tls")]
+        let tls = self.tls;
+        let connector = move |address: &str| {
+            #[cfg(feature = "tls")]
+            if let Some(tls) = &tls {
+                return target("https", address)?.tls_config(tls.clone());
+            }
+            target("http", address)
+        };
+        let endpoints =
+            Endpoints::new(self.endpoints, Box::new(connector), Authorization { token })
+                .map_err(|error| invalid(format!("an endpoint is not host:port: {error}")))?;
+        Ok(Client {
+            inner: Arc::new(Inner {
+                endpoints,
+                router: self.direct_routing.then(Router::default),
+                resolvers: self.resolvers,
+                read: self.read,
+                write: self.write,
+                timeout: self.timeout,
+                attempts: self.attempts,
+                update_attempts: self.update_attempts,
+            }),
+        })
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("endpoints", &self.endpoints)
+            .field("timeout", &self.timeout)
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a connection to one address is made and kept.
+fn target(
+    scheme: &str,
+    address: &str,
+) -> Result<tonic::transport::Endpoint, tonic::transport::Error> {
+    Ok(
+        tonic::transport::Endpoint::from_shared(format!("{scheme}://{address}"))?
+            .connect_timeout(Duration::from_secs(2))
+            .tcp_nodelay(true)
+            .tcp_keepalive(Some(Duration::from_secs(30)))
+            .http2_keep_alive_interval(Duration::from_secs(20))
+            .keep_alive_timeout(Duration::from_secs(10))
+            .keep_alive_while_idle(true)
+            // Room for the answers of a full pipeline.
+            .initial_stream_window_size(1024 * 1024)
+            .initial_connection_window_size(4 * 1024 * 1024),
+    )
+}
