@@ -14,6 +14,7 @@ import {
   DiagnosticServiceDefinition,
 } from '../../src/gen/kindred/v1/diagnostic.ts';
 import { type KeyValueServiceClient, KeyValueServiceDefinition } from '../../src/gen/kindred/v1/kv.ts';
+import { type TopologyServiceClient, TopologyServiceDefinition } from '../../src/gen/kindred/v1/topology.ts';
 import { freePorts } from '../../tools/free-ports.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -25,6 +26,8 @@ export interface RealClusterOptions {
   readonly engine?: 'lsm' | 'btree' | 'memory';
   /** Further flags of `kindred server`, for all nodes. */
   readonly flags?: readonly string[];
+  /** Flags of the processes' Node, before the program. */
+  readonly nodeFlags?: readonly string[];
   /** Where data directories are made; default a temporary one, removed at the end. */
   readonly directory?: string;
   /** Where nodes differ from each other. Further flags come after the others, so that they win. */
@@ -45,6 +48,7 @@ export class RealNode {
   readonly host: string;
   readonly keyValue: KeyValueServiceClient;
   readonly diagnostics: DiagnosticServiceClient;
+  readonly topology: TopologyServiceClient;
   readonly channel: Channel;
   #child: ChildProcess | undefined;
   #exited: Promise<number | string> = Promise.resolve('never started');
@@ -71,6 +75,7 @@ export class RealNode {
     });
     this.keyValue = createClient(KeyValueServiceDefinition, this.channel);
     this.diagnostics = createClient(DiagnosticServiceDefinition, this.channel);
+    this.topology = createClient(TopologyServiceDefinition, this.channel);
   }
 
   /** What the process has logged, its last part. */
@@ -166,7 +171,13 @@ export class RealCluster {
 
   /** The cluster with nothing started yet. */
   static async plan(options: RealClusterOptions = {}): Promise<RealCluster> {
-    const { nodes: count = 3, engine = 'lsm', flags = [], of = (): NodeDifference => ({}) } = options;
+    const {
+      nodes: count = 3,
+      engine = 'lsm',
+      flags = [],
+      nodeFlags = [],
+      of = (): NodeDifference => ({}),
+    } = options;
     const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'kindred-cluster-'));
     const ports = await freePorts(count * 3);
     const portsOf = (index: number): RealNode['ports'] => ({
@@ -196,6 +207,7 @@ export class RealCluster {
       // The IPC channel ends the node when the test's process dies, however that happens.
       const command = [
         process.execPath,
+        ...nodeFlags,
         main,
         'server',
         '--exit-with-parent',

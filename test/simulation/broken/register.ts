@@ -1,48 +1,14 @@
 /**
- * Loads a broken version in place of the store: source files are patched while Node loads them. Either call
- * `applyBrokenVersion` before the first import of anything under src/, or start the process with
- * `node --import './test/simulation/broken/register.ts?version=NAME'`.
+ * Loads a broken version by its name. Either call `applyBrokenVersion` before the first import of anything under src/, or
+ * start the process with `node --import './test/simulation/broken/register.ts?version=NAME'`.
  */
 
-import { registerHooks } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { brokenVersionOf } from './all-broken-versions.ts';
-import { type BrokenVersion, filesOf, patchedSource } from './broken-version.ts';
+import { type AppliedVersion, applyVersion } from './apply-version.ts';
 
-const root = new URL('../../../', import.meta.url);
-
-export interface AppliedVersion {
-  readonly version: BrokenVersion;
-  /** Files of the version that have not been loaded: none, once the simulation was imported. */
-  readonly notLoaded: () => readonly string[];
-}
-
-/** From now on files are loaded as the version has them. Throws for an unknown name; loading throws where a patch does not fit. */
+/** Throws for an unknown name. */
 export function applyBrokenVersion(name: string): AppliedVersion {
-  const version = brokenVersionOf(name);
-  const waiting = new Map(filesOf(version).map((file) => [new URL(file, root).href, file]));
-  const patched = new Set<string>();
-  registerHooks({
-    load(url, context, nextLoad) {
-      const file = waiting.get(url);
-      if (file === undefined) return nextLoad(url, context);
-      const loaded = nextLoad(url, context);
-      const source = sourceText(loaded.source, url);
-      patched.add(file);
-      return { ...loaded, source: patchedSource(version, file, source), shortCircuit: true };
-    },
-  });
-  return { version, notLoaded: () => filesOf(version).filter((file) => !patched.has(file)) };
-}
-
-function sourceText(
-  source: string | ArrayBuffer | NodeJS.TypedArray | undefined | null,
-  url: string,
-): string {
-  if (typeof source === 'string') return source;
-  if (source === undefined || source === null)
-    throw new Error(`Node gave no source for ${fileURLToPath(url)}`);
-  return new TextDecoder().decode(source);
+  return applyVersion(brokenVersionOf(name));
 }
 
 const preloaded = new URL(import.meta.url).searchParams.get('version');
