@@ -1,6 +1,6 @@
 /**
- * Three Kindred nodes on loopback: the configuration that a user gets (fsync before every acknowledgement that counts),
- * with a zone each, so that every key has a copy on every node.
+ * Kindred nodes on loopback, three unless it is said otherwise: the configuration that a user gets (fsync before every
+ * acknowledgement that counts), with a zone each, so that no key has two copies on one node.
  */
 
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -16,15 +16,20 @@ export interface KindredOptions {
   readonly engine: 'lsm' | 'btree' | 'memory';
   /** Writes a CPU profile of the first node into this directory when it stops. */
   readonly profileDirectory?: string;
+  /** How many (3). Fewer than three keep fewer copies. */
+  readonly nodes?: number;
+  /** How long they may take to open what they hold. */
+  readonly readyMsMax?: number;
 }
 
-const nodes = ['n1', 'n2', 'n3'] as const;
+const copies = 3;
 const host = '127.0.0.1';
 const mainPath = join(import.meta.dirname, '..', 'src', 'main.ts');
 
 /** Starts the nodes, and waits until each sees a quorum. */
 export async function startKindred(options: KindredOptions): Promise<Cluster> {
-  const { directory, engine, profileDirectory } = options;
+  const { directory, engine, profileDirectory, readyMsMax } = options;
+  const nodes = Array.from({ length: options.nodes ?? copies }, (_, index) => `n${index + 1}`);
   await mkdir(directory, { recursive: true });
   const ports = await freePorts(nodes.length * 3);
   const members = nodes.map((id, index) => ({
@@ -38,7 +43,7 @@ export async function startKindred(options: KindredOptions): Promise<Cluster> {
   await writeFile(
     configPath,
     stringify({
-      cluster: { id: 'bench', replication: nodes.length },
+      cluster: { id: 'bench', replication: Math.min(copies, nodes.length) },
       members,
       storage: { engine },
       log: { level: 'warn', format: 'json' },
@@ -62,6 +67,7 @@ export async function startKindred(options: KindredOptions): Promise<Cluster> {
         ],
         logPath: join(directory, `${id}.log`),
         ipc: true,
+        ...(readyMsMax === undefined ? {} : { readyMsMax }),
       }),
   );
   return startAll(

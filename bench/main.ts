@@ -1,218 +1,219 @@
-/**
- * Kindred beside etcd, on this machine, now: starts both clusters, measures every row some times in turn, prints one table
- * and keeps it as JSON. What is measured, and what it does not say, is in README.md. Options: --help.
- */
+/** `npm run bench`: measures Kindred, on this machine, now. What is measured, and what it does not say, is in README.md. */
 
-import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { type Cluster, stopCluster } from './cluster.ts';
-import { etcdVersion, startEtcd } from './cluster-etcd.ts';
-import { startKindred } from './cluster-kindred.ts';
-import { lookAtMachine, type Machine } from './machine.ts';
-import { type Measurement, measure } from './measure.ts';
-import { startNoOp } from './no-op.ts';
-import { type BenchOptions, helpText, parseOptions } from './options.ts';
-import { profileText } from './profile.ts';
-import { allRows, quorumPutThroughOneName, type Row, type System } from './rows.ts';
-import { costText, mediansOf, type RowResult, tableText } from './table.ts';
-import { UnaryClients } from './unary-call.ts';
-import { h2loadVersion } from './unary-driver.ts';
+import { tmpdir } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type CompareOptions, runCompare, runProfile } from './compare.ts';
+import { runLatency } from './latency.ts';
+import { runMatrix } from './matrix.ts';
+import { runNodes } from './nodes.ts';
+import { runOverload } from './overload.ts';
+import { runPeers } from './peers.ts';
+import { runRatios } from './ratios.ts';
+import { renderReport, runReport } from './report.ts';
+import { runScale } from './scale.ts';
+import { type Session, type SessionOptions, withSession } from './session.ts';
+import { runYcsb } from './ycsb-run.ts';
 
-const resultsDirectory = join(import.meta.dirname, 'results');
-/** Before the first round each Kindred row runs so long, unmeasured: its code is not compiled yet, and etcd's is. */
-const prime = { warmUpMs: 200, windowMs: 800 };
-const profiled = { warmUpMs: 3_000, windowMs: 10_000 };
+const wrongUsage = 2;
 
-/** What runs, by system. Those that are left out are missing. */
-type Clusters = Partial<Record<System, Cluster>>;
+/** Options of all commands that measure. */
+interface CommonFlags extends SessionOptions {
+  readonly quick?: boolean;
+  readonly rounds?: number;
+  readonly seconds?: number;
+}
 
-async function main(): Promise<void> {
-  const parsed = parseOptions(process.argv.slice(2));
-  if (parsed.kind !== 'run') {
-    process.stdout.write(parsed.kind === 'help' ? helpText : `${parsed.problem}\n\n${helpText}`);
-    process.exitCode = parsed.kind === 'help' ? 0 : 2;
-    return;
-  }
-  const { options } = parsed;
-  const directory = await mkdtemp(join(options.directory, 'kindred-bench-'));
-  let keep = options.keep || options.profile;
-  process.on('exit', () => {
-    if (!keep) rmSync(directory, { recursive: true, force: true });
-  });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+const program = new Command('npm run bench --')
+  .description('measures Kindred beside etcd, Redis and the floor, on this machine, now')
+  .showHelpAfterError('(--help shows what there is)')
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : wrongUsage));
 
-  const clients = new UnaryClients();
-  const clusters: Clusters = {};
-  try {
-    const h2load = await h2loadVersion();
-    if (h2load === undefined) {
-      say(
-        'h2load is not installed (Debian: apt install nghttp2-client): unary calls come from grpc-js, which costs much more',
-      );
-    }
-    const runner: Runner = {
-      clients,
-      directory,
-      clusters,
-      options: { ...options.measure, unaryDriver: h2load === undefined ? 'grpc-js' : 'h2load' },
+measuring('compare', 'Kindred beside etcd and a no-op, row by row (the default); about three minutes', {
+  isDefault: true,
+})
+  .option(
+    '--connections <count>',
+    'of the unary rows, over all nodes; each has a key of its own',
+    count(300),
+    12,
+  )
+  .option('--streams <count>', 'calls in flight on each connection', count(100), 4)
+  .option('--only <text>', 'rows whose name contains it')
+  .option('--profile', 'one Kindred row under the CPU profiler: "put QUORUM 100 B, one node", or --only')
+  .option(
+    '--check',
+    'compare the ratios to the floor with bench/ratios.json; 1 when one fell by more than 25 %',
+  )
+  .option('--write-ratios', 'measure the ratios to the floor, and write bench/ratios.json')
+  .action(async (flags: CommonFlags & CompareFlags) => {
+    const times = timesOf(flags, { seconds: 1.2, warmUpMs: 500, rounds: 3 });
+    const { connections: lanes, streams, only } = flags;
+    const options: CompareOptions = {
+      ...times,
+      lanes,
+      streams,
+      chosen: (name) => only === undefined || name.includes(only),
     };
-    if (options.profile) await profile(runner, options);
-    else await compare(runner, options, { h2load });
-  } catch (error) {
-    keep = true;
-    process.stderr.write(`${(error as Error).message}\nlogs and data are in ${directory}\n`);
-    process.exitCode = 1;
-  } finally {
-    clients.close();
-    await stopAll(clusters);
-  }
+    const { check = false, writeRatios: write = false } = flags;
+    if (check || write) {
+      // One round says little about a ratio.
+      const enough = { ...times, rounds: flags.rounds ?? 5, windowMs: Math.max(600, times.windowMs) };
+      await withSession(flags, (session) => runRatios(session, { ...enough, check, write }));
+    } else if (flags.profile === true) {
+      await withSession({ ...flags, keep: true }, (session) => runProfile(session, options));
+    } else await withSession(flags, (session) => runCompare(session, options));
+  });
+
+interface CompareFlags {
+  readonly connections: number;
+  readonly streams: number;
+  readonly only?: string;
+  readonly profile?: boolean;
+  readonly check?: boolean;
+  readonly writeRatios?: boolean;
 }
 
-interface Runner {
-  readonly clients: UnaryClients;
-  readonly directory: string;
-  readonly clusters: Clusters;
-  readonly options: Parameters<typeof measure>[3];
+measuring(
+  'peers',
+  'many operations in flight: Pipeline beside etcd (unary, Txn of 64) and Redis; three minutes',
+).action((flags: CommonFlags) =>
+  withSession(flags, (session) =>
+    runPeers(session, timesOf(flags, { seconds: 1.5, warmUpMs: 500, rounds: 5 })),
+  ),
+);
+
+measuring('latency', 'latency at fixed rates, open loop, and while the nodes are busy; three minutes').action(
+  (flags: CommonFlags) =>
+    withSession(flags, (session) => {
+      const { warmUpMs, windowMs } = timesOf(flags, { seconds: 3, warmUpMs: 700, rounds: 1 });
+      const shares = flags.quick === true ? [0.5] : [0.1, 0.25, 0.5, 0.7, 0.85, 0.95];
+      return runLatency(session, { warmUpMs, windowMs, shares });
+    }),
+);
+
+measuring('ycsb', 'YCSB A, B, C, D and F on Kindred and etcd; two minutes')
+  .option('--keys <count>', 'that are there before', count(50_000_000), 10_000)
+  .option('--value-bytes <count>', 'size of values', count(1_000_000), 100)
+  .option('--connections <count>', 'over all nodes', count(300), 12)
+  .option('--streams <count>', 'operations in flight on each connection', count(100), 8)
+  .action((flags: CommonFlags & { keys: number; valueBytes: number; connections: number; streams: number }) =>
+    withSession(flags, (session) => {
+      const { keys, valueBytes, connections, streams } = flags;
+      const times = timesOf(flags, { seconds: 2, warmUpMs: 500, rounds: 3 });
+      return runYcsb(session, { ...times, keys, valueBytes, connections, inFlight: streams });
+    }),
+  );
+
+measuring('matrix', 'sizes x levels x durabilities, and numbers of keys; ten minutes')
+  .option('--value-bytes <list>', 'sizes of values', list(1_000_000), [100, 1024, 10 * 1024, 100 * 1024])
+  .option(
+    '--keys <list>',
+    'numbers of keys of 100 bytes (10000000 takes ten minutes more)',
+    list(50_000_000),
+    [10_000, 1_000_000],
+  )
+  .action((flags: CommonFlags & { valueBytes: number[]; keys: number[] }) =>
+    withSession(flags, (session) => {
+      const { valueBytes, keys } = flags;
+      return runMatrix(session, {
+        ...timesOf(flags, { seconds: 1.2, warmUpMs: 400, rounds: 3 }),
+        valueBytes,
+        keys,
+      });
+    }),
+  );
+
+common(
+  program.command('overload').description('beyond the peak, recovery, a reader that stops; four minutes'),
+)
+  .option('--times <count>', 'how many times the peak', count(100), 5)
+  .option('--seconds <count>', 'how long', count(3600), 60)
+  .action((flags: SessionOptions & { times: number; seconds: number }) =>
+    withSession(flags, (session) => runOverload(session, { times: flags.times, seconds: flags.seconds })),
+  );
+
+common(
+  program.command('scale').description('one node with many keys: opening, memory, throughput; ten minutes'),
+)
+  .option('--keys <count>', 'how many', count(100_000_000), 10_000_000)
+  .option('--few-keys <count>', 'compared with so many', count(100_000_000), 100_000)
+  .action((flags: SessionOptions & { keys: number; fewKeys: number }) =>
+    withSession(flags, (session) => runScale(session, { keys: flags.keys, fewKeys: flags.fewKeys })),
+  );
+
+common(program.command('nodes').description('CPU per operation as the cluster grows; three minutes'))
+  .option('--counts <list>', 'sizes of the cluster', list(50), [3, 6, 9, 12])
+  .option('--rounds <count>', 'medians of so many', count(100), 3)
+  .option('--rate <count>', 'operations per second', count(100_000), 1_000)
+  .action((flags: SessionOptions & { counts: number[]; rounds: number; rate: number }) =>
+    withSession(flags, (session) =>
+      runNodes(session, { counts: flags.counts, rounds: flags.rounds, perSecond: flags.rate }),
+    ),
+  );
+
+common(
+  program
+    .command('report')
+    .description(
+      'compare, peers, latency, ycsb and matrix in a given time, then docs/performance.md and its plots',
+    ),
+)
+  .option('--minutes <count>', 'how long all may take', count(600), 15)
+  .option('--render', 'measure nothing: write the document from the newest results of every command')
+  .action(async (flags: SessionOptions & { minutes: number; render?: boolean }) => {
+    if (flags.render === true) await renderReport();
+    else await withSession(flags, (session: Session) => runReport(session, { minutes: flags.minutes }));
+  });
+
+await program.parseAsync();
+
+function measuring(name: string, description: string, options: { isDefault?: boolean } = {}): Command {
+  return common(program.command(name, options).description(description))
+    .option('--quick', 'one round of short windows, for a first look')
+    .option('--rounds <count>', 'measure each row so often, in turn, and print the medians', count(100))
+    .option('--seconds <number>', 'length of a window', seconds);
 }
 
-async function compare(
-  runner: Runner,
-  options: BenchOptions,
-  versions: { readonly h2load: string | undefined },
-): Promise<void> {
-  const { directory, clusters } = runner;
-  const machine = await lookAtMachine(directory);
-  const etcd = await etcdVersion();
-  if (etcd === undefined) say('etcd is left out: it is not installed (Debian: apt install etcd-server)');
-  say(describe(machine));
-  const start = async (system: System, started: Promise<Cluster>): Promise<void> => {
-    clusters[system] = await started;
+function common(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--engine <kind>', 'storage of Kindred').choices(['lsm', 'btree', 'memory']).default('lsm'),
+    )
+    .option('--directory <path>', 'data and logs go into a directory in it; it must be on a disk', tmpdir())
+    .option('--keep', 'do not remove that directory', false)
+    .allowExcessArguments(false);
+}
+
+/** `--quick` shortens all; what is given counts. */
+function timesOf(
+  flags: CommonFlags,
+  usual: { readonly seconds: number; readonly warmUpMs: number; readonly rounds: number },
+): { readonly rounds: number; readonly warmUpMs: number; readonly windowMs: number } {
+  const quick = flags.quick === true;
+  const length = flags.seconds ?? (quick ? usual.seconds / 2 : usual.seconds);
+  return {
+    rounds: flags.rounds ?? (quick ? 1 : usual.rounds),
+    warmUpMs: quick ? usual.warmUpMs / 2 : usual.warmUpMs,
+    windowMs: Math.round(length * 1000),
   };
-  const starting = [
-    start('kindred', startKindred({ directory: join(directory, 'kindred'), engine: options.engine })),
-    start('bare', startNoOp({ directory })),
-    ...(etcd === undefined ? [] : [start('etcd', startEtcd({ directory: join(directory, 'etcd') }))]),
-  ];
-  await Promise.allSettled(starting);
-  // Those that did start are stopped when another could not.
-  await Promise.all(starting);
+}
 
-  const rows = chosenRows(options).filter((row) => clusters[row.system] !== undefined);
-  for (const row of rows) if (row.system !== 'etcd') await runRow(runner, row, prime);
-  const rounds = new Map(rows.map((row): [Row, Measurement[]] => [row, []]));
-  for (let round = 1; round <= options.rounds; round++) {
-    for (const row of rows) {
-      const measurement = await runRow(runner, row, options.measure);
-      rounds.get(row)?.push(measurement);
-      const figure = Math.round(measurement.perSecond).toLocaleString('en');
-      process.stderr.write(`round ${round} of ${options.rounds}: ${row.system} ${row.name}: ${figure}/s\n`);
+function count(most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < 1 || value > most) {
+      throw new InvalidArgumentError(`must be a whole number from 1 to ${most}`);
     }
-  }
-  const results = [...rounds].map(
-    ([row, measured]): RowResult => ({ row, rounds: measured, median: mediansOf(measured) }),
-  );
-  const { lanes, streams, windowMs } = options.measure;
-  say(
-    `\nmedians of ${options.rounds} rounds of ${windowMs / 1000} s; unary: ${lanes} connections with ${streams} calls in flight ` +
-      `(${versions.h2load === undefined ? 'grpc-js' : `h2load ${versions.h2load}`}); Kindred on ${options.engine}` +
-      `${etcd === undefined ? '' : `; etcd ${etcd}`}; three nodes each, all on this machine\n`,
-  );
-  say(tableText(results));
-  const cost = costText(results);
-  if (cost !== '') say(`${cost}\n`);
-  say(`kept in ${await keepResults({ machine, etcd, ...versions, options, results })}`);
-  const failed = results.filter(({ median }) => median.failures > 0);
-  for (const { row, rounds: measured } of failed) {
-    say(`${row.name}: ${measured.find((each) => each.firstFailure !== undefined)?.firstFailure}`);
-    process.exitCode = 1;
-  }
+    return value;
+  };
 }
 
-async function profile(runner: Runner, options: BenchOptions): Promise<void> {
-  const name = options.only ?? quorumPutThroughOneName;
-  const row = chosenRows({ ...options, only: name }).find((each) => each.system === 'kindred');
-  if (row === undefined) throw new Error(`no row of Kindred contains "${name}"`);
-  const profileDirectory = join(runner.directory, 'profile');
-  await mkdir(profileDirectory);
-  runner.clusters.kindred = await startKindred({
-    directory: join(runner.directory, 'kindred'),
-    engine: options.engine,
-    profileDirectory,
-  });
-  const { perSecond, cpuMicrosEach } = await runRow(runner, row, profiled);
-  say(`${row.name}, profiled: ${Math.round(perSecond).toLocaleString('en')}/s`);
-  say(
-    `CPU us/op of each node, all threads: ${cpuMicrosEach?.map((each) => each.toFixed(0)).join(', ') ?? 'unknown'}`,
-  );
-  // The profile is written when the node ends.
-  await stopAll(runner.clusters);
-  say(await profileText(profileDirectory, { lastMs: profiled.windowMs }));
+function list(most: number): (text: string) => number[] {
+  return (text) => text.split(',').map(count(most));
 }
 
-function runRow(
-  runner: Runner,
-  row: Row,
-  times: { readonly warmUpMs: number; readonly windowMs: number },
-): Promise<Measurement> {
-  const cluster = runner.clusters[row.system];
-  if (cluster === undefined) throw new Error(`${row.system} does not run`);
-  const { warmUpMs, windowMs } = times;
-  return measure(row, cluster, runner, { ...runner.options, warmUpMs, windowMs });
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0.1 && value <= 60)) throw new InvalidArgumentError('must be a number from 0.1 to 60');
+  return value;
 }
-
-function chosenRows({ only }: BenchOptions): Row[] {
-  return allRows().filter((row) => only === undefined || row.name.includes(only));
-}
-
-async function stopAll(clusters: Clusters): Promise<void> {
-  await Promise.all(Object.values(clusters).map(stopCluster));
-}
-
-function describe(machine: Machine): string {
-  const { cpu, cores, memoryGiB, kernel, node, syncMicros, loadBefore, diskWarning } = machine;
-  const busy = loadBefore > cores / 4 ? ' (others are using it: the figures are noisy)' : '';
-  return [
-    `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${kernel}, Node ${node}; 4 KiB and fdatasync: ${syncMicros} us; load before: ${loadBefore.toFixed(1)}${busy}`,
-    ...(diskWarning === undefined ? [] : [diskWarning]),
-  ].join('\n');
-}
-
-async function keepResults(all: {
-  readonly machine: Machine;
-  readonly etcd: string | undefined;
-  readonly h2load: string | undefined;
-  readonly options: BenchOptions;
-  readonly results: readonly RowResult[];
-}): Promise<string> {
-  const { results, ...rest } = all;
-  const at = new Date().toISOString();
-  const rows = results.map(({ row, rounds, median }) => {
-    const { system, name, comparedWith } = row;
-    return { system, name, comparedWith, median, rounds };
-  });
-  await mkdir(resultsDirectory, { recursive: true });
-  const path = join(resultsDirectory, `${at.replaceAll(':', '-')}.json`);
-  await writeFile(path, `${JSON.stringify({ at, commit: await commit(), ...rest, rows }, null, 2)}\n`);
-  return path;
-}
-
-/** The commit that was measured, `-dirty` when files differ from it; `undefined` outside of a repository. */
-async function commit(): Promise<string | undefined> {
-  try {
-    const { stdout } = await promisify(execFile)('git', ['describe', '--always', '--dirty', '--abbrev=12'], {
-      cwd: import.meta.dirname,
-    });
-    return stdout.trim();
-  } catch {
-    return undefined;
-  }
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
-await main();

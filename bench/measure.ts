@@ -1,8 +1,10 @@
 /** Runs one row once: prepares the keys, looks at the answers, loads the servers, and takes their CPU time meanwhile. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Durability } from '../src/gen/kindred/v1/types.ts';
 import type { Cluster } from './cluster.ts';
 import { startDriver } from './driver.ts';
+import type { LoadJob } from './load-job.ts';
 import { epochMs, type Samples, type Window } from './measurement.ts';
 import type { PipelineRow, Row, UnaryRow } from './rows.ts';
 import type { UnaryClients } from './unary-call.ts';
@@ -120,22 +122,35 @@ async function prepareUnary(
 const filled = new WeakMap<Cluster, Set<number>>();
 
 async function preparePipeline(row: PipelineRow, cluster: Cluster): Promise<Load> {
-  const { level, valueBytes, keys, inFlight } = row;
-  const job = { kind: 'pipeline', endpoints: cluster.endpoints, level, valueBytes, keys, inFlight } as const;
+  const { level, valueBytes, keys, inFlight, operation } = row;
+  const job: LoadJob = {
+    kind: 'load',
+    target: 'kindred-pipeline',
+    endpoints: cluster.endpoints,
+    connections: cluster.endpoints.length,
+    arrivals: { kind: 'closed', inFlight },
+    mix: { shares: operation === 'put' ? { update: 1 } : { read: 1 }, distribution: 'uniform' },
+    keys,
+    valueBytes,
+    readLevel: level,
+    writeLevel: level,
+    durability: Durability.DURABILITY_SYNC_QUORUM,
+  };
   const sizes = filled.get(cluster) ?? new Set();
   filled.set(cluster, sizes);
   if (!sizes.has(valueBytes)) {
-    const { failures, firstFailure } = await (await startDriver({ ...job, operation: 'put' })).run(undefined);
+    const fill = await startDriver({ ...job, arrivals: { kind: 'each-once', inFlight } });
+    const { failures, firstFailure } = await fill.run(undefined);
     if (failures > 0)
       throw new Error(`${row.name}: ${failures} of ${keys} first puts failed: ${firstFailure}`);
     sizes.add(valueBytes);
   }
-  const driver = await startDriver({ ...job, operation: row.operation });
+  const driver = await startDriver(job);
   return (window) => driver.run(window);
 }
 
 /** CPU time used by each server within the window, in microseconds a second. */
-async function cpuPerSecond(cluster: Cluster, window: Window): Promise<number[] | undefined> {
+export async function cpuPerSecond(cluster: Cluster, window: Window): Promise<number[] | undefined> {
   await sleep(Math.max(0, window.fromMs - epochMs()));
   const before = take(cluster);
   await sleep(Math.max(0, window.untilMs - epochMs()));

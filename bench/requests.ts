@@ -23,10 +23,15 @@ export function randomValue(bytes: number): Uint8Array {
   return randomBytes(bytes);
 }
 
-export function kindredPut(key: string, value: Uint8Array, level: ConsistencyLevel): UnaryRequest {
+export function kindredPut(
+  key: string,
+  value: Uint8Array,
+  level: ConsistencyLevel,
+  durability?: Durability,
+): UnaryRequest {
   return {
     path: '/kindred.v1.KeyValueService/Put',
-    message: PutRequest.encode(kindredPutMessage(key, value, level)).finish(),
+    message: PutRequest.encode(kindredPutMessage(key, value, level, durability)).finish(),
   };
 }
 
@@ -37,7 +42,13 @@ export function kindredGet(key: string, level: ConsistencyLevel): UnaryRequest {
   };
 }
 
-export function kindredPutMessage(key: string, value: Uint8Array, level: ConsistencyLevel): PutRequest {
+/** `durability`: equal to etcd's unless it is given. */
+export function kindredPutMessage(
+  key: string,
+  value: Uint8Array,
+  level: ConsistencyLevel,
+  durability: Durability = Durability.DURABILITY_SYNC_QUORUM,
+): PutRequest {
   return {
     key: keyOf(key),
     value: Value.create({ data: value }),
@@ -45,7 +56,7 @@ export function kindredPutMessage(key: string, value: Uint8Array, level: Consist
     expiry: undefined,
     options: WriteOptions.create({
       strength: { $case: 'consistency', value: level },
-      durability: Durability.DURABILITY_SYNC_QUORUM,
+      durability,
     }),
   };
 }
@@ -66,11 +77,14 @@ export function healthCheck(): UnaryRequest {
   return { path: '/grpc.health.v1.Health/Check', message: new Uint8Array() };
 }
 
-// Fields of etcdserverpb.PutRequest and RangeRequest, from etcd's rpc.proto.
+// Fields of etcdserverpb.PutRequest, RangeRequest, TxnRequest and RequestOp, from etcd's rpc.proto.
 const putKey = 1;
 const putValue = 2;
 const rangeKey = 1;
 const rangeSerializable = 7;
+const txnSuccess = 2;
+const operationRange = 1;
+const operationPut = 2;
 
 export function etcdPut(key: string, value: Uint8Array): UnaryRequest {
   const writer = new BinaryWriter();
@@ -85,6 +99,15 @@ export function etcdGet(key: string, options: { readonly serializable: boolean }
   writer.tag(rangeKey, 2).string(key);
   if (options.serializable) writer.tag(rangeSerializable, 0).bool(true);
   return { path: '/etcdserverpb.KV/Range', message: writer.finish() };
+}
+
+/** `request`, a put or a range, as one operation of a Txn: the body of a Txn is nothing but these. */
+export function etcdTxnOperation(request: UnaryRequest): UnaryRequest {
+  const writer = new BinaryWriter();
+  writer.tag(txnSuccess, 2).fork();
+  writer.tag(request.path.endsWith('/Put') ? operationPut : operationRange, 2).bytes(request.message);
+  writer.join();
+  return { path: '/etcdserverpb.KV/Txn', message: writer.finish() };
 }
 
 const framePrefixBytes = 5;

@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endWithThisProcess } from './child-processes.ts';
 
 /** What to run. */
 export interface ServerCommand {
@@ -17,19 +18,16 @@ export interface ServerCommand {
   readonly logPath: string;
   /** Opens an IPC channel, for a server that ends when its parent does. */
   readonly ipc: boolean;
+  /** How long it may take to be ready. */
+  readonly readyMsMax?: number;
 }
 
 const readyPollMs = 50;
-const readyMsMax = 30_000;
+const usualReadyMsMax = 30_000;
 const stopMsMax = 15_000;
 const logTailBytes = 2_000;
 /** Clock ticks of /proc a second: fixed at 100 in what Linux shows to programs. */
 const ticksPerSecond = 100;
-
-const running = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
 
 export class ServerProcess {
   readonly #command: ServerCommand;
@@ -46,10 +44,9 @@ export class ServerProcess {
     });
     closeSync(log);
     this.#child = child;
-    running.add(child);
+    endWithThisProcess(child);
     this.#ended = new Promise((resolve) => {
       const end = (how: string): void => {
-        running.delete(child);
         this.#end ??= how;
         resolve(how);
       };
@@ -72,6 +69,19 @@ export class ServerProcess {
     return ((Number(fields[11]) + Number(fields[12])) * 1_000_000) / ticksPerSecond;
   }
 
+  /** Bytes of memory that it occupies now, and the most it has occupied; `undefined` where there is no /proc. */
+  memory(): { readonly residentBytes: number; readonly residentBytesMax: number } | undefined {
+    this.assertRunning();
+    try {
+      const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
+      const bytes = (field: string): number =>
+        Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024;
+      return { residentBytes: bytes('VmRSS'), residentBytesMax: bytes('VmHWM') };
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Throws an Error with the last lines of its log when it has ended. */
   assertRunning(): void {
     if (this.#end === undefined) return;
@@ -81,6 +91,7 @@ export class ServerProcess {
 
   /** Asks until it is ready. Rejects when it ends before, or takes too long. */
   async untilReady(ready: () => Promise<boolean>): Promise<void> {
+    const readyMsMax = this.#command.readyMsMax ?? usualReadyMsMax;
     const giveUpAt = performance.now() + readyMsMax;
     while (!(await ready())) {
       this.assertRunning();

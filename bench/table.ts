@@ -2,6 +2,7 @@
 
 import { plainTable } from '../src/cli/answer-text.ts';
 import type { Measurement } from './measure.ts';
+import { median } from './median.ts';
 import {
   floorName,
   floorThroughOneName,
@@ -52,13 +53,6 @@ export function mediansOf(rounds: readonly Measurement[]): Figures {
   };
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
-}
-
 const systemNames: Readonly<Record<System, string>> = { kindred: 'Kindred', etcd: 'etcd', bare: '' };
 const head = ['', '', 'ops/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'CPU us/op', 'x no-op', 'ops/s / etcd'];
 const textColumns = 2;
@@ -80,10 +74,15 @@ export function tableText(results: readonly RowResult[]): string {
       ratio(figures.perSecond, peer?.perSecond),
     ];
   });
-  const widths = head.map((title, column) =>
+  return columnTable(head, rows);
+}
+
+/** A table whose first two columns are text, and whose others are figures, to the right. */
+export function columnTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = titles.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
   );
-  const aligned = [head, ...rows].map((row) =>
+  const aligned = [titles, ...rows].map((row) =>
     row.map((cell, column) => (column < textColumns ? cell : cell.padStart(widths[column] as number))),
   );
   return plainTable(aligned[0] as string[], aligned.slice(1));

@@ -10,6 +10,7 @@ import { execFile } from 'node:child_process';
 import { open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { endWithThisProcess } from './child-processes.ts';
 import { epochMs, Recorder, type Samples, type Window } from './measurement.ts';
 import { grpcFrame, type UnaryRequest } from './requests.ts';
 
@@ -70,7 +71,7 @@ async function runLane(
   const logPath = `${path}.log`;
   await writeFile(bodyPath, grpcFrame(lane.request.message));
   const nowMs = epochMs();
-  const { stdout } = await run('h2load', [
+  const h2load = run('h2load', [
     ...['--clients=1', '--threads=1', `--max-concurrent-streams=${streams}`],
     `--duration=${Math.max(1, Math.round(window.untilMs + tailMs - nowMs))}ms`,
     ...['--header=content-type: application/grpc', '--header=te: trailers'],
@@ -78,6 +79,8 @@ async function runLane(
     `--log-file=${logPath}`,
     `http://${lane.endpoint}${lane.request.path}`,
   ]);
+  endWithThisProcess(h2load.child);
+  const { stdout } = await h2load;
   if (nowMs > window.fromMs) throw new LateStartError('the machine is too busy to start h2load in time');
   checkAnswers(stdout, lane);
   await readLog(logPath, recorder);

@@ -1,5 +1,6 @@
 /** Results of membership runs for people: a Markdown table, and a plot as SVG. */
 
+import { linearAxis, linePlot, logAxis, plotColors } from '../../tools/line-plot.ts';
 import type { MembershipResult } from './membership-run.ts';
 
 /** A result, and what it took on this machine. */
@@ -55,81 +56,47 @@ export function withResults(document: string, results: readonly MeasuredResult[]
 
 /** Rounds against the number of nodes, on a logarithmic scale: median and worst, and log2 of the number beside them. */
 export function plotOf(results: readonly MeasuredResult[]): string {
-  const width = 640;
-  const height = 360;
-  const margin = { left: 60, right: 20, top: 40, bottom: 50 };
-  const sizes = results.map(({ nodes }) => nodes);
-  const decades = Math.max(1, Math.ceil(Math.log10(Math.max(...sizes))));
   const points = results.flatMap((result) => {
     const rounds = known(result.failures.map(({ rounds }) => rounds));
     if (rounds.length === 0) return [];
     return [{ nodes: result.nodes, rounds, median: median(rounds), most: Math.max(...rounds) }];
   });
-  const roundsMax = Math.ceil(Math.max(Math.log2(10 ** decades), ...points.map(({ most }) => most)) + 1);
-  const x = (nodes: number): number =>
-    margin.left + (Math.log10(nodes) / decades) * (width - margin.left - margin.right);
-  const y = (rounds: number): number =>
-    height - margin.bottom - (rounds / roundsMax) * (height - margin.top - margin.bottom);
-  const at = (value: number): string => value.toFixed(1);
-  const line = (path: readonly (readonly [number, number])[], style: string): string =>
-    `<polyline fill="none" ${style} points="${path.map(([a, b]) => `${at(x(a))},${at(y(b))}`).join(' ')}"/>`;
-  const text = (left: number, top: number, content: string, style = ''): string =>
-    `<text x="${at(left)}" y="${at(top)}" ${style}>${content}</text>`;
-  const parts: string[] = [];
-  for (let rounds = 0; rounds <= roundsMax; rounds += 2) {
-    parts.push(
-      `<line x1="${margin.left}" x2="${width - margin.right}" y1="${at(y(rounds))}" y2="${at(y(rounds))}" stroke="#dddddd"/>`,
-      text(margin.left - 8, y(rounds) + 4, String(rounds), 'text-anchor="end"'),
-    );
-  }
-  for (let decade = 0; decade <= decades; decade++) {
-    const nodes = 10 ** decade;
-    parts.push(
-      text(x(nodes), height - margin.bottom + 18, nodes.toLocaleString('en'), 'text-anchor="middle"'),
-    );
-  }
-  parts.push(
-    line(
-      [
-        [1, 0],
-        [10 ** decades, Math.log2(10 ** decades)],
-      ],
-      'stroke="#999999" stroke-dasharray="5 4"',
-    ),
-    text(
-      x(10 ** decades) - 6,
-      y(Math.log2(10 ** decades)) - 8,
-      'log2 of the nodes',
-      'text-anchor="end" fill="#777777"',
-    ),
-    line(
-      points.map(({ nodes, most }) => [nodes, most]),
-      'stroke="#d1495b"',
-    ),
-    line(
-      points.map(({ nodes, median }) => [nodes, median]),
-      'stroke="#00798c" stroke-width="2"',
-    ),
-  );
-  for (const { nodes, rounds, median } of points) {
-    for (const each of rounds)
-      parts.push(
-        `<circle cx="${at(x(nodes))}" cy="${at(y(each))}" r="2.5" fill="#d1495b" fill-opacity="0.6"/>`,
-      );
-    parts.push(`<circle cx="${at(x(nodes))}" cy="${at(y(median))}" r="4" fill="#00798c"/>`);
-  }
-  parts.push(
-    text(margin.left, 20, 'Rounds of gossip until every live node has heard of a failure', 'font-size="15"'),
-    text(width / 2, height - 10, 'nodes', 'text-anchor="middle"'),
-    text(margin.left + 10, margin.top + 14, 'median', 'fill="#00798c"'),
-    text(margin.left + 70, margin.top + 14, 'each failure, and the slowest', 'fill="#d1495b"'),
-  );
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12" fill="#222222">`,
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    ...parts,
-    '</svg>\n',
-  ].join('\n');
+  const x = logAxis('nodes', [1, ...results.map(({ nodes }) => nodes)]);
+  const y = linearAxis('rounds', [Math.log2(x.to), ...points.map(({ most }) => most)], 10);
+  const [teal, red] = plotColors;
+  return linePlot({
+    title: 'Rounds of gossip until every live node has heard of a failure',
+    x,
+    y,
+    series: [
+      {
+        name: 'log2 of the nodes',
+        color: '#777777',
+        style: 'dashed',
+        points: [
+          [1, 0],
+          [x.to, Math.log2(x.to)],
+        ],
+      },
+      {
+        name: 'each failure, and the slowest',
+        color: red,
+        style: 'thin',
+        points: points.map(({ nodes, most }) => [nodes, most] as const),
+      },
+      {
+        color: red,
+        style: 'dots',
+        points: points.flatMap(({ nodes, rounds }) => rounds.map((each) => [nodes, each] as const)),
+      },
+      {
+        name: 'median',
+        color: teal,
+        style: 'line',
+        points: points.map(({ nodes, median }) => [nodes, median] as const),
+      },
+    ],
+  });
 }
 
 /** What went wrong, one line each. */
