@@ -21,7 +21,7 @@ const config: ViteUserConfig = {
     reporters: ['default'],
     coverage: { provider: 'v8', include: ['src/**/*.ts'], exclude: ['src/gen/**', 'src/**/*.test.ts'] },
     projects: [
-      { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts', 'tools/**/*.test.ts'] } },
+      { extends: true, test: { name: 'unit', include: ['{src,tools,bench}/**/*.test.ts'] } },
       // Laws of the core, against random histories.
       {
         extends: true,

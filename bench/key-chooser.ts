@@ -69,7 +69,7 @@ function zeta(count: number): number {
 }
 
 /** A permutation of 0 to `count - 1`: `scatter` is a prime larger than any count, so it shares no factor with it. */
-function scattered(rank: number, count: number): number {
+export function scattered(rank: number, count: number): number {
   // In two halves: the product of both numbers may exceed 2^53.
   const high = Math.floor(scatter / 65_536);
   const low = scatter % 65_536;

@@ -96,8 +96,10 @@ function checkAnswers(output: string, lane: Lane): void {
   const others = /status codes: \d+ 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx/.exec(output);
   const bytes = Number(/\((\d+)\) data/.exec(output)?.[1]);
   const where = `${lane.request.path} at ${lane.endpoint}`;
-  if (!(succeeded > 0) || Number.isNaN(bytes)) {
-    throw new Error(`h2load: no answers from ${where}:\n${output}`);
+  // The same call was answered just now.
+  if (succeeded === 0) throw new LateStartError(`h2load had no answers from ${where} in time`);
+  if (Number.isNaN(succeeded) || Number.isNaN(bytes)) {
+    throw new Error(`h2load has not said what came from ${where}:\n${output}`);
   }
   if (others?.slice(1).some((count) => count !== '0')) {
     throw new Error(`h2load: answers other than HTTP 200 from ${where}:\n${output}`);
