@@ -24,7 +24,7 @@ export interface ServerCommand {
 
 const readyPollMs = 50;
 /** On a machine that is busy with other things, three nodes take their time to compile. */
-const usualReadyMsMax = 120_000;
+const usualReadyMsMax = 300_000;
 const stopMsMax = 15_000;
 const logTailBytes = 2_000;
 /** Clock ticks of /proc a second: fixed at 100 in what Linux shows to programs. */
