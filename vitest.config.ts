@@ -58,6 +58,16 @@ const config: ViteUserConfig = {
           hookTimeout: 60_000,
         },
       },
+      // The client for TypeScript: against nodes that answer as the test says, and against a real cluster.
+      {
+        extends: true,
+        test: {
+          name: 'client',
+          include: ['clients/typescript/test/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
       // Real processes, real disks, real sockets: one file at a time, so that they do not disturb each other's time.
       {
         extends: true,

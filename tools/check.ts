@@ -34,6 +34,15 @@ const steps: readonly Step[] = [
   { name: 'types', run: command('tsc', '-p', '.') },
   { name: 'types of core', run: command('tsc', '-p', 'src/core') },
   { name: 'types of client', run: command('tsc', '-p', 'clients/typescript') },
+  // What is packed runs on older versions of Node than the rest.
+  {
+    name: 'build of client',
+    run: command('tsc', '-p', 'clients/typescript/tsconfig.build.json', '--noEmit'),
+  },
+  {
+    name: 'code of client',
+    run: command('node', 'tools/client-descriptors.ts', '--check', 'clients/typescript/generated.sha256'),
+  },
   { name: 'lint and format', run: command('biome', 'check', '--error-on-warnings') },
   { name: 'imports', run: () => checkImports(root) },
   { name: 'unused code', run: command('knip', '--treat-config-hints-as-errors') },

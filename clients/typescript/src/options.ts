@@ -220,7 +220,7 @@ export function wireDuration(field: string, milliseconds: number): Duration {
   if (!Number.isFinite(milliseconds))
     throw new ArgumentRefused(field, `${milliseconds} is no number of milliseconds`);
   const seconds = Math.trunc(milliseconds / 1000);
-  return { seconds, nanos: Math.round((milliseconds - seconds * 1000) * 1e6) };
+  return { seconds, nanos: Math.trunc((milliseconds - seconds * 1000) * 1e6) };
 }
 
 function wireTimestamp(field: string, time: Date): Timestamp {

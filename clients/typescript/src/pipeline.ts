@@ -80,7 +80,7 @@ export class Pipeline {
     return this.#slot.promise;
   }
 
-  /** As {@link Client.get}. */
+  /** As `Client.get`. */
   async get(bucket: string, key: Key, options: GetOptions = {}): Promise<GetResult> {
     const value = prepared(false, () => this.#requests.get(bucket, key, options));
     return this.#submit<GetResult>({ $case: 'get', value }, bucket, key, options, undefined, 0, (answer) =>
@@ -88,7 +88,7 @@ export class Pipeline {
     );
   }
 
-  /** As {@link Client.put}. */
+  /** As `Client.put`. */
   async put(bucket: string, key: Key, content: ValueLike, options: PutOptions = {}): Promise<WriteResult> {
     const requestId = options.requestId ?? newRequestId();
     const value = prepared(true, () => this.#requests.put(bucket, key, content, options, requestId));
@@ -104,7 +104,7 @@ export class Pipeline {
     );
   }
 
-  /** As {@link Client.delete}. */
+  /** As `Client.delete`. */
   async delete(bucket: string, key: Key, options: DeleteOptions = {}): Promise<WriteResult> {
     const requestId = options.requestId ?? newRequestId();
     const value = prepared(true, () => this.#requests.delete(bucket, key, options, requestId));
@@ -119,7 +119,7 @@ export class Pipeline {
     );
   }
 
-  /** As {@link Client.touch}. */
+  /** As `Client.touch`. */
   async touch(bucket: string, key: Key, options: TouchOptions): Promise<TouchResult> {
     const requestId = options.requestId ?? newRequestId();
     const value = prepared(true, () => this.#requests.touch(bucket, key, options, requestId));

@@ -19,6 +19,9 @@ export interface SessionOptions {
   readonly keysMax?: number | undefined;
 }
 
+/** What a session needs of a client. */
+export type SessionClient = Pick<Client, 'get' | 'put' | 'delete' | 'touch' | 'update'>;
+
 /** What the client's own operations do with a key, except that the session knows the context. */
 export interface SessionGetOptions extends Omit<GetOptions, 'minContext'> {}
 export interface SessionPutOptions extends Expiry, WriteOptions, CallOptions {}
@@ -32,15 +35,15 @@ const KEYS_MAX_DEFAULT = 10_000;
  * write supersedes what the session last saw of its key; of a key that it has not seen, what the bucket says.
  */
 export class Session {
-  readonly #client: Client;
+  readonly #client: SessionClient;
   readonly #keysMax: number;
   /** In the order of use, the latest last. */
   readonly #contexts = new Map<string, Context>();
   /** The last operation on each key that has one under way. Never rejects. */
   readonly #tails = new Map<string, Promise<void>>();
 
-  /** Use {@link Client.session}. */
-  constructor(client: Client, options: SessionOptions = {}) {
+  /** Use `Client.session`. */
+  constructor(client: SessionClient, options: SessionOptions = {}) {
     this.#client = client;
     this.#keysMax = options.keysMax ?? KEYS_MAX_DEFAULT;
   }
@@ -69,7 +72,7 @@ export class Session {
     return this.#inTurn(bucket, key, (context) => this.#client.touch(bucket, key, { ...options, context }));
   }
 
-  /** As {@link Client.update}, on no less than the session has seen. */
+  /** As `Client.update`, on no less than the session has seen. */
   update(
     bucket: string,
     key: Key,
