@@ -1,0 +1,76 @@
+package io.kindred.client;
+
+import com.google.protobuf.ByteString;
+import java.util.HexFormat;
+import java.util.concurrent.ThreadLocalRandom;
+
+/**
+ * The name of one logical write, the same for each of its attempts: 16 bytes. A write with it
+ * counts once, however often and through whichever nodes it is sent. The client gives every write a
+ * random one; give your own to repeat a write after a restart, or to ask for its {@linkplain
+ * KindredClient#writeOutcome outcome}.
+ */
+public final class RequestId {
+
+  private static final int SIZE = 16;
+
+  private final ByteString id;
+
+  private RequestId(ByteString id) {
+    this.id = id;
+  }
+
+  /**
+   * Draws a new one.
+   *
+   * @return 16 random bytes: unique, not secret
+   */
+  public static RequestId random() {
+    byte[] id = new byte[SIZE];
+    // Every write draws one. Unique is enough, so no cost of a SecureRandom.
+    ThreadLocalRandom.current().nextBytes(id);
+    return new RequestId(ByteString.copyFrom(id));
+  }
+
+  /**
+   * Takes one that was stored.
+   *
+   * @param id exactly 16 bytes
+   * @return the request id
+   * @throws IllegalArgumentException if there are more or fewer bytes
+   */
+  public static RequestId copyOf(byte[] id) {
+    if (id.length != SIZE) {
+      throw new IllegalArgumentException("a request id has 16 bytes, not " + id.length);
+    }
+    return new RequestId(ByteString.copyFrom(id));
+  }
+
+  ByteString toByteString() {
+    return id;
+  }
+
+  /**
+   * The bytes, to be stored.
+   *
+   * @return a new array of 16
+   */
+  public byte[] toByteArray() {
+    return id.toByteArray();
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof RequestId that && id.equals(that.id);
+  }
+
+  @Override
+  public int hashCode() {
+    return id.hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return HexFormat.of().formatHex(id.toByteArray());
+  }
+}
