@@ -156,7 +156,7 @@ def error(failed: kindred.KindredError) -> Json:
     json: Json = {
         "code": failed.code.name,
         "message": failed.message,
-        "reason": failed.reason.name,
+        "reason": failed.reason.name if detail else "",
         "outcome": failed.outcome.name,
         "safeToRetry": failed.safe_to_retry,
         "attempts": failed.attempts,

@@ -167,7 +167,7 @@ class Testee:
 
     async def _pipelined(self, request: Json, _: object) -> Json:
         pipeline = self._pipelines[request["pipeline"]]
-        futures = [await settled(_submit(pipeline, operation)) for operation in request["operations"]]
+        futures = [await _submitted(pipeline, operation) for operation in request["operations"]]
         return {"results": [await _result_of(future) for future in futures]}
 
     async def _close_pipeline(self, request: Json, _: object) -> Json:
@@ -189,7 +189,16 @@ class Testee:
         )
 
 
-async def _result_of(future: Future[Any] | Awaitable[Any]) -> Json:
+async def _submitted(pipeline: Any, operation: Json) -> Any:
+    try:
+        return await settled(_submit(pipeline, operation))
+    except kindred.KindredError as error:
+        return error
+
+
+async def _result_of(future: Future[Any] | Awaitable[Any] | kindred.KindredError) -> Json:
+    if isinstance(future, kindred.KindredError):
+        return codec.item(future)
     try:
         return codec.item(await finished(future))
     except kindred.KindredError as error:

@@ -21,6 +21,7 @@ from kindred.v1.kv_pb2_grpc import KeyValueServiceStub
 from kindred.v1.topology_pb2_grpc import TopologyServiceStub
 
 _CANCELLED = "cancelled by the caller"
+_WATCH_BEGINS_S = 1.0
 
 
 class _Cancellable(Protocol):
@@ -78,7 +79,7 @@ class Connections:
         self._closed = False
         self._channels: dict[int, grpc.Channel] = {}
         self._methods: dict[int, dict[str, Any]] = {}
-        self._watched: set[int] = set()
+        self._watches: dict[int, threading.Event] = {}
         endpoints.on_unreachable = self._watch
         for index in range(len(endpoints.addresses)):
             self.methods(index)
@@ -92,8 +93,12 @@ class Connections:
         with self._lock:
             self._closed = True
             channels = list(self._channels.values())
+            watches = list(self._watches.values())
             self._channels.clear()
             self._methods.clear()
+        for begun in watches:
+            # gRPC's polling thread fails, aloud, if its channel is closed before it began to connect it.
+            begun.wait(_WATCH_BEGINS_S)
         for channel in channels:
             channel.close()
 
@@ -183,20 +188,19 @@ class Connections:
         """Watches a connection until it is ready. gRPC polls for it, so not for any longer."""
         with self._lock:
             channel = self._channels.get(endpoint)
-            if channel is None or endpoint in self._watched:
+            if channel is None or endpoint in self._watches:
                 return
-            self._watched.add(endpoint)
+            begun = self._watches[endpoint] = threading.Event()
 
         def changed(state: grpc.ChannelConnectivity) -> None:
+            if state is not grpc.ChannelConnectivity.IDLE:
+                begun.set()
             if state is grpc.ChannelConnectivity.READY:
                 channel.unsubscribe(changed)
-                self._watched.discard(endpoint)
+                self._watches.pop(endpoint, None)
                 self._endpoints.ready(endpoint)
             elif state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
                 self._endpoints.broke(endpoint)
-            elif state is grpc.ChannelConnectivity.IDLE:
-                channel.unsubscribe(changed)
-                channel.subscribe(changed, try_to_connect=True)
 
         channel.subscribe(changed, try_to_connect=True)
 

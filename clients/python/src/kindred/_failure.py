@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any
 
 import grpc
 from google.rpc.status_pb2 import Status
@@ -81,25 +82,13 @@ class Failure:
         return self.detail.retry_after.total_seconds()
 
 
-class _EndedCall(Protocol):
-    """What the errors of grpc and of grpc.aio have in common, though no type of theirs says so."""
-
-    def code(self) -> grpc.StatusCode: ...
-    def details(self) -> str | None: ...
-    def trailing_metadata(self) -> object: ...
-
-
 def from_rpc_error(error: grpc.RpcError) -> Failure:
     """The failure of a call, blocking or asyncio."""
-    call = cast(_EndedCall, error)
-    message = call.details() or ""
-    detail = _detail_in(call.trailing_metadata())
-    sent = (
-        detail is not None
-        or call.code() is not grpc.StatusCode.UNAVAILABLE
-        or not _NEVER_SENT.search(message)
-    )
-    return Failure(call.code(), message, detail, sent, error)
+    code = error.code()
+    message = error.details() or ""
+    detail = _detail_in(error.trailing_metadata())
+    never_sent = code is grpc.StatusCode.UNAVAILABLE and _NEVER_SENT.search(message) is not None
+    return Failure(code, message, detail, not never_sent, error)
 
 
 def from_item_status(status: types_pb2.ItemStatus) -> Failure:
@@ -108,8 +97,8 @@ def from_item_status(status: types_pb2.ItemStatus) -> Failure:
     return Failure(status_code(status.code), status.message, detail)
 
 
-def _detail_in(trailers: object) -> ErrorDetail | None:
-    for key, value in trailers or ():  # type: ignore[attr-defined]
+def _detail_in(trailers: Iterable[Any] | None) -> ErrorDetail | None:
+    for key, value in trailers or ():
         if key == _DETAILS_KEY:
             for packed in Status.FromString(value).details:
                 detail = types_pb2.ErrorDetail()

@@ -73,7 +73,7 @@ class Placements:
 
     def learn(self, bucket: str, response: topology_pb2.GetPlacementResponse) -> None:
         # A way of hashing that this client does not know: it goes on without.
-        if response.hash.startswith(HASH):
+        if response.hash == HASH:
             self._placements[bucket] = Placement(response, self._index_of)
             self._stale.discard(bucket)
 
