@@ -156,7 +156,7 @@ def by_async_pipeline(
         async with client.pipeline() as pipeline:
             while time.monotonic() < begin + seconds:
                 for _ in range(100):
-                    futures.append(await submit(pipeline, next_key()))  # noqa: PERF401
+                    futures.append(await submit(pipeline, next_key()))
         elapsed = time.monotonic() - begin
         for future in futures:
             future.result()

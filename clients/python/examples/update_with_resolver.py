@@ -1,0 +1,37 @@
+"""Many threads add to one set at once. A resolver unites what raced, so each addition survives.
+
+python examples/update_with_resolver.py [HOST:PORT ...]
+"""
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from kindred import Client, Found, Value
+from kindred.resolvers import json_set_union
+
+BUCKET, KEY = "default", "guests"
+
+
+def main(endpoints: list[str]) -> None:
+    with Client(endpoints, resolvers={BUCKET: json_set_union}, update_attempts=50) as client:
+        client.delete(BUCKET, KEY)
+
+        def invite(guest: str) -> None:
+            def add(current: Value | None) -> str:
+                guests = json.loads(current.data) if current else []
+                return json.dumps(sorted({*guests, guest}))
+
+            client.update(BUCKET, KEY, add)
+
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(invite, ["Ann", "Ben", "Cat", "Dan", "Eve"]))
+        match client.get(BUCKET, KEY):
+            case Found(value):
+                print(", ".join(json.loads(value.data)))
+            case siblings:
+                print("left unresolved:", siblings)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or ["127.0.0.1:7400"])
