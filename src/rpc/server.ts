@@ -1,15 +1,18 @@
 /**
  * The client port: one grpc-js server with all services, health and reflection, behind a listener of our own (grpc-js
- * bounds neither connections nor how long one may stay silent before its first byte).
+ * bounds neither connections nor how long one may stay silent before its first byte). Unary calls in their plain form do not
+ * go through grpc-js: `unary-stream.ts`.
  */
 
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
-import { Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
+import { type handleUnaryCall, Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { LimitConfig, TimeoutConfig } from '../config/config.ts';
 import { Door, type DoorDependencies, type DoorMethod } from './door.ts';
 import { Health } from './health.ts';
 import { reflectionServices } from './reflection.ts';
 import type { Service } from './service.ts';
+import { GrpcUnaryExchange, type UnaryExchange } from './unary-exchange.ts';
+import { serveUnaryStreams } from './unary-stream.ts';
 
 /** All but `host` and `port` come from the configuration as they are. */
 export interface ServerOptions
@@ -81,11 +84,15 @@ export async function startServer(
   const healthService = health.service();
   const listed = [healthService.definition.fullName, ...names];
   const reflection = reflectionServices(dependencies.descriptors, listed);
+  const unaryRoutes = new Map<string, (exchange: UnaryExchange) => void>();
   for (const each of [...services, healthService, ...reflection]) {
-    for (const { path, type, handle } of routesOf(door, each))
+    for (const { path, type, handle, take } of routesOf(door, each)) {
       grpc.register(path, handle, asItIs, asItIs, type);
+      if (take !== undefined) unaryRoutes.set(path, take);
+    }
   }
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  serveUnaryStreams(grpc, { clock: env.clock, routes: unaryRoutes }, options);
 
   const sockets = new Set<Socket>();
   const listener = createServer({ noDelay: true }, (socket) => {
@@ -166,6 +173,8 @@ export interface DoorRoute {
   readonly path: string;
   readonly type: 'unary' | 'serverStream' | 'bidi';
   readonly handle: UntypedHandleCall;
+  /** Of a unary method: takes a call, whoever carries it. */
+  readonly take?: (exchange: UnaryExchange) => void;
 }
 
 /** The methods of a service behind the door, for whoever carries the calls. */
@@ -183,13 +192,21 @@ export function routesOf(
       requestType: method.requestType,
       responseType: method.responseType,
     };
-    const handle = method.requestStream
-      ? door.duplex(doorMethod, handler)
-      : method.responseStream
-        ? door.serverStream(doorMethod, handler)
-        : door.unary(doorMethod, handler);
-    const type = method.requestStream ? 'bidi' : method.responseStream ? 'serverStream' : 'unary';
-    return { path: `/${definition.fullName}/${method.name}`, type, handle: handle as UntypedHandleCall };
+    const path = `/${definition.fullName}/${method.name}`;
+    if (method.requestStream) {
+      return { path, type: 'bidi', handle: door.duplex(doorMethod, handler) as UntypedHandleCall };
+    }
+    if (method.responseStream) {
+      return {
+        path,
+        type: 'serverStream',
+        handle: door.serverStream(doorMethod, handler) as UntypedHandleCall,
+      };
+    }
+    const take = door.unary(doorMethod, handler);
+    const handle: handleUnaryCall<Buffer, Buffer> = (call, callback) =>
+      take(new GrpcUnaryExchange(call, callback));
+    return { path, type: 'unary', handle: handle as UntypedHandleCall, take };
   });
 }
 

@@ -81,6 +81,11 @@ export type Failure =
   /** The client cancelled or its deadline passed before the operation began. */
   | { readonly kind: 'expired'; readonly outcome: WriteOutcome };
 
+/** Tells a failure from a decoded message: no message of ours has a field `kind`. */
+export function isFailure(value: unknown): value is Failure {
+  return typeof value === 'object' && value !== null && 'kind' in value;
+}
+
 /** A failure on its way to the client. */
 export class OperationError extends Error {
   override readonly name = 'OperationError';
