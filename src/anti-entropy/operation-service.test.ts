@@ -61,6 +61,7 @@ beforeAll(async () => {
       port: 0,
       messageBytesMax: 1e6,
       headerBytesMax: 8192,
+      queueMsMax: 1_000,
       streamsPerConnectionMax: 16,
       connectionsMax: 10,
       connectionIdleMs: 300_000,

@@ -143,6 +143,12 @@ export interface LimitConfig {
   readonly connectionAgeMs: number;
   /** Requests being worked on at once; more are refused with RESOURCE_EXHAUSTED. Default 4,096. Rule: throughput x slowest usual latency. */
   readonly requestsInFlightMax: number;
+  /**
+   * A request that has waited longer than this for its turn, while more come than the node does, is refused with
+   * RESOURCE_EXHAUSTED, in milliseconds. Default 40. Lower: answers come sooner under overload, and more are refused. Bursts of
+   * up to 100 ms are never refused.
+   */
+  readonly queueMsMax: number;
   /** Bytes of those requests together. Default 256 MiB; at least `messageBytesMax`. Rule: a quarter of the memory of the process. */
   readonly bytesInFlightMax: number;
   /** Operations in flight on one Pipeline stream; beyond it the server reads no further. Default 1,024. */

@@ -11,6 +11,8 @@
 import { constants } from 'node:http2';
 import type { handleBidiStreamingCall, handleServerStreamingCall, StatusObject } from '@grpc/grpc-js';
 import type { Failure } from '../core/coordinator/failure.ts';
+import { ControlledDelay } from '../core/overload/controlled-delay.ts';
+import { FairQueue } from '../core/overload/fair-queue.ts';
 import type { Env } from '../env/env.ts';
 import type { ErrorReason, ItemStatus, WriteOptions } from '../gen/kindred/v1/types.ts';
 import type { Admission } from './admission.ts';
@@ -34,6 +36,8 @@ import { type CallHead, type CallStream, streamOf, type UnaryExchange } from './
 export interface DoorOptions extends DeadlineOptions {
   /** Request headers of one call, in bytes. */
   readonly headerBytesMax: number;
+  /** What has waited longer than this for its turn, while more comes than is done, is turned down. In milliseconds. */
+  readonly queueMsMax: number;
 }
 
 export interface DoorDependencies {
@@ -65,6 +69,10 @@ type Bytes = Buffer;
 const retryAfterMs = 75;
 /** Calls that begin in one tick. Their reads are there at the end of it, so the bounds are looked at once for so many. */
 const callsPerTick = 32;
+/** And so many are turned down: that costs less, and is to make room. */
+const shedPerTick = 64;
+/** A queue that has been empty within this time is no overload: a burst, or a collection of garbage. */
+const burstMs = 100;
 /** Fewer begin when their answers would weigh more than this together, but never less than `callsPerTickMin`. */
 const bytesPerTick = 32 * 1024 * 1024;
 const callsPerTickMin = 4;
@@ -80,7 +88,11 @@ export class Door {
   readonly #options: DoorOptions;
   readonly #dependencies: DoorDependencies;
   #draining = false;
-  #ready: Runnable[] = [];
+  /** Calls of services that are always on: first, and never turned down. */
+  #urgent: Waiting[] = [];
+  readonly #waiting = new FairQueue<Waiting>();
+  readonly #delay: ControlledDelay;
+  #runs = false;
   readonly #duplexes = new Set<OpenDuplex>();
   readonly #watches = new Set<Watch>();
   /** Calls with answers that their clients have not taken. */
@@ -90,6 +102,11 @@ export class Door {
   constructor(dependencies: DoorDependencies, options: DoorOptions) {
     this.#dependencies = dependencies;
     this.#options = options;
+    const { queueMsMax } = options;
+    this.#delay = new ControlledDelay(
+      { standingMsMax: queueMsMax, burstMs: Math.max(burstMs, queueMsMax) },
+      this.clock.monotonicMs(),
+    );
     this.admission = dependencies.admission;
     this.admission.onRefused(() => this.#checkStalledLater());
   }
@@ -111,35 +128,61 @@ export class Door {
     method: DoorMethod,
     handler: (request: Q, call: Call) => Promise<A>,
   ): (exchange: UnaryExchange) => void {
-    return (exchange) => this.#soon(new OpenUnary(this, method, handler, exchange));
+    return (exchange) => this.#soon(new OpenUnary(this, method, handler, exchange), method);
   }
 
   serverStream<Q, A>(
     method: DoorMethod,
     handler: (request: Q, call: StreamingCall<A>) => Promise<void>,
   ): handleServerStreamingCall<Bytes, Bytes> {
-    return (call) => this.#soon(new OpenStream(this, method, handler, call));
+    return (call) => this.#soon(new OpenStream(this, method, handler, call), method);
   }
 
   duplex<Q, A>(
     method: DoorMethod,
     handler: (call: DuplexCall<Q, A>) => void,
   ): handleBidiStreamingCall<Bytes, Bytes> {
-    return (call) => this.#soon(new OpenDuplex(this, method, handler as (call: never) => void, call));
+    return (call) => this.#soon(new OpenDuplex(this, method, handler as (call: never) => void, call), method);
   }
 
-  #soon(call: Runnable): void {
-    this.#ready.push(call);
-    if (this.#ready.length === 1) this.#dependencies.env.timers.endOfTick(() => this.#runReady());
+  #soon(call: Waiting, { alwaysOn }: DoorMethod): void {
+    if (alwaysOn) this.#urgent.push(call);
+    else {
+      if (this.#waiting.size === 0) this.#delay.emptied(call.arrivedMs);
+      this.#waiting.push(call.connection, call);
+    }
+    this.#runLater();
   }
 
-  #runReady(): void {
-    const ready = this.#ready;
+  #runLater(): void {
+    if (this.#runs) return;
+    this.#runs = true;
+    this.#dependencies.env.timers.endOfTick(() => {
+      this.#runs = false;
+      this.#runSome();
+    });
+  }
+
+  #runSome(): void {
+    const urgent = this.#urgent;
+    this.#urgent = [];
+    for (const call of urgent) call.run();
+    const nowMs = this.clock.monotonicMs();
     const fitting = Math.floor(bytesPerTick / Math.max(1, this.admission.expectedAnswerBytes));
-    const end = Math.min(ready.length, callsPerTick, Math.max(callsPerTickMin, fitting));
-    this.#ready = ready.length > end ? ready.slice(end) : [];
-    if (this.#ready.length > 0) this.#dependencies.env.timers.endOfTick(() => this.#runReady());
-    for (let i = 0; i < end; i++) (ready[i] as Runnable).run();
+    const runsMax = Math.min(callsPerTick, Math.max(callsPerTickMin, fitting));
+    let shed = 0;
+    for (let run = 0; run < runsMax && shed < shedPerTick; ) {
+      const call = this.#waiting.take();
+      if (call === undefined) break;
+      if (call.shed !== undefined && this.#delay.isTooLate(call.arrivedMs, nowMs)) {
+        call.shed();
+        shed++;
+      } else {
+        call.run();
+        run++;
+      }
+    }
+    if (this.#waiting.size > 0) this.#runLater();
   }
 
   get clock(): Env['clock'] {
@@ -178,6 +221,21 @@ export class Door {
       kind: 'overloaded',
       retryAfterMs: this.#retryAfterMs(),
       problem: `the node works on ${grouped(requests)} requests, holds ${grouped(bytes)} bytes of requests and answers, and takes no more; nothing was done`,
+    };
+  }
+
+  /** For a call whose deadline passed before it began. */
+  expired(method: DoorMethod): Failure {
+    return { kind: 'expired', outcome: method.writes ? 'not-applied' : 'not-a-write' };
+  }
+
+  /** For a call that has waited too long. */
+  late(waitedMs: number): Failure {
+    const waited = grouped(Math.round(waitedMs));
+    return {
+      kind: 'overloaded',
+      retryAfterMs: this.#retryAfterMs(),
+      problem: `more requests come than this node does: this one has waited ${waited} ms; nothing was done`,
     };
   }
 
@@ -329,9 +387,15 @@ export interface Leaving {
   readonly stream: CallStream;
 }
 
-/** What begins at the end of the tick in which it came. */
-export interface Runnable {
+/** A call that begins at the end of the tick in which it came, or later when many wait. */
+export interface Waiting {
+  /** Whose it is: the connections share the node fairly. */
+  readonly connection: object;
+  /** Monotonic milliseconds. */
+  readonly arrivedMs: number;
   run(): void;
+  /** Turns it down, because it has waited too long. Calls without it are begun in any case. */
+  shed?(): void;
 }
 
 function attemptOf(method: DoorMethod, head: CallHead, request: Bytes | undefined): Attempt {

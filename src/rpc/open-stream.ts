@@ -2,7 +2,7 @@
 
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import { isFailure } from '../core/coordinator/failure.ts';
-import type { Door, DoorMethod, Runnable, Watch } from './door.ts';
+import type { Door, DoorMethod, Waiting, Watch } from './door.ts';
 import type { Outlet } from './outlet.ts';
 import type { StreamingCall } from './service.ts';
 import { GrpcCallHead } from './unary-exchange.ts';
@@ -10,7 +10,7 @@ import { GrpcCallHead } from './unary-exchange.ts';
 /** Bytes of the answers of one batch that are held or being made. */
 const streamBytesMax = 4 * 1024 * 1024;
 
-export class OpenStream<Q, A> implements StreamingCall<A>, Watch, Runnable {
+export class OpenStream<Q, A> implements StreamingCall<A>, Watch, Waiting {
   readonly method: string;
   readonly arrivedMs: number;
   readonly requestBytes: number;
@@ -90,6 +90,18 @@ export class OpenStream<Q, A> implements StreamingCall<A>, Watch, Runnable {
 
   onCancel(cancelled: () => void): void {
     this.#onCancel.push(cancelled);
+  }
+
+  get connection(): object {
+    return this.#head.connection;
+  }
+
+  shed(): void {
+    const call = this.#call;
+    if (call.cancelled) return;
+    const door = this.#door;
+    const failure = door.late(door.clock.monotonicMs() - this.arrivedMs);
+    call.emit('error', door.refuse(this.#method, failure, this.#head, call.request));
   }
 
   run(): void {

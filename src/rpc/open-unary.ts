@@ -1,14 +1,14 @@
 /** A unary call behind the door: let in, decoded, handled, answered. */
 
 import { isFailure } from '../core/coordinator/failure.ts';
-import type { Door, DoorMethod, Leaving, Runnable } from './door.ts';
+import type { Door, DoorMethod, Leaving, Waiting } from './door.ts';
 import type { Call } from './service.ts';
 import type { CallStream, UnaryExchange } from './unary-exchange.ts';
 
 /** What an answer weighs besides its bytes. */
 const answerBytes = 512;
 
-export class OpenUnary<Q, A> implements Call, Leaving, Runnable {
+export class OpenUnary<Q, A> implements Call, Leaving, Waiting {
   readonly method: string;
   readonly arrivedMs: number;
   readonly requestBytes: number;
@@ -43,6 +43,18 @@ export class OpenUnary<Q, A> implements Call, Leaving, Runnable {
     return this.#exchange.stream;
   }
 
+  get connection(): object {
+    return this.#exchange.connection;
+  }
+
+  shed(): void {
+    const exchange = this.#exchange;
+    if (exchange.cancelled) return;
+    const door = this.#door;
+    const failure = door.late(door.clock.monotonicMs() - this.arrivedMs);
+    exchange.fail(door.refuse(this.#method, failure, exchange, exchange.request));
+  }
+
   run(): void {
     const exchange = this.#exchange;
     if (exchange.cancelled) return;
@@ -62,6 +74,12 @@ export class OpenUnary<Q, A> implements Call, Leaving, Runnable {
     }
     this.deadlineMs = door.giveUpMs(exchange, this.arrivedMs, false);
     this.isRetry = exchange.isRetry();
+    // Nobody will hear the answer: not even the request is worth decoding.
+    if (counted && this.deadlineMs <= door.clock.monotonicMs()) {
+      admission.leave(reserved);
+      exchange.fail(door.refuse(method, door.expired(method), exchange, exchange.request));
+      return;
+    }
     const request = door.decode<Q>(method, exchange.request);
     if (isFailure(request)) {
       if (counted) admission.leave(reserved);

@@ -479,6 +479,43 @@ test('a batch that is not taken stops after a few answers', async () => {
   await expect.poll(() => port.server.requestsInFlight + port.server.bytesInFlight).toBe(0);
 });
 
+/** Every operation takes so long on the one thread, as if it were work. */
+function worksFor(ms: number): void {
+  port.coordination.before = () => {
+    const untilMs = performance.now() + ms;
+    while (performance.now() < untilMs);
+  };
+}
+
+test('more than the node does: what has waited too long is refused at once, and health is not', async () => {
+  await start({ queueMsMax: 20, streamsPerConnectionMax: 1_000 });
+  worksFor(5);
+  const health = createClientFactory().create(HealthDefinition, clients.channel);
+  let refused = 0;
+  let served = 0;
+  const calls = Array.from({ length: 400 }, () =>
+    failureOf((options) => clients.keyValue.put({ key, value }, options)).then(
+      (failure) => {
+        refused++;
+        expect(failure).toMatchObject({
+          code: 8,
+          detail: { reason: 13, writeOutcome: 1, safeToRetry: true },
+        });
+        expect(failure.detail?.retryAfter?.nanos).toBeGreaterThan(0);
+      },
+      () => served++,
+    ),
+  );
+  const healthy = await health.check({ service: '' });
+  expect(healthy.status).toBe(1);
+  await Promise.all(calls);
+  // A burst of 100 ms is not refused; 400 calls of 5 ms are 2 s.
+  expect(served).toBeGreaterThan(10);
+  expect(refused).toBeGreaterThan(100);
+  port.coordination.before = () => {};
+  await stillWorks();
+});
+
 test('no connection may have more than its streams', async () => {
   await start({ streamsPerConnectionMax: 4 });
   const waiting: (() => void)[] = [];

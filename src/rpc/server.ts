@@ -21,6 +21,7 @@ export interface ServerOptions
       LimitConfig,
       | 'messageBytesMax'
       | 'headerBytesMax'
+      | 'queueMsMax'
       | 'streamsPerConnectionMax'
       | 'connectionsMax'
       | 'connectionIdleMs'

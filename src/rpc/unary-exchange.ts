@@ -5,6 +5,8 @@ import type { Metadata, ServerUnaryCall, StatusObject, sendUnaryData } from '@gr
 
 /** What a call says before its first message. */
 export interface CallHead {
+  /** Whose call it is, for fair shares: the connection. */
+  readonly connection: object;
   /** Bytes of the request's headers, without those that HTTP/2 and gRPC need for themselves. */
   headerBytes(): number;
   /** The client's gRPC library says that it sent this call before, by itself. */
@@ -14,7 +16,11 @@ export interface CallHead {
 }
 
 /** The part of a call's HTTP/2 stream that may be given up. */
-export type CallStream = Pick<ServerHttp2Stream, 'writableEnded' | 'close'>;
+export type CallStream = Pick<ServerHttp2Stream, 'writableEnded' | 'close'> &
+  Partial<Pick<ServerHttp2Stream, 'session'>>;
+
+/** Stands for the connection where it is gone already. */
+export const nobody: object = {};
 
 export interface UnaryExchange extends CallHead {
   readonly request: Buffer;
@@ -37,6 +43,10 @@ type SurfaceCall = Pick<ServerUnaryCall<Buffer, unknown>, 'metadata' | 'getDeadl
 /** The head of a call that grpc-js carries. */
 export class GrpcCallHead implements CallHead {
   readonly #call: SurfaceCall;
+
+  get connection(): object {
+    return streamOf(this.#call).session ?? nobody;
+  }
 
   constructor(call: SurfaceCall) {
     this.#call = call;

@@ -13,7 +13,7 @@
 import type { Http2Server, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { type Server, type StatusObject, status } from '@grpc/grpc-js';
 import type { Clock } from '../env/env.ts';
-import { previousAttemptsHeader, type UnaryExchange } from './unary-exchange.ts';
+import { nobody, previousAttemptsHeader, type UnaryExchange } from './unary-exchange.ts';
 
 export interface UnaryStreamOptions {
   readonly messageBytesMax: number;
@@ -185,6 +185,10 @@ class UnaryStream implements UnaryExchange {
   }
 
   // ---- what the door asks ----
+
+  get connection(): object {
+    return this.stream.session ?? nobody;
+  }
 
   get cancelled(): boolean {
     return this.#over || this.stream.destroyed;

@@ -138,6 +138,7 @@ export async function startClientPort(options: ClientPortOptions = {}): Promise<
       port: 0,
       messageBytesMax: 5 * 1024 * 1024,
       headerBytesMax: 8192,
+      queueMsMax: 1_000,
       streamsPerConnectionMax: 256,
       connectionsMax: 100,
       connectionIdleMs: 300_000,
