@@ -5,6 +5,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { FakeEnv } from '../../test/support/fake-env.ts';
 import { Admission } from './admission.ts';
 import { Door, type DoorMethod } from './door.ts';
+import { OpenUnary } from './open-unary.ts';
 import type { UnaryExchange } from './unary-exchange.ts';
 
 const text = {
@@ -40,10 +41,11 @@ beforeEach(() => {
     },
     { headerBytesMax: 8192, queueMsMax: 40, requestMs: 5_000, requestMsMax: 10_000, deadlineMarginMs: 20 },
   );
-  take = door.unary(method, (request: string) => {
+  const handler = (request: string): Promise<string> => {
     begun.push(request);
     return Promise.resolve(request);
-  });
+  };
+  take = (exchange) => door.begin(new OpenUnary(door, method, handler, exchange), method);
 });
 
 /** A call, and the code that it ends with. */

@@ -9,7 +9,7 @@
  */
 
 import { constants } from 'node:http2';
-import type { handleBidiStreamingCall, handleServerStreamingCall, StatusObject } from '@grpc/grpc-js';
+import type { StatusObject } from '@grpc/grpc-js';
 import type { Failure } from '../core/coordinator/failure.ts';
 import { ControlledDelay } from '../core/overload/controlled-delay.ts';
 import { FairQueue } from '../core/overload/fair-queue.ts';
@@ -19,11 +19,8 @@ import type { Admission } from './admission.ts';
 import { type DeadlineOptions, workMs } from './deadline.ts';
 import { encodeMessage } from './encode-message.ts';
 import { grouped } from './limits.ts';
-import { OpenDuplex } from './open-duplex.ts';
-import { OpenStream } from './open-stream.ts';
-import { OpenUnary } from './open-unary.ts';
 import { type MessageSink, Outlet } from './outlet.ts';
-import type { Call, DuplexCall, MessageType, StreamingCall } from './service.ts';
+import type { MessageType } from './service.ts';
 import {
   type Attempt,
   grpcStatusOf,
@@ -31,7 +28,7 @@ import {
   itemStatusOfError,
   type ReportIncident,
 } from './status.ts';
-import { type CallHead, type CallStream, streamOf, type UnaryExchange } from './unary-exchange.ts';
+import { type CallHead, type CallStream, streamOf } from './unary-exchange.ts';
 
 export interface DoorOptions extends DeadlineOptions {
   /** Request headers of one call, in bytes. */
@@ -93,8 +90,8 @@ export class Door {
   readonly #waiting = new FairQueue<Waiting>();
   readonly #delay: ControlledDelay;
   #runs = false;
-  readonly #duplexes = new Set<OpenDuplex>();
-  readonly #watches = new Set<Watch>();
+  readonly #duplexes = new Set<EndedByDraining>();
+  readonly #watches = new Set<EndedByDraining>();
   /** Calls with answers that their clients have not taken. */
   readonly #leaving = new Set<Leaving>();
   #checksStalled = false;
@@ -123,29 +120,8 @@ export class Door {
     for (const watch of [...this.#watches]) watch.shutdown();
   }
 
-  /** Takes unary calls, whoever carries them. */
-  unary<Q, A>(
-    method: DoorMethod,
-    handler: (request: Q, call: Call) => Promise<A>,
-  ): (exchange: UnaryExchange) => void {
-    return (exchange) => this.#soon(new OpenUnary(this, method, handler, exchange), method);
-  }
-
-  serverStream<Q, A>(
-    method: DoorMethod,
-    handler: (request: Q, call: StreamingCall<A>) => Promise<void>,
-  ): handleServerStreamingCall<Bytes, Bytes> {
-    return (call) => this.#soon(new OpenStream(this, method, handler, call), method);
-  }
-
-  duplex<Q, A>(
-    method: DoorMethod,
-    handler: (call: DuplexCall<Q, A>) => void,
-  ): handleBidiStreamingCall<Bytes, Bytes> {
-    return (call) => this.#soon(new OpenDuplex(this, method, handler as (call: never) => void, call), method);
-  }
-
-  #soon(call: Waiting, { alwaysOn }: DoorMethod): void {
+  /** Begins a call at the end of this tick, or later when others wait. */
+  begin(call: Waiting, { alwaysOn }: DoorMethod): void {
     if (alwaysOn) this.#urgent.push(call);
     else {
       if (this.#waiting.size === 0) this.#delay.emptied(call.arrivedMs);
@@ -355,28 +331,28 @@ export class Door {
     this.#checkStalledLater();
   }
 
-  opened(duplex: OpenDuplex): void {
+  opened(duplex: EndedByDraining): void {
     this.#duplexes.add(duplex);
   }
 
-  closed(duplex: OpenDuplex): void {
+  closed(duplex: EndedByDraining): void {
     this.#duplexes.delete(duplex);
   }
 
   /** False: there are too many already. */
-  startWatch(watch: Watch): boolean {
+  startWatch(watch: EndedByDraining): boolean {
     if (this.#watches.size >= watchesMax) return false;
     this.#watches.add(watch);
     return true;
   }
 
-  endWatch(watch: Watch): void {
+  endWatch(watch: EndedByDraining): void {
     this.#watches.delete(watch);
   }
 }
 
-/** A stream of answers that goes on until its client has enough, or the node drains. */
-export interface Watch {
+/** A stream that goes on until its client has enough, or the node drains. */
+export interface EndedByDraining {
   shutdown(): void;
 }
 

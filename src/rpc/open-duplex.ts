@@ -3,14 +3,14 @@
 import type { ServerDuplexStream, StatusObject } from '@grpc/grpc-js';
 import { isFailure } from '../core/coordinator/failure.ts';
 import type { ItemStatus } from '../gen/kindred/v1/types.ts';
-import type { Door, DoorMethod, Waiting } from './door.ts';
+import type { Door, DoorMethod, EndedByDraining, Waiting } from './door.ts';
 import type { Outlet } from './outlet.ts';
 import type { DuplexCall, DuplexListener } from './service.ts';
 import { grpcStatusOf } from './status.ts';
 import { GrpcCallHead } from './unary-exchange.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the message types are those of the handler, checked by `service`
-export class OpenDuplex implements DuplexCall<any, any>, Waiting {
+export class OpenDuplex implements DuplexCall<any, any>, EndedByDraining, Waiting {
   readonly method: string;
   readonly arrivedMs: number;
   readonly requestBytes = 0;

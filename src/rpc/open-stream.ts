@@ -2,7 +2,7 @@
 
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import { isFailure } from '../core/coordinator/failure.ts';
-import type { Door, DoorMethod, Waiting, Watch } from './door.ts';
+import type { Door, DoorMethod, EndedByDraining, Waiting } from './door.ts';
 import type { Outlet } from './outlet.ts';
 import type { StreamingCall } from './service.ts';
 import { GrpcCallHead } from './unary-exchange.ts';
@@ -10,7 +10,7 @@ import { GrpcCallHead } from './unary-exchange.ts';
 /** Bytes of the answers of one batch that are held or being made. */
 const streamBytesMax = 4 * 1024 * 1024;
 
-export class OpenStream<Q, A> implements StreamingCall<A>, Watch, Waiting {
+export class OpenStream<Q, A> implements StreamingCall<A>, EndedByDraining, Waiting {
   readonly method: string;
   readonly arrivedMs: number;
   readonly requestBytes: number;

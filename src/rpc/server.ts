@@ -5,10 +5,20 @@
  */
 
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
-import { type handleUnaryCall, Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
+import {
+  type handleBidiStreamingCall,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  Server,
+  ServerCredentials,
+  type UntypedHandleCall,
+} from '@grpc/grpc-js';
 import type { LimitConfig, TimeoutConfig } from '../config/config.ts';
 import { Door, type DoorDependencies, type DoorMethod } from './door.ts';
 import { Health } from './health.ts';
+import { OpenDuplex } from './open-duplex.ts';
+import { OpenStream } from './open-stream.ts';
+import { OpenUnary } from './open-unary.ts';
 import { reflectionServices } from './reflection.ts';
 import type { Service } from './service.ts';
 import { GrpcUnaryExchange, type UnaryExchange } from './unary-exchange.ts';
@@ -195,16 +205,17 @@ export function routesOf(
     };
     const path = `/${definition.fullName}/${method.name}`;
     if (method.requestStream) {
-      return { path, type: 'bidi', handle: door.duplex(doorMethod, handler) as UntypedHandleCall };
+      const handle: handleBidiStreamingCall<Buffer, Buffer> = (call) =>
+        door.begin(new OpenDuplex(door, doorMethod, handler, call), doorMethod);
+      return { path, type: 'bidi', handle: handle as UntypedHandleCall };
     }
     if (method.responseStream) {
-      return {
-        path,
-        type: 'serverStream',
-        handle: door.serverStream(doorMethod, handler) as UntypedHandleCall,
-      };
+      const handle: handleServerStreamingCall<Buffer, Buffer> = (call) =>
+        door.begin(new OpenStream(door, doorMethod, handler, call), doorMethod);
+      return { path, type: 'serverStream', handle: handle as UntypedHandleCall };
     }
-    const take = door.unary(doorMethod, handler);
+    const take = (exchange: UnaryExchange): void =>
+      door.begin(new OpenUnary(door, doorMethod, handler, exchange), doorMethod);
     const handle: handleUnaryCall<Buffer, Buffer> = (call, callback) =>
       take(new GrpcUnaryExchange(call, callback));
     return { path, type: 'unary', handle: handle as UntypedHandleCall, take };
