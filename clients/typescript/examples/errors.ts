@@ -7,7 +7,7 @@
 import { Client, KindredError } from '@kindred/client';
 
 const endpoints = process.argv.length > 2 ? process.argv.slice(2) : ['127.0.0.1:7400'];
-const client = new Client(endpoints, { timeoutMs: 2000 });
+const client = new Client(endpoints);
 
 try {
   await client.put('no-such-bucket', 'order/17', 'paid');

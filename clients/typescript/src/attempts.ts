@@ -48,7 +48,7 @@ export interface Operation<Answer> {
   readonly isWrite: boolean;
   /** Undefined for reads. */
   readonly requestId?: Uint8Array | undefined;
-  /** Where to send it first, if that is known and connected. */
+  /** Where to send it first, if that can be reached. */
   readonly preferred?: Endpoint | undefined;
   /** Sends it once. */
   send(endpoint: Endpoint, call: StubCall, progress: Progress): Promise<Answer>;
@@ -174,8 +174,11 @@ export class Attempts {
   ): Promise<Chosen> {
     if (patience.signal.aborted) return { kind: 'failed', failure: patience.failure(notSent) };
     const { preferred } = operation;
-    if (last === undefined && preferred?.isConnected === true)
-      return { kind: 'endpoint', endpoint: preferred };
+    if (last === undefined && preferred !== undefined) {
+      const isConnected =
+        preferred.isConnected || (await this.#endpoints.connectedSoon(preferred, patience.signal));
+      if (isConnected) return { kind: 'endpoint', endpoint: preferred };
+    }
     const found = this.#endpoints.next(last) ?? (await this.#endpoints.connected(patience.signal, last));
     if (found === 'given-up') return { kind: 'failed', failure: patience.failure(notSent) };
     if (found === 'unreachable') return { kind: 'failed', failure: noConnection(this.#endpoints.addresses) };

@@ -28,7 +28,7 @@ import type {
 } from './options.ts';
 import { wireKey } from './options.ts';
 import { Pipeline, type PipelineOptions } from './pipeline.ts';
-import { newRequestId, Requests } from './requests.ts';
+import { itemRequestId, newRequestId, Requests } from './requests.ts';
 import type { Resolver } from './resolver.ts';
 import { type KeyPlacement, Routing } from './routing.ts';
 import { Session, type SessionOptions } from './session.ts';
@@ -67,13 +67,13 @@ export class Client {
   readonly #endpoints: Endpoints;
   readonly #attempts: Attempts;
   readonly #requests: Requests;
-  readonly #routing: Routing | undefined;
+  readonly #routing: Routing;
+  readonly #isRoutedDirectly: boolean;
   readonly #readDefaults: ReadOptions;
   readonly #resolvers: ReadonlyMap<string, Resolver>;
 
   /** `endpoints` are addresses of nodes as `host:port`; some of the cluster's nodes are enough. */
   constructor(endpoints: readonly string[], options: ClientOptions = {}) {
-    if (endpoints.length === 0) throw new TypeError('a client needs at least one endpoint');
     const { token } = options;
     this.#endpoints = new Endpoints(endpoints, options.tls);
     this.#attempts = new Attempts(this.#endpoints, {
@@ -86,7 +86,8 @@ export class Client {
     });
     this.#readDefaults = options.read ?? {};
     this.#requests = new Requests(this.#readDefaults, options.write ?? {});
-    this.#routing = options.directRouting === true ? new Routing(this.#endpoints, this.#attempts) : undefined;
+    this.#routing = new Routing(this.#endpoints, this.#attempts);
+    this.#isRoutedDirectly = options.directRouting ?? false;
     this.#resolvers = new Map(Object.entries(options.resolvers ?? {}));
   }
 
@@ -96,7 +97,7 @@ export class Client {
     const result = await this.#run(bucket, key, undefined, options, async ({ keyValue }, call) =>
       getResultOf(await keyValue.get(request, call)),
     );
-    this.#routing?.seen(bucket, result.report.topologyEpoch);
+    this.#routing.seen(bucket, result.report.topologyEpoch);
     return result;
   }
 
@@ -107,7 +108,7 @@ export class Client {
     const result = await this.#run(bucket, key, requestId, options, async ({ keyValue }, call) =>
       writeResultOf(await keyValue.put(request, call)),
     );
-    this.#routing?.seen(bucket, result.report.topologyEpoch);
+    this.#routing.seen(bucket, result.report.topologyEpoch);
     return result;
   }
 
@@ -179,7 +180,8 @@ export class Client {
     mutations: readonly Mutation[],
     options: BatchWriteOptions = {},
   ): AsyncGenerator<BatchResult<WriteResult>, void, undefined> {
-    const requestIds = mutations.map(({ requestId }) => requestId ?? newRequestId());
+    const batchId = options.requestId ?? newRequestId();
+    const requestIds = mutations.map(({ requestId }, place) => requestId ?? itemRequestId(batchId, place));
     const requests = prepared(true, () =>
       mutations.map((mutation, place) =>
         this.#requests.mutation(mutation, options, requestIds[place] as Uint8Array),
@@ -243,7 +245,7 @@ export class Client {
         endpoints: this.#endpoints,
         attempts: this.#attempts,
         requests: this.#requests,
-        routing: this.#routing,
+        routing: this.#isRoutedDirectly ? this.#routing : undefined,
       },
       options,
     );
@@ -276,7 +278,7 @@ export class Client {
   /** Where a key lives, as direct routing computes it. */
   async locate(bucket: string, key: Key): Promise<KeyPlacement> {
     this.#throwIfClosed(undefined);
-    return (this.#routing ?? new Routing(this.#endpoints, this.#attempts)).place(bucket, key);
+    return this.#routing.place(bucket, key);
   }
 
   /** Closes the connections as soon as the operations under way are done. No others can be begun. */
@@ -296,7 +298,7 @@ export class Client {
     send: (endpoint: Endpoint, call: StubCall) => Promise<Answer>,
   ): Promise<Answer> {
     this.#throwIfClosed(requestId);
-    const preferred = this.#routing?.preferred(bucket, key);
+    const preferred = this.#isRoutedDirectly ? this.#routing.preferred(bucket, key) : undefined;
     return this.#attempts.run({ isWrite: requestId !== undefined, requestId, preferred, send }, options);
   }
 

@@ -14,7 +14,8 @@ export class Context {
 
   /** A context from the bytes of {@link Context.bytes}. */
   static fromBytes(bytes: Uint8Array): Context {
-    return new Context(bytes.slice());
+    // `slice` of a Buffer would share its memory.
+    return new Context(new Uint8Array(bytes));
   }
 
   /** A context from the text of {@link Context.toString}. */

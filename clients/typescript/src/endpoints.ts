@@ -19,6 +19,8 @@ export interface TlsOptions {
   readonly key?: Buffer | undefined;
 }
 
+const CONNECT_MS_MAX = 1000;
+
 /** One node's address, with the stubs of its services. */
 export class Endpoint {
   readonly address: string;
@@ -27,6 +29,8 @@ export class Endpoint {
   readonly bucket: BucketServiceClient;
   readonly #channel: Channel;
   readonly #onChange: () => void;
+  /** Since when it was wanted and has not been connected. */
+  #connectingSinceMs: number | undefined;
 
   constructor(address: string, credentials: ChannelCredentials, onChange: () => void) {
     this.address = address;
@@ -61,6 +65,16 @@ export class Endpoint {
     return state !== connectivityState.TRANSIENT_FAILURE && state !== connectivityState.SHUTDOWN;
   }
 
+  /**
+   * How long it is worth to wait for a connection to this very endpoint, in milliseconds. 0: an attempt has failed, or takes
+   * too long already, as one to an address that nobody answers at.
+   */
+  get worthWaitingMs(): number {
+    if (!this.connect()) return 0;
+    this.#connectingSinceMs ??= performance.now();
+    return Math.max(0, this.#connectingSinceMs + CONNECT_MS_MAX - performance.now());
+  }
+
   close(): void {
     this.#channel.close();
   }
@@ -68,6 +82,7 @@ export class Endpoint {
   #watch(): void {
     const state = this.#channel.getConnectivityState(false);
     if (state === connectivityState.SHUTDOWN) return;
+    if (state === connectivityState.READY) this.#connectingSinceMs = undefined;
     this.#channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, () => {
       this.#onChange();
       this.#watch();
@@ -85,7 +100,13 @@ export class Endpoints {
   #changed = deferred();
   #isClosed = false;
 
+  /** Throws TypeError for what is no address. */
   constructor(addresses: readonly string[], tls: TlsOptions | undefined) {
+    if (addresses.length === 0) throw new TypeError('a client needs at least one endpoint');
+    for (const address of addresses) {
+      if (!/^[^/]+:\d+$/.test(address))
+        throw new TypeError(`endpoint "${address}" must be host:port, as 127.0.0.1:7400`);
+    }
     this.#credentials =
       tls === undefined
         ? ChannelCredentials.createInsecure()
@@ -138,6 +159,17 @@ export class Endpoints {
       if (this.#isClosed || !this.#inTurn.some((one) => one.connect())) return 'unreachable';
       await resolvedOrAborted(changed, signal);
     }
+  }
+
+  /** Waits for a connection to this very endpoint, if that is worth it. Whether it is connected then. */
+  async connectedSoon(endpoint: Endpoint, signal: AbortSignal): Promise<boolean> {
+    while (!endpoint.isConnected) {
+      const changed = this.#changed.promise;
+      const withinMs = endpoint.worthWaitingMs;
+      if (withinMs === 0 || signal.aborted) return false;
+      await resolvedOrAborted(changed, signal, withinMs);
+    }
+    return true;
   }
 
   close(): void {

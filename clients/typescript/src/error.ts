@@ -150,10 +150,12 @@ export class ConflictError extends KindredError {
 export class ArgumentRefused extends Error {
   override readonly name = 'ArgumentRefused';
   readonly field: string;
+  readonly reason: ErrorReason;
 
-  constructor(field: string, problem: string) {
+  constructor(field: string, problem: string, reason: ErrorReason = 'INVALID_REQUEST') {
     super(`${field}: ${problem}`);
     this.field = field;
+    this.reason = reason;
   }
 
   /** What the caller gets. */
@@ -165,7 +167,7 @@ export class ArgumentRefused extends Error {
       attempts: 0,
       endpoint: undefined,
       detail: {
-        reason: 'INVALID_REQUEST',
+        reason: this.reason,
         required: 0,
         alive: 0,
         answered: 0,

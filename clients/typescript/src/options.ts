@@ -116,11 +116,13 @@ export interface TouchOptions extends WriteOptions, CallOptions {
 
 /** The same for every item; `minContext` belongs to one key and is not among them. */
 export interface BatchGetOptions extends Omit<ReadOptions, 'minContext'>, CallOptions {}
-/** For items that do not say otherwise. Each item gets a request id of its own. */
-export interface BatchWriteOptions extends Omit<WriteOptions, 'requestId'>, CallOptions {}
+/** For items that do not say otherwise. Each item gets a request id of its own, made of the one given here if there is one. */
+export interface BatchWriteOptions extends WriteOptions, CallOptions {}
 
 export function keyBytes(key: Key): Uint8Array {
-  return typeof key === 'string' ? Buffer.from(key) : key;
+  if (typeof key === 'string') return Buffer.from(key);
+  if (key instanceof Uint8Array) return key;
+  throw new ArgumentRefused('key.key', 'a key is a string or a Uint8Array');
 }
 
 export function wireKey(bucket: string, key: Key): WireKey {

@@ -13,6 +13,7 @@ import {
 } from './answer.ts';
 import { type Attempts, Patience } from './attempts.ts';
 import type { Endpoint, Endpoints } from './endpoints.ts';
+import { ArgumentRefused } from './error.ts';
 import { alreadyClosed, errorOf, noConnection, prepared } from './failure.ts';
 import type { Operation, OperationResult } from './gen/kindred/v1/kv.ts';
 import type { CallOptions, DeleteOptions, GetOptions, Key, PutOptions, TouchOptions } from './options.ts';
@@ -38,6 +39,8 @@ export interface PipelineDependencies {
 }
 
 const IN_FLIGHT_DEFAULT = 1024;
+/** The server refuses values above 1 MiB, and ends a stream whose message is above 4 MiB. */
+const VALUE_BYTES_MAX = 3 * 1024 * 1024;
 
 /**
  * Many operations in flight. Every method returns a promise of the answer, and sends without waiting for earlier ones. A
@@ -84,7 +87,7 @@ export class Pipeline {
   async get(bucket: string, key: Key, options: GetOptions = {}): Promise<GetResult> {
     const value = prepared(false, () => this.#requests.get(bucket, key, options));
     return this.#submit<GetResult>({ $case: 'get', value }, bucket, key, options, undefined, 0, (answer) =>
-      answer?.$case === 'get' ? getResultOf(answer.value) : undefined,
+      answer?.$case === 'get' ? this.#seen(bucket, getResultOf(answer.value)) : undefined,
     );
   }
 
@@ -92,7 +95,7 @@ export class Pipeline {
   async put(bucket: string, key: Key, content: ValueLike, options: PutOptions = {}): Promise<WriteResult> {
     const requestId = options.requestId ?? newRequestId();
     const value = prepared(true, () => this.#requests.put(bucket, key, content, options, requestId));
-    const size = sizeOf(Value.of(content));
+    const size = prepared(true, () => sizeOf(Value.of(content)));
     return this.#submit<WriteResult>(
       { $case: 'put', value },
       bucket,
@@ -100,7 +103,7 @@ export class Pipeline {
       options,
       requestId,
       size,
-      (answer) => (answer?.$case === 'put' ? writeResultOf(answer.value) : undefined),
+      (answer) => (answer?.$case === 'put' ? this.#seen(bucket, writeResultOf(answer.value)) : undefined),
     );
   }
 
@@ -115,7 +118,7 @@ export class Pipeline {
       options,
       requestId,
       0,
-      (answer) => (answer?.$case === 'delete' ? writeResultOf(answer.value) : undefined),
+      (answer) => (answer?.$case === 'delete' ? this.#seen(bucket, writeResultOf(answer.value)) : undefined),
     );
   }
 
@@ -146,6 +149,12 @@ export class Pipeline {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Lets direct routing know of the layout that an answer was made with. */
+  #seen<Answer extends GetResult | WriteResult>(bucket: string, answer: Answer): Answer {
+    this.#routing?.seen(bucket, answer.report.topologyEpoch);
+    return answer;
   }
 
   #submit<Answer>(
@@ -179,22 +188,34 @@ export class Pipeline {
   #dispatch(operation: DispatchedOperation): void {
     if (operation.isDone) return;
     const { last } = operation;
-    const endpoint = (last === undefined ? operation.preferred() : undefined) ?? this.#next(last);
-    if (endpoint === undefined) void this.#dispatchWhenConnected(operation);
-    else {
+    const preferred = last === undefined ? operation.preferred() : undefined;
+    const endpoint = preferred ?? this.#next(last);
+    if (endpoint?.isConnected === true) this.#send(operation, endpoint);
+    else void this.#dispatchWhenConnected(operation, preferred);
+  }
+
+  async #dispatchWhenConnected(
+    operation: DispatchedOperation,
+    preferred: Endpoint | undefined,
+  ): Promise<void> {
+    const { signal, last } = operation;
+    if (preferred !== undefined && (await this.#endpoints.connectedSoon(preferred, signal))) {
+      this.#send(operation, preferred);
+      return;
+    }
+    const found = await this.#endpoints.connected(signal, last);
+    if (found === 'unreachable') {
       operation.attempts += 1;
-      this.#laneTo(endpoint).add(operation);
+      operation.failed(noConnection(this.#endpoints.addresses), last);
+    } else if (found !== 'given-up') {
+      this.#send(operation, found);
     }
   }
 
-  async #dispatchWhenConnected(operation: DispatchedOperation): Promise<void> {
-    const found = await this.#endpoints.connected(operation.signal, operation.last);
-    if (found === 'unreachable') {
-      operation.attempts += 1;
-      operation.failed(noConnection(this.#endpoints.addresses), operation.last);
-    } else if (found !== 'given-up') {
-      this.#dispatch(operation);
-    }
+  #send(operation: DispatchedOperation, endpoint: Endpoint): void {
+    if (operation.isDone) return;
+    operation.attempts += 1;
+    this.#laneTo(endpoint).add(operation);
   }
 
   #next(last: Endpoint | undefined): Endpoint | undefined {
@@ -235,8 +256,16 @@ export class Pipeline {
   }
 }
 
+/** About how many bytes a value takes. One that no message can hold would end the stream, and with it all the others. */
 function sizeOf(value: Value): number {
   let bytes = value.data.length + value.contentType.length;
   for (const [name, text] of Object.entries(value.metadata)) bytes += name.length + text.length;
+  if (bytes > VALUE_BYTES_MAX) {
+    throw new ArgumentRefused(
+      'value.data',
+      `${bytes} bytes; a pipeline takes at most ${VALUE_BYTES_MAX}`,
+      'TOO_LARGE',
+    );
+  }
   return bytes;
 }

@@ -23,7 +23,7 @@ export interface DispatchedOperation extends LaneOperation {
   attempts: number;
   /** Where it failed last. */
   readonly last: Endpoint | undefined;
-  /** Where to send it first, if that is known and connected. */
+  /** Where to send it first, if that can be reached. */
   readonly preferred: () => Endpoint | undefined;
   /** Aborted when nobody waits for it any more. */
   readonly signal: AbortSignal;
@@ -36,7 +36,7 @@ export interface OperationFields<Answer> {
   /** Undefined for reads. */
   readonly requestId: Uint8Array | undefined;
   readonly patience: Patience;
-  /** Where to send it first, if that is known and connected. */
+  /** Where to send it first, if that can be reached. */
   readonly preferred: () => Endpoint | undefined;
   /** The answer in a result of this kind of operation. Undefined: it is of another kind. */
   readonly read: (answer: OperationResult['result']) => Answer | undefined;

@@ -104,9 +104,24 @@ export class Requests {
   }
 }
 
+/**
+ * The request id of one item of a batch, as the server itself makes it of the batch's: the item's place, exclusive-or the last
+ * four bytes. So a batch that is given an id again counts once, item by item, even if it is then sent in parts.
+ */
+export function itemRequestId(batchId: Uint8Array, place: number): Uint8Array {
+  const id = new Uint8Array(batchId);
+  // An id of another length is the server's to refuse.
+  if (id.length !== REQUEST_ID_BYTES) return id;
+  const last = new DataView(id.buffer, REQUEST_ID_BYTES - 4);
+  last.setUint32(0, last.getUint32(0) ^ place);
+  return id;
+}
+
+const REQUEST_ID_BYTES = 16;
+
 /** 16 random bytes. */
 export function newRequestId(): Uint8Array {
-  return randomFillSync(new Uint8Array(16));
+  return randomFillSync(new Uint8Array(REQUEST_ID_BYTES));
 }
 
 /** What is left out, or undefined, is as the defaults say. A level of the call also replaces a number of the defaults. */

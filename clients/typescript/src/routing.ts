@@ -84,7 +84,7 @@ export class Routing {
     this.#attempts = attempts;
   }
 
-  /** A connected endpoint that holds the key. Undefined: none is known yet, or none is connected. */
+  /** An endpoint that holds the key, connected or soon to be. Undefined: none is known yet, or none can be reached. */
   preferred(bucket: string, key: Key): Endpoint | undefined {
     const known = this.#bucket(bucket);
     if (known.table === undefined) {
@@ -93,8 +93,7 @@ export class Routing {
     }
     for (const address of known.table.addresses(bucket, key)) {
       const endpoint = this.#endpoints.at(address);
-      if (endpoint.isConnected) return endpoint;
-      endpoint.connect();
+      if (endpoint.isConnected || endpoint.worthWaitingMs > 0) return endpoint;
     }
     return undefined;
   }
@@ -109,7 +108,7 @@ export class Routing {
   /** Where a key lives; fetches the table if there is none. Throws KindredError, or Error for an unknown hash. */
   async place(bucket: string, key: Key): Promise<KeyPlacement> {
     const known = this.#bucket(bucket);
-    known.table ??= await this.#fetch(bucket);
+    if (known.table === undefined) await this.#fetch(bucket, known);
     if (known.table === undefined)
       throw new Error('the cluster places keys in a way that this client does not know');
     return known.table.place(bucket, key);
@@ -118,7 +117,7 @@ export class Routing {
   #bucket(bucket: string): BucketTable {
     let known = this.#buckets.get(bucket);
     if (known === undefined) {
-      known = { table: undefined, fetchedMs: Number.NEGATIVE_INFINITY };
+      known = { table: undefined, fetching: undefined, fetchedMs: Number.NEGATIVE_INFINITY };
       this.#buckets.set(bucket, known);
     }
     return known;
@@ -126,32 +125,30 @@ export class Routing {
 
   /** Fetches the table in the background, not too often. Without it operations take turns as ever. */
   #refresh(bucket: string, known: BucketTable): void {
-    const now = performance.now();
-    if (now - known.fetchedMs < REFRESH_MS_MIN) return;
-    known.fetchedMs = now;
-    this.#fetch(bucket).then(
-      (table) => {
-        known.table = table ?? known.table;
-      },
-      () => {
-        // The next operation tries again.
-      },
-    );
+    if (performance.now() - known.fetchedMs < REFRESH_MS_MIN) return;
+    this.#fetch(bucket, known).catch(() => {
+      // A later operation tries again.
+    });
   }
 
-  #fetch(bucket: string): Promise<PlacementTable | undefined> {
-    return this.#attempts.run(
-      {
-        isWrite: false,
-        send: async ({ topology }, stub) => PlacementTable.of(await topology.getPlacement({ bucket }, stub)),
-      },
-      {},
-    );
+  #fetch(bucket: string, known: BucketTable): Promise<void> {
+    known.fetchedMs = performance.now();
+    known.fetching ??= this.#attempts
+      .run({ isWrite: false, send: ({ topology }, call) => topology.getPlacement({ bucket }, call) }, {})
+      .then(async (response) => {
+        known.table = (await PlacementTable.of(response)) ?? known.table;
+      })
+      .finally(() => {
+        known.fetching = undefined;
+      });
+    return known.fetching;
   }
 }
 
 interface BucketTable {
   table: PlacementTable | undefined;
+  fetching: Promise<void> | undefined;
+  /** When it was asked for last. */
   fetchedMs: number;
 }
 

@@ -196,7 +196,7 @@ class Update {
   /** One time for all. */
   #call(): CallOptions {
     const { signal, attempts } = this.#options;
-    return { signal, attempts, timeoutMs: Math.max(1, this.#deadlineMs - performance.now()) };
+    return { signal, attempts, timeoutMs: Math.max(1, Math.ceil(this.#deadlineMs - performance.now())) };
   }
 }
 

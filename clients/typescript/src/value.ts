@@ -17,6 +17,10 @@ export class Value {
 
   /** A string is stored as UTF-8. */
   constructor(data: Uint8Array | string, attributes: ValueAttributes = {}) {
+    // Callers in JavaScript: the encoder would make something of anything.
+    if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
+      throw new TypeError('a value is a string or a Uint8Array; for others there is Value.json');
+    }
     this.data = typeof data === 'string' ? new TextEncoder().encode(data) : data;
     this.contentType = attributes.contentType ?? '';
     this.metadata = attributes.metadata ?? {};

@@ -17,26 +17,26 @@ export function deferred<Result = void>(): Deferred<Result> {
   return { promise, resolve, reject };
 }
 
-/** Resolves when `promise` does or when `signal` is aborted, whichever is first. */
-export async function resolvedOrAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  const aborted = deferred();
-  const onAbort = (): void => aborted.resolve();
+/** Resolves when `promise` does, when `signal` is aborted or when the time is over, whichever is first. */
+export async function resolvedOrAborted(
+  promise: Promise<unknown>,
+  signal: AbortSignal,
+  withinMs: number = Number.POSITIVE_INFINITY,
+): Promise<void> {
   if (signal.aborted) return;
-  signal.addEventListener('abort', onAbort, { once: true });
+  const ended = deferred();
+  const end = (): void => ended.resolve();
+  signal.addEventListener('abort', end, { once: true });
+  const timer = Number.isFinite(withinMs) ? setTimeout(end, withinMs) : undefined;
   try {
-    await Promise.race([promise, aborted.promise]);
+    await Promise.race([promise, ended.promise]);
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    clearTimeout(timer);
+    signal.removeEventListener('abort', end);
   }
 }
 
 /** Resolves after this time, or earlier when `signal` is aborted. */
 export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  const passed = deferred();
-  const timer = setTimeout(passed.resolve, milliseconds);
-  try {
-    await resolvedOrAborted(passed.promise, signal);
-  } finally {
-    clearTimeout(timer);
-  }
+  await resolvedOrAborted(deferred().promise, signal, milliseconds);
 }

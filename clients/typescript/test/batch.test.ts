@@ -1,6 +1,8 @@
 import { Status } from 'nice-grpc';
 import { expect, test } from 'vitest';
+import { itemRequestId as serverItemRequestId } from '../../../src/coordinator/batch.ts';
 import { ErrorReason, type ItemStatus, WriteOutcome } from '../src/gen/kindred/v1/types.ts';
+import { itemRequestId } from '../src/requests.ts';
 import { type FakeNode, found, stored } from './support/fake-node.ts';
 import { clientOf, failureOf, node } from './support/fixtures.ts';
 
@@ -75,6 +77,14 @@ test('each write has a request id and the options of the batch, unless it has it
   const write = { kind: 'put', bucket: 'b', key: 'k', value: 'v' } as const;
   for await (const _ of clientOf([answers]).batchWrite([write, { ...write, replicas: 3 }], { replicas: 2 }));
   expect(sent).toEqual(['2 16', '3 16']);
+});
+
+test('the request ids of the items are those that the server makes of the id of the batch', () => {
+  const batchId = Buffer.from('0102030405060708090a0b0c0d0e0f10', 'hex');
+  for (const place of [0, 1, 255, 256, 999, 0x01020304]) {
+    expect(itemRequestId(batchId, place)).toEqual(serverItemRequestId(batchId, place));
+  }
+  expect(batchId[15]).toBe(0x10);
 });
 
 test('a loop that is left ends the call', async () => {

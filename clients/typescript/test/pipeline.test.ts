@@ -169,6 +169,13 @@ describe('a pipeline', () => {
     expect(await first).toMatchObject({ outcome: 'UNKNOWN' });
   });
 
+  test('refuses a value that would end the stream for all', async () => {
+    await using pipeline = clientOf([nobody]).pipeline();
+    const error = await failureOf(pipeline.put('b', 'k', Buffer.alloc(5_000_000)));
+    expect(error).toMatchObject({ reason: 'TOO_LARGE', outcome: 'NOT_APPLIED', attempts: 0 });
+    expect(error.detail?.field).toBe('value.data');
+  });
+
   test('fails when nobody can be reached', async () => {
     await using pipeline = clientOf([nobody]).pipeline();
     const error = await failureOf(pipeline.put('b', 'k', 'v'));
