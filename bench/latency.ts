@@ -128,6 +128,7 @@ async function curve(cluster: Cluster, series: Series, options: LatencyOptions):
     ...options,
     warmUpMs: options.warmUpMs + options.windowMs,
   });
+  if (peakPerSecond === 0) throw new Error(`${system} ${name}: the peak is 0, the machine is too busy`);
   tell(`${system} ${name}: peak ${Math.round(peakPerSecond).toLocaleString('en')}/s`);
   const points: LatencyPoint[] = [];
   for (const share of options.shares) {

@@ -2,9 +2,9 @@
 
 import { ConsistencyLevel, Durability } from '../src/gen/kindred/v1/types.ts';
 import type { Cluster } from './cluster.ts';
+import { cpuPerSecond } from './cpu-time.ts';
 import { startDriver } from './driver.ts';
 import type { LoadJob, LoadSamples } from './load-job.ts';
-import { cpuPerSecond } from './measure.ts';
 import { epochMs } from './measurement.ts';
 
 export type LoadSpec = Omit<LoadJob, 'kind' | 'endpoints'>;
@@ -59,33 +59,41 @@ export function residentBytes(cluster: Cluster): readonly number[] {
   return cluster.processes.map((server) => server.memory()?.residentBytes ?? 0);
 }
 
-/** Writes every key once, in the cheapest way that the system has. Throws when one fails. */
+/** Writes every key once, in the cheapest way that the system has. Throws when one fails again and again. */
 export async function fill(
   cluster: Cluster,
   spec: Pick<LoadSpec, 'target' | 'keys' | 'valueBytes'>,
 ): Promise<void> {
   const { target, keys, valueBytes } = spec;
   const cheapest = { kindred: 'kindred-pipeline', etcd: 'etcd-txn' } as const;
-  const driver = await startDriver({
-    ...plainLoad,
-    kind: 'load',
-    endpoints: cluster.endpoints,
-    connections: cluster.endpoints.length,
-    target: target === 'kindred' || target === 'etcd' ? cheapest[target] : target,
-    keys,
-    valueBytes,
-    // All three copies: a read at ONE must find the key wherever it asks. Not synced: a run that dies here is thrown away.
-    writeLevel: ConsistencyLevel.CONSISTENCY_LEVEL_ALL,
-    durability: Durability.DURABILITY_BUFFERED,
-    arrivals: { kind: 'each-once', inFlight: inFlightOf(target, valueBytes) },
-  });
-  const { operations, failures, firstFailure } = await driver.run(undefined);
-  if (failures > 0 || operations < keys) {
-    throw new Error(
-      `${target}: ${failures} of ${keys} first puts of ${valueBytes} bytes failed: ${firstFailure ?? 'no answer'}`,
-    );
+  let inFlight = inFlightOf(target, valueBytes);
+  for (let attempt = 1; ; attempt++) {
+    const driver = await startDriver({
+      ...plainLoad,
+      kind: 'load',
+      endpoints: cluster.endpoints,
+      connections: cluster.endpoints.length,
+      target: target === 'kindred' || target === 'etcd' ? cheapest[target] : target,
+      keys,
+      valueBytes,
+      // All three copies: a read at ONE must find the key wherever it asks. Not synced: a run that dies here is thrown away.
+      writeLevel: ConsistencyLevel.CONSISTENCY_LEVEL_ALL,
+      durability: Durability.DURABILITY_BUFFERED,
+      arrivals: { kind: 'each-once', inFlight },
+    });
+    const { operations, failuresByCode } = await driver.run(undefined);
+    if (operations >= keys) return;
+    if (attempt === fillAttemptsMax) {
+      throw new Error(
+        `${target}: ${keys - operations} of ${keys} first puts of ${valueBytes} bytes failed: ${JSON.stringify(failuresByCode)}`,
+      );
+    }
+    // A machine that is very busy cannot do so many at once.
+    inFlight = Math.max(1, Math.floor(inFlight / 4));
   }
 }
+
+const fillAttemptsMax = 4;
 
 /** Enough to be busy, and not so much that values fill the memory of the server. */
 function inFlightOf(target: LoadJob['target'], valueBytes: number): number {

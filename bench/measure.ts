@@ -1,9 +1,10 @@
 /** Runs one row once: prepares the keys, looks at the answers, loads the servers, and takes their CPU time meanwhile. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Durability } from '../src/gen/kindred/v1/types.ts';
 import type { Cluster } from './cluster.ts';
+import { cpuPerSecond } from './cpu-time.ts';
 import { startDriver } from './driver.ts';
+import { fill } from './load.ts';
 import type { LoadJob } from './load-job.ts';
 import { epochMs, type Samples, type Window } from './measurement.ts';
 import type { PipelineRow, Row, UnaryRow } from './rows.ts';
@@ -139,30 +140,9 @@ async function preparePipeline(row: PipelineRow, cluster: Cluster): Promise<Load
   const sizes = filled.get(cluster) ?? new Set();
   filled.set(cluster, sizes);
   if (!sizes.has(valueBytes)) {
-    const fill = await startDriver({ ...job, arrivals: { kind: 'each-once', inFlight } });
-    const { failures, firstFailure } = await fill.run(undefined);
-    if (failures > 0)
-      throw new Error(`${row.name}: ${failures} of ${keys} first puts failed: ${firstFailure}`);
+    await fill(cluster, { target: 'kindred', keys, valueBytes });
     sizes.add(valueBytes);
   }
   const driver = await startDriver(job);
   return (window) => driver.run(window);
-}
-
-/** CPU time used by each server within the window, in microseconds a second. */
-export async function cpuPerSecond(cluster: Cluster, window: Window): Promise<number[] | undefined> {
-  await sleep(Math.max(0, window.fromMs - epochMs()));
-  const before = take(cluster);
-  await sleep(Math.max(0, window.untilMs - epochMs()));
-  const after = take(cluster);
-  const seconds = (after.atMs - before.atMs) / 1000;
-  const used = after.micros.map((micros, index) => {
-    const earlier = before.micros[index];
-    return micros === undefined || earlier === undefined ? undefined : (micros - earlier) / seconds;
-  });
-  return used.every((each) => each !== undefined) ? used : undefined;
-}
-
-function take(cluster: Cluster): { readonly atMs: number; readonly micros: readonly (number | undefined)[] } {
-  return { atMs: epochMs(), micros: cluster.processes.map((server) => server.cpuMicros()) };
 }

@@ -6,9 +6,9 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startKindred } from './cluster-kindred.ts';
+import { cpuPerSecond } from './cpu-time.ts';
 import { fillOnce } from './interleaved.ts';
 import { type LoadSpec, load, plainLoad } from './load.ts';
-import { cpuPerSecond } from './measure.ts';
 import { epochMs } from './measurement.ts';
 import { median } from './median.ts';
 import { type Session, say, tell } from './session.ts';

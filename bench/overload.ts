@@ -148,6 +148,7 @@ async function overloaded(
   const closed = { ...spec, arrivals: { kind: 'closed', inFlight: peakInFlight } } as const;
   await fillOnce(cluster, closed);
   const peak = await load(cluster, closed, times);
+  if (peak.perSecond === 0) throw new Error(`${name}: the peak is 0, the machine is too busy`);
   const half = { kind: 'open', perSecond: peak.perSecond / 2, whenFull: 'wait' } as const;
   const before = await load(cluster, { ...spec, arrivals: half }, { warmUpMs: 1_000, windowMs: 4_000 });
   const offeredPerSecond = peak.perSecond * options.times;

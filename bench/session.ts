@@ -131,7 +131,8 @@ export async function withSession(
   const directory = await mkdtemp(join(options.directory, 'kindred-bench-'));
   let { keep } = options;
   process.on('exit', () => {
-    if (!keep) rmSync(directory, { recursive: true, force: true });
+    // Servers that were killed a moment ago may still be writing.
+    if (!keep) rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   });
   // All processes that were started are killed by the exit of this one.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)

@@ -95,7 +95,9 @@ function messageOf({ template, times }: Method, key: number, keys: number, conte
   message[0] = 0;
   message.writeUInt32BE(length, 1);
   for (let index = 0; index < times; index++) {
-    template.write(message, prefixBytes + index * template.bytes, (key + index) % keys);
+    // A Txn names no key twice, and none that is not there; a key alone may be a new one.
+    const each = times === 1 ? key : (key + index) % keys;
+    template.write(message, prefixBytes + index * template.bytes, each);
   }
   if (context !== undefined) {
     const at = prefixBytes + template.bytes;
