@@ -25,7 +25,7 @@ import { type Hash64, tokenText } from './core/ring/token.ts';
 import type { Env } from './env/env.ts';
 import type { Network } from './env/network.ts';
 import { systemEnv } from './env/system-env.ts';
-import { loadHash64 } from './env/xxhash.ts';
+import { loadHash64, rememberingLast } from './env/xxhash.ts';
 import { type Hello, ReplicaError_Kind } from './gen/kindred/peer/v1/peer.ts';
 import type { HintReplay } from './handoff/hint-replay.ts';
 import type { startHttp } from './observe/http.ts';
@@ -112,6 +112,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   const log = overrides.log ?? createLogger(config.log, { node: config.node });
   const metrics = new Metrics({ processMetrics: overrides.processMetrics ?? false });
   const hash64 = await loadHash64();
+  const keyHash64 = rememberingLast(hash64);
   const layout = layoutOf(config);
   const placementFor = placements(layout, hash64);
   const buckets = new Map(config.buckets.map((bucket) => [bucket.name, bucket]));
@@ -180,7 +181,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
   const records = new PlacedRecords({
     replica,
     buckets,
-    hash64,
+    hash64: keyHash64,
     partitions: layout.partitions,
     isCollectable: (place, record) => tombstones.judge.isCollectable(place, record),
     isHintOutdated: tombstones.isHintOutdated,
@@ -318,7 +319,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     {
       self: config.node,
       env,
-      hash64,
+      hash64: keyHash64,
       placementFor,
       clientOf,
       replica,

@@ -23,6 +23,8 @@ export interface PlacedRecordsDependencies {
 
 export class PlacedRecords {
   readonly #deps: PlacedRecordsDependencies;
+  /** What was placed last: an operation asks for its key more than once, with the very same array. */
+  #last: PlacedKey | undefined;
 
   constructor(dependencies: PlacedRecordsDependencies) {
     this.#deps = dependencies;
@@ -30,12 +32,14 @@ export class PlacedRecords {
 
   /** Throws MalformedError for bytes that are no record key or name no bucket of this cluster. */
   place(recordKey: Uint8Array): PlacedKey {
+    if (this.#last?.recordKey === recordKey) return this.#last;
     const name = readRecordKey(recordKey);
     if (name === undefined) throw new MalformedError('not a record key');
     const bucket = this.#deps.buckets.get(name.bucket);
     if (bucket === undefined) throw new MalformedError(`no bucket ${JSON.stringify(name.bucket)}`);
     const partition = partitionOf(tokenOf(this.#deps.hash64, recordKey), this.#deps.partitions);
-    return { recordKey, partition, bucket };
+    this.#last = { recordKey, partition, bucket };
+    return this.#last;
   }
 
   /** What this replica answers for the key. Throws EngineError, or MalformedError as `place`. */
