@@ -6,8 +6,10 @@ import { ConfigError } from '../../config/parse-config.ts';
 import type { Logger } from '../../observe/log.ts';
 import { SERVER_EXIT } from '../exit-code.ts';
 import { countBuffersWithHeap } from '../external-memory.ts';
+import { HostNodes, planHostNodes } from '../host-nodes.ts';
 import type { CommandContext } from '../run-command.ts';
 import { addServerOptions, loadConfig, type ServerFlags } from '../server-settings.ts';
+import type { Terminal } from '../terminal.ts';
 
 /** After the drain bound, this much is left for closing stores before the process ends all the same. */
 const CLOSE_GRACE_MS = 5000;
@@ -19,14 +21,27 @@ export function addServerCommand(program: Command, context: CommandContext): voi
       .command('server')
       .description('run one node of a cluster in this process; SIGTERM drains and stops it'),
   )
+    .option(
+      '--nodes <ids>',
+      'in place of --node: several members on this host (n1,n2), each in a process of its own, started again when one ends; they must share a zone',
+    )
     .option('--print-config', 'print the configuration that results, as a file could say it (JSON), and exit')
     .option('--print-agreement', 'print what all nodes must agree on, as canonical JSON, and exit')
     .addOption(new Option('--exit-with-parent', 'stop when the IPC channel to the parent closes').hideHelp());
   command.action(
     async (
-      flags: ServerFlags & { printConfig?: boolean; printAgreement?: boolean; exitWithParent?: boolean },
+      flags: ServerFlags & {
+        nodes?: string;
+        printConfig?: boolean;
+        printAgreement?: boolean;
+        exitWithParent?: boolean;
+      },
     ) => {
       const { terminal } = context;
+      if (flags.nodes !== undefined) {
+        context.exit(await runHost(flags.nodes, flags, terminal));
+        return;
+      }
       let loaded: { readonly config: Config; readonly warnings: readonly string[] };
       try {
         loaded = loadConfig(flags, terminal);
@@ -54,6 +69,34 @@ export function addServerCommand(program: Command, context: CommandContext): voi
     },
   );
 }
+
+/** Starts the nodes of this host, and waits until all have stopped. Returns the exit code. */
+async function runHost(ids: string, { nodes: _, ...flags }: HostFlags, terminal: Terminal): Promise<number> {
+  let host: HostNodes;
+  try {
+    const planned = planHostNodes(
+      ids.split(',').map((id) => id.trim()),
+      flags,
+      terminal,
+    );
+    host = new HostNodes(planned, { line: (line) => terminal.out(`${line}\n`) });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    terminal.err(`${error.message}\n`);
+    return SERVER_EXIT.usage;
+  }
+  let signals = 0;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      signals++;
+      if (signals > 1) process.exit(SERVER_EXIT.killed);
+      host.stop();
+    });
+  }
+  return await host.run();
+}
+
+type HostFlags = ServerFlags & { readonly nodes?: string };
 
 /** Starts the node and waits until it has stopped, whatever made it stop. Returns the exit code. */
 async function runNode(config: Config, log: Logger, exitWithParent: boolean): Promise<number> {

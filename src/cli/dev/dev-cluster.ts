@@ -41,15 +41,23 @@ export class DevCluster {
   private readonly events: DevEvents;
   private readonly mainPath: string;
   private readonly host: string;
+  private readonly environment: typeof childEnvironment;
 
   constructor(
     dependencies: { readonly events: DevEvents },
-    options: { readonly nodes: readonly DevNode[]; readonly mainPath: string; readonly host: string },
+    options: {
+      readonly nodes: readonly DevNode[];
+      readonly mainPath: string;
+      readonly host: string;
+      /** What the nodes see of the environment. Default: `childEnvironment`. */
+      readonly environment?: typeof childEnvironment;
+    },
   ) {
     this.events = dependencies.events;
     this.nodes = new Map(options.nodes.map((node) => [node.id, node]));
     this.mainPath = options.mainPath;
     this.host = options.host;
+    this.environment = options.environment ?? childEnvironment;
   }
 
   get ids(): string[] {
@@ -75,7 +83,7 @@ export class DevCluster {
       // A process group of its own: Ctrl-C in the terminal reaches only us, and we stop the nodes in order.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: childEnvironment(process.env),
+      env: this.environment(process.env),
     });
     const ended = Promise.withResolvers<string>();
     const run: Running = { process: child, ended: ended.promise, asked: false, ready: false };
