@@ -1,7 +1,7 @@
 /**
  * The conformance suite of the clients: each plays the same cases against a real cluster of three nodes.
  *
- *     npm run conformance                          every client whose toolchain is here
+ *     npm run conformance                          every client whose toolchain is here, and grpcurl, buf curl and ghz
  *     npm run conformance -- --client go           one (repeat for more)
  *     npm run conformance -- --case siblings       the cases whose title contains the text
  *     npm run conformance -- --require-all         a client that is left out is a failure
@@ -26,6 +26,7 @@ import {
   markdownTable,
   terminalTable,
 } from './report.ts';
+import { meetStrangers } from './strangers.ts';
 import { groupsWith, runClient } from './suite.ts';
 import { TestBed } from './test-bed.ts';
 
@@ -73,10 +74,16 @@ async function conform(groups: readonly Group[]): Promise<boolean> {
   if (options.json) process.stdout.write(`${JSON.stringify({ clients: results, leftOut }, null, 2)}\n`);
   else if (results.length > 0) say(`${terminalTable(results, groups)}\n`);
   say(failureText(results, leftOut));
-  const failed = results.some((result) => failuresOf(result).length > 0);
+  const isWhole = options.client.length === 0 && options.case === '';
+  const strangers = isWhole ? await meetStrangers(bed) : [];
+  for (const { tool, status, problem } of strangers) say(`${tool}: ${[status, problem ?? ''].join(' ')}\n`);
+  const failed =
+    results.some((result) => failuresOf(result).length > 0) ||
+    strangers.some(({ status }) => status === 'failed');
+  const someLeftOut = leftOut.length > 0 || strangers.some(({ status }) => status === 'left out');
   if (options.write) writeTable(results, groups, failed);
   if (results.length === 0) say('no client was tried\n');
-  return !failed && results.length > 0 && !(options['require-all'] && leftOut.length > 0);
+  return !failed && results.length > 0 && !(options['require-all'] && someLeftOut);
 }
 
 const begin = '<!-- conformance: made by npm run conformance -- --write -->';

@@ -8,6 +8,7 @@ import {
   type MethodDefinition,
   Server,
   ServerCredentials,
+  type ServerUnaryCall,
   type sendUnaryData,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
@@ -45,9 +46,13 @@ export type ScriptedReply =
 interface Received {
   readonly method: string;
   readonly requestId: string;
+  /** What a gRPC library that retries by itself says of it. */
+  readonly attemptsBefore: number;
   /** Since the request before. */
   readonly afterMs: number;
 }
+
+type Call<Request> = Pick<ServerUnaryCall<Request, unknown>, 'request' | 'metadata'>;
 
 const context = Buffer.from('made by the scripted node');
 const report = { coordinator: 'scripted', topologyEpoch: 1 };
@@ -118,26 +123,31 @@ export class ScriptedNode {
       delete: method('Delete', DeleteRequest, DeleteResponse),
     };
     const dot = { replica: 1, epoch: 1, counter: 1 };
+    const written = { context, dot, report, versionsHeld: 1 };
     const implementation: UntypedServiceImplementation = {
-      get: (_: unknown, done: sendUnaryData<GetResponse>) =>
-        this.#answer('Get', undefined, GetResponse.fromPartial({ state: 3, context, report }), done),
-      put: ({ request }: { request: PutRequest }, done: sendUnaryData<PutResponse>) => {
-        const answer = PutResponse.fromPartial({ context, dot, report, versionsHeld: 1 });
-        this.#answer('Put', request.options?.requestId, answer, done);
-      },
-      delete: ({ request }: { request: DeleteRequest }, done: sendUnaryData<DeleteResponse>) => {
-        const answer = DeleteResponse.fromPartial({ context, dot, report, versionsHeld: 1 });
-        this.#answer('Delete', request.options?.requestId, answer, done);
-      },
+      get: (call: Call<GetRequest>, done: sendUnaryData<GetResponse>) =>
+        this.#answer('Get', call, GetResponse.fromPartial({ state: 3, context, report }), done),
+      put: (call: Call<PutRequest>, done: sendUnaryData<PutResponse>) =>
+        this.#answer('Put', call, PutResponse.fromPartial(written), done),
+      delete: (call: Call<DeleteRequest>, done: sendUnaryData<DeleteResponse>) =>
+        this.#answer('Delete', call, DeleteResponse.fromPartial(written), done),
     };
     this.#server.addService(service, implementation);
   }
 
-  #answer<T>(method: string, requestId: Uint8Array | undefined, answer: T, done: sendUnaryData<T>): void {
+  #answer<T>(
+    method: string,
+    { request, metadata }: Call<GetRequest | PutRequest | DeleteRequest>,
+    answer: T,
+    done: sendUnaryData<T>,
+  ): void {
+    const { options } = request;
+    const requestId = options !== undefined && 'requestId' in options ? options.requestId : [];
     const nowMs = performance.now();
     this.#received.push({
       method,
-      requestId: Buffer.from(requestId ?? []).toString('base64'),
+      requestId: Buffer.from(requestId).toString('base64'),
+      attemptsBefore: Number(metadata.get('grpc-previous-rpc-attempts')[0] ?? 0),
       afterMs: nowMs - this.#lastMs,
     });
     this.#lastMs = nowMs;

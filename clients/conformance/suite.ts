@@ -1,9 +1,11 @@
 /** Plays cases with clients, one client after another, on one cluster. */
 
+import { relative } from 'node:path';
+import { root } from '../../tools/command.ts';
 import { type Case, type Group, titleOf } from './case-file.ts';
 import { runCase } from './case-run.ts';
 import { type KnownFailures, knownFailuresOf } from './known-failures.ts';
-import { folderOf, type Language, missingFor, scriptOf } from './languages.ts';
+import { flagsOf, folderOf, type Language, missingFor, testeeOf } from './languages.ts';
 import type { CaseResult, ClientResult, LeftOut } from './report.ts';
 import type { TestBed } from './test-bed.ts';
 import { Testee } from './testee.ts';
@@ -35,7 +37,7 @@ export async function runClient(
   } catch (error) {
     return {
       client,
-      why: `it is not set up (clients/${client}/run/setup does that): ${(error as Error).message}`,
+      why: `it is not set up (${relative(root, folderOf(client))}/run/setup does that): ${(error as Error).message}`,
     };
   }
   const { hello } = started;
@@ -56,7 +58,7 @@ export async function runClient(
 }
 
 function startTestee(client: Language): ReturnType<typeof Testee.start> {
-  return Testee.start(scriptOf(client, 'testee'), folderOf(client));
+  return Testee.start(testeeOf(client), flagsOf(client), folderOf(client));
 }
 
 async function oneCase(

@@ -11,8 +11,8 @@ import type { JsonObject } from './template.ts';
 
 export type Answer = { readonly ok: JsonObject } | { readonly error: JsonObject };
 
-/** No operation takes longer: the clients' own time-out is 5 s. */
-const answerWithinMs = 20_000;
+/** No operation takes longer: the clients' own time-outs are below. */
+const answerWithinMs = 90_000;
 /** A testee of an interpreter or a virtual machine under load takes its time to start. */
 const helloWithinMs = 60_000;
 const endWithinMs = 5_000;
@@ -26,9 +26,9 @@ export class Testee {
   #id = 0;
   #strayLines = 0;
 
-  private constructor(command: string, folder: string) {
+  private constructor(command: string, flags: readonly string[], folder: string) {
     // A process group of its own: a build tool that starts the testee must not outlive it.
-    this.#child = spawn(command, [], {
+    this.#child = spawn(command, flags, {
       cwd: folder,
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -50,13 +50,18 @@ export class Testee {
   /** Starts the program and waits until it has said who it is. */
   static async start(
     command: string,
+    flags: readonly string[],
     folder: string,
   ): Promise<{ readonly testee: Testee; readonly hello: JsonObject }> {
-    const testee = new Testee(command, folder);
-    const answer = await testee.ask({ op: 'hello' }, helloWithinMs);
-    if ('ok' in answer) return { testee, hello: answer.ok };
-    await testee.end();
-    throw new Error(`${command} does not say hello: ${JSON.stringify(answer)}`);
+    const testee = new Testee(command, flags, folder);
+    try {
+      const answer = await testee.ask({ op: 'hello' }, helloWithinMs);
+      if ('ok' in answer) return { testee, hello: answer.ok };
+      throw new Error(`${command} does not say hello: ${JSON.stringify(answer)}`);
+    } catch (error) {
+      await testee.end();
+      throw error;
+    }
   }
 
   /** The number that the next question gets. */
