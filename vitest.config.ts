@@ -79,6 +79,17 @@ const config: ViteUserConfig = {
           hookTimeout: 60_000,
         },
       },
+      // The clients of all languages that this machine can run, on one real cluster, one after the other.
+      {
+        extends: true,
+        test: {
+          name: 'conformance',
+          include: ['clients/conformance/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 180_000,
+        },
+      },
     ],
   },
 };
