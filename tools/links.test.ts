@@ -6,7 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const pages = globSync(['*.md', '{docs,proto,bench,test,.github}/**/*.md', 'clients/{*.md,conformance/*.md}'], { cwd: root }).sort();
+const pages = globSync(
+  ['*.md', '{docs,proto,bench,test,.github}/**/*.md', 'clients/{*.md,conformance/*.md}'],
+  { cwd: root },
+).sort();
 
 test('there are pages', () => {
   expect(pages).toContain('README.md');

@@ -16,6 +16,9 @@ export interface CaseOutcome {
 const untilMs = 15_000;
 const askAgainMs = 20;
 
+/** Of clients whose case says nothing of time: long, so that a busy machine fails no case that is not about it. */
+const timeoutMs = 15_000;
+
 export async function runCase(testCase: Case, testee: Testee, bed: TestBed): Promise<CaseOutcome> {
   // Before the clock: what the case before left behind is not its time.
   await bed.arrange(testCase.down ?? []);
@@ -159,13 +162,14 @@ class CaseRun {
     const client = `${this.#prefix}${filled['client'] ?? 'main'}`;
     filled['client'] = client;
     if (op === 'connect') {
+      filled['timeoutMs'] ??= timeoutMs;
       const endpoints = (filled['endpoints'] ?? this.#bed.names) as readonly string[];
       filled['endpoints'] = endpoints.map((name) => this.#bed.endpoint(name));
       this.#clients.add(client);
     } else if (!this.#clients.has(client)) {
       this.#clients.add(client);
       const endpoints = this.#bed.names.map((name) => this.#bed.endpoint(name));
-      const answer = await this.#testee.ask({ op: 'connect', client, endpoints });
+      const answer = await this.#testee.ask({ op: 'connect', client, endpoints, timeoutMs });
       if ('error' in answer) throw new Error(`cannot connect: ${JSON.stringify(answer.error)}`);
     }
     return filled;

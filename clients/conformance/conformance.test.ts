@@ -41,7 +41,9 @@ describe('conformance', () => {
     for (const { tool, status, problem } of results) {
       if (status === 'left out') process.stderr.write(`conformance left out ${tool}: ${problem}\n`);
     }
-    const wrong = results.filter(({ status }) => status === 'failed' || (isRequired && status === 'left out'));
+    const wrong = results.filter(
+      ({ status }) => status === 'failed' || (isRequired && status === 'left out'),
+    );
     expect(wrong).toEqual([]);
   });
 });

@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type Language, languages } from './languages.ts';
 
-const shape: z.ZodType<Partial<Record<Language, KnownFailures>>> = z.partialRecord(z.enum(languages), z.record(z.string(), z.string()));
+const shape: z.ZodType<Partial<Record<Language, KnownFailures>>> = z.partialRecord(
+  z.enum(languages),
+  z.record(z.string(), z.string()),
+);
 
 export type KnownFailures = Readonly<Record<string, string>>;
 

@@ -10,16 +10,17 @@ interface Testable {
   readonly flags: readonly string[];
 }
 
-const testables = {
+export type Language = 'typescript' | 'python' | 'python-asyncio' | 'go' | 'java' | 'rust';
+
+const testables: Readonly<Record<Language, Testable>> = {
   typescript: { folder: 'typescript', flags: [] },
   python: { folder: 'python', flags: [] },
   'python-asyncio': { folder: 'python', flags: ['--async'] },
   go: { folder: 'go', flags: [] },
   java: { folder: 'java', flags: [] },
   rust: { folder: 'rust', flags: [] },
-} satisfies Record<string, Testable>;
+};
 
-export type Language = keyof typeof testables;
 export const languages: readonly Language[] = Object.keys(testables) as Language[];
 
 const availableWithinMs = 60_000;

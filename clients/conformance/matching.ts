@@ -46,7 +46,12 @@ function objectDifferences(expected: JsonObject, found: Found, at: string): read
   const names = Object.entries(expected);
   if (found === undefined || found === null || typeof found !== 'object' || Array.isArray(found))
     return [`${at} is ${shown(found)}, and not an object`];
-  return names.flatMap(([name, value]) => differences(value, (found as JsonObject)[name], `${at}.${name}`));
+  return names.flatMap(([name, value]) => {
+    const own = (found as JsonObject)[name];
+    const differ = differences(value, own, `${at}.${name}`);
+    // What is there in its place says more: most often an error.
+    return differ.length > 0 && own === undefined ? [`${at} has no such ${name}: ${shown(found)}`] : differ;
+  });
 }
 
 function special(form: string, matcher: JsonObject, found: Found, at: string): readonly string[] {

@@ -76,7 +76,10 @@ test.for<[string, Call, boolean]>([
   expect(node.received).toMatchObject([{ method: 'Put', attemptsBefore: 0 }]);
 
   const requestId = Buffer.alloc(16, 1).toString('base64');
-  node.follow([unavailable, { fail: { code: 'ABORTED', detail: { reason: 'REPLICA_FAILURE', outcome: 'UNKNOWN' } } }]);
+  node.follow([
+    unavailable,
+    { fail: { code: 'ABORTED', detail: { reason: 'REPLICA_FAILURE', outcome: 'UNKNOWN' } } },
+  ]);
   expect(await call(requestIds, 'Put')).toBe('OK');
   expect(node.received).toMatchObject([
     { method: 'Put', requestId, attemptsBefore: 0 },
@@ -84,12 +87,16 @@ test.for<[string, Call, boolean]>([
     { method: 'Put', requestId, attemptsBefore: 2 },
   ]);
 
-  node.follow([{ fail: { code: 'RESOURCE_EXHAUSTED', detail: { reason: 'NODE_OVERLOADED', retryAfterMs: 300 } } }]);
+  node.follow([
+    { fail: { code: 'RESOURCE_EXHAUSTED', detail: { reason: 'NODE_OVERLOADED', retryAfterMs: 300 } } },
+  ]);
   expect(await call(requestIds, 'Put')).toBe('OK');
   // As the server says in grpc-retry-pushback-ms.
   expect(Number(node.received[1]?.['afterMs'])).toBeGreaterThan(290);
 
-  node.follow([{ fail: { code: 'FAILED_PRECONDITION', detail: { reason: 'KEY_EXISTS', outcome: 'NOT_APPLIED' } } }]);
+  node.follow([
+    { fail: { code: 'FAILED_PRECONDITION', detail: { reason: 'KEY_EXISTS', outcome: 'NOT_APPLIED' } } },
+  ]);
   expect(await call(requestIds, 'Put')).toBe('FAILED_PRECONDITION');
   expect(node.received).toHaveLength(1);
 });

@@ -61,12 +61,22 @@ const strangers: readonly Stranger[] = [
     program: 'ghz',
     install: 'go install github.com/bojand/ghz/cmd/ghz@v0.93.0',
     talk: async (address) => {
-      const flags = ['--insecure', '--call', `${service}.Get`, '--data', JSON.stringify({ key: { key: ownKey() } })];
+      const flags = [
+        '--insecure',
+        '--call',
+        `${service}.Get`,
+        '--data',
+        JSON.stringify({ key: { key: ownKey() } }),
+      ];
       const load = ['--total', '500', '--concurrency', '10', '--timeout', '60s', '--format', 'json'];
-      const { stdout, output } = await runCommand('ghz', [...flags, ...load, address], { timeoutMs: withinMs });
+      const { stdout, output } = await runCommand('ghz', [...flags, ...load, address], {
+        timeoutMs: withinMs,
+      });
       const codes = (parsed(stdout) as { statusCodeDistribution?: unknown } | undefined)
         ?.statusCodeDistribution;
-      return JSON.stringify(codes) === '{"OK":500}' ? undefined : `ghz counted ${JSON.stringify(codes)}: ${output}`;
+      return JSON.stringify(codes) === '{"OK":500}'
+        ? undefined
+        : `ghz counted ${JSON.stringify(codes)}: ${output}`;
     },
   },
 ];

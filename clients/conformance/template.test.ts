@@ -1,3 +1,5 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: so cases name variables
+
 import { expect, test } from 'vitest';
 import { Variables } from './template.ts';
 
@@ -17,7 +19,10 @@ test('variables hold anything, and are named within texts', () => {
   const variables = new Variables('');
   variables.set('dot', { counter: '1' });
   variables.set('name', 'Ann');
-  expect(variables.fill({ dot: '$dot', text: 'by ${name}' })).toEqual({ dot: { counter: '1' }, text: 'by Ann' });
+  expect(variables.fill({ dot: '$dot', text: 'by ${name}' })).toEqual({
+    dot: { counter: '1' },
+    text: 'by Ann',
+  });
   expect(() => variables.fill('$nobody')).toThrow('$nobody');
 });
 
@@ -32,7 +37,11 @@ test('lists count', () => {
 
 test('a request id is the same for its name, and another for another', () => {
   const variables = new Variables('');
-  const [a, again, b] = variables.fill([{ $requestId: 'a' }, { $requestId: 'a' }, { $requestId: 'b' }]) as string[];
+  const [a, again, b] = variables.fill([
+    { $requestId: 'a' },
+    { $requestId: 'a' },
+    { $requestId: 'b' },
+  ]) as string[];
   expect(a).toBe(again);
   expect(a).not.toBe(b);
   expect(Buffer.from(a ?? '', 'base64')).toHaveLength(16);
@@ -49,5 +58,7 @@ test('bytes: repeated, given, with one bit flipped', () => {
 });
 
 test('matchers are left as they are', () => {
-  expect(new Variables('').fill({ state: { $oneOf: ['a', 'b'] } })).toEqual({ state: { $oneOf: ['a', 'b'] } });
+  expect(new Variables('').fill({ state: { $oneOf: ['a', 'b'] } })).toEqual({
+    state: { $oneOf: ['a', 'b'] },
+  });
 });
