@@ -379,10 +379,11 @@ async fn carry_out<I: Items>(
             item.unknown |= error.outcome() == Some(Outcome::Unknown);
             true
         });
-        // The longest wait that any of them asks for.
+        // The longest wait that any of them asks for. (A batch of nothing can fail too.)
         let slowest = open
             .iter()
             .filter_map(|item| item.failed.as_ref())
+            .chain(ended.as_ref().err())
             .max_by_key(|error| (error.is_transient(), error.retry_after()));
         let Some(slowest) = slowest.cloned() else {
             return;

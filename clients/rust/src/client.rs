@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::Code;
 use tonic::metadata::AsciiMetadataValue;
 
-use crate::connection::{Authorization, Transport};
+use crate::connection::{Authorization, Endpoint, Transport};
 use crate::endpoints::Endpoints;
 use crate::error::{Error, Kind};
 use crate::operation::{Delete, Expiry, Get, Put, Touch};
@@ -304,7 +304,7 @@ impl Client {
     ) -> Result<R::Answer, Error> {
         request.identify();
         let inner = &self.inner;
-        let home = self.home_of(request.key());
+        let home = self.home_of(request.key(), budget).await;
         let answer = retry::run(
             R::KIND,
             budget,
@@ -325,10 +325,13 @@ impl Client {
         Ok(answer)
     }
 
-    pub(crate) fn home_of(&self, key: &proto::Key) -> Option<Arc<crate::connection::Endpoint>> {
-        self.inner.router.as_ref()?.home_of(self, key)
+    /// The endpoint that keeps the key, if the client routes directly and knows it.
+    pub(crate) async fn home_of(&self, key: &proto::Key, budget: Budget) -> Option<Arc<Endpoint>> {
+        let router = self.inner.router.as_ref()?;
+        router.home_of(&self.inner.endpoints, budget, key).await
     }
 
+    /// Takes note of what an answer tells about the layout of the cluster.
     pub(crate) fn learn_from(&self, key: &proto::Key, answer: &impl request::Answer) {
         if let (Some(router), Some(epoch)) = (&self.inner.router, answer.topology_epoch()) {
             router.layout_seen(self, &key.bucket, epoch);
@@ -382,7 +385,7 @@ pub struct ClientBuilder {
     token: Option<String>,
     direct_routing: bool,
     #[cfg(feature = "tls")]
-    tls: Option<tonic::transport::ClientTlsConfig>,
+    tls: Option<crate::ClientTlsConfig>,
 }
 
 impl ClientBuilder {
@@ -431,9 +434,22 @@ impl ClientBuilder {
 
     /// Encrypts the connections, and checks whom they are to; with an identity (certificate and key) also says who the
     /// client is.
+    ///
+    /// ```no_run
+    /// use kindred_client::{Certificate, Client, ClientTlsConfig, Identity};
+    ///
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let tls = ClientTlsConfig::new()
+    ///     .ca_certificate(Certificate::from_pem(std::fs::read("ca.pem")?))
+    ///     .identity(Identity::from_pem(std::fs::read("client.pem")?, std::fs::read("client.key")?));
+    /// let client = Client::builder(["kindred.example:7400"]).tls(tls).connect_lazy()?;
+    /// # let _ = client;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
-    pub fn tls(mut self, config: tonic::transport::ClientTlsConfig) -> Self {
+    pub fn tls(mut self, config: crate::ClientTlsConfig) -> Self {
         self.tls = Some(config);
         self
     }

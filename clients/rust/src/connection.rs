@@ -24,6 +24,9 @@ const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 const RECONNECT_MIN: Duration = Duration::from_millis(25);
 const RECONNECT_MAX: Duration = Duration::from_secs(5);
 
+/// A connection that lasted that long was a good one: it is made again at once.
+const STABLE_AFTER: Duration = Duration::from_secs(1);
+
 /// Adds the client's token to the metadata of each call.
 #[derive(Clone)]
 pub struct Authorization {
@@ -115,7 +118,7 @@ impl Endpoint {
         loop {
             match target.connect().await {
                 Ok(channel) => {
-                    backoff.reset();
+                    let connected_at = Instant::now();
                     self.update(|state| {
                         state.transport =
                             Some(InterceptedService::new(channel, authorization.clone()));
@@ -123,19 +126,22 @@ impl Endpoint {
                         state.last_failure = None;
                     });
                     self.broken.notified().await;
-                }
-                Err(error) => {
-                    self.update(|state| {
-                        state.failures += 1;
-                        state.last_failure = Some(innermost(&error));
-                    });
-                    let next = Instant::now() + backoff.next_delay();
-                    sleep(RECONNECT_MIN).await;
-                    tokio::select! {
-                        () = sleep_until(next) => {}
-                        () = self.wanted.notified() => {}
+                    if connected_at.elapsed() >= STABLE_AFTER {
+                        backoff.reset();
+                        continue;
                     }
+                    // Something accepts connections and ends them: it is as good as down.
                 }
+                Err(error) => self.update(|state| {
+                    state.failures += 1;
+                    state.last_failure = Some(innermost(&error));
+                }),
+            }
+            let next = Instant::now() + backoff.next_delay();
+            sleep(RECONNECT_MIN).await;
+            tokio::select! {
+                () = sleep_until(next) => {}
+                () = self.wanted.notified() => {}
             }
         }
     }
@@ -187,4 +193,21 @@ fn innermost(error: &tonic::transport::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_goes_with_each_call_and_is_not_shown() {
+        let token = Some(MetadataValue::from_static("Bearer secret"));
+        let mut authorization = Authorization { token };
+        let request = authorization.call(Request::new(())).unwrap();
+        assert_eq!(
+            request.metadata().get("authorization").unwrap(),
+            "Bearer secret"
+        );
+        assert!(!format!("{authorization:?}").contains("secret"));
+    }
 }

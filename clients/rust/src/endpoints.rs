@@ -1,9 +1,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::connection::{Authorization, Connection, Endpoint};
 
@@ -63,6 +65,23 @@ impl Endpoints {
         let endpoint = self.open(address.to_owned()).ok()?;
         learned.insert(address.to_owned(), Arc::clone(&endpoint));
         Some(endpoint)
+    }
+
+    /// Connects to these addresses, and waits for that long at most until each is connected or has failed to.
+    pub(crate) async fn connect_to(&self, addresses: impl Iterator<Item = &str>, within: Duration) {
+        let wanted: Vec<_> = addresses.filter_map(|address| self.at(address)).collect();
+        let settled =
+            |one: &Arc<Endpoint>| one.connection().is_some() || one.last_failure().is_some();
+        let mut changed = self.changed.subscribe();
+        let all_settled = async {
+            while !wanted.iter().all(settled) {
+                if changed.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // Too late is as good as failed.
+        let _ = timeout(within, all_settled).await;
     }
 
     /// The next usable connection, another than `avoided` if there is one. Waits while endpoints are being connected

@@ -86,6 +86,8 @@ pub use proto::{
 pub use resolver::{Resolver, last_writer, union};
 pub use session::Session;
 pub use tonic::Code;
+#[cfg(feature = "tls")]
+pub use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 pub use update::{Change, Update, Updated};
 pub use value::Value;
 pub use version::{Context, Dot, Stamp, VectorClock, Version};

@@ -80,7 +80,8 @@ type Waiter = oneshot::Sender<Result<OperationResult, Status>>;
 
 impl Pipeline {
     pub(crate) fn new(client: Client, in_flight: usize) -> Self {
-        let in_flight = in_flight.clamp(1, Semaphore::MAX_PERMITS);
+        // What `close` can take at once.
+        let in_flight = in_flight.clamp(1, u32::MAX as usize);
         Self {
             inner: Arc::new(Inner {
                 client,
@@ -159,11 +160,13 @@ impl Call for Pipeline {
             return Err(Error::invalid(R::KIND, ErrorReason::TooLarge, message));
         }
         let client = &inner.client;
+        let budget = client.inner.budget();
+        let home = client.home_of(&key, budget).await;
         let answer = retry::run(
             R::KIND,
-            client.inner.budget(),
+            budget,
             &client.inner.endpoints,
-            client.home_of(&key),
+            home,
             |connection, remaining| {
                 let answer = inner.queue(&connection, operation.clone(), remaining);
                 async move {

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,6 +17,9 @@ use crate::retry::{self, Budget};
 
 /// Tables are asked for again at most this often.
 const REFRESH_MIN: Duration = Duration::from_secs(1);
+
+/// Homes that are not connected by then are left to themselves.
+const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
 /// Partitions are numbered by at most this many bits.
 const PARTITION_BITS_MAX: u32 = 16;
@@ -143,65 +146,101 @@ fn partition(token: u64, bits: u32) -> usize {
 /// tells of another layout.
 #[derive(Default)]
 pub(crate) struct Router {
-    tables: Mutex<HashMap<String, Table>>,
+    tables: Mutex<HashMap<String, Arc<Table>>>,
 }
 
 #[derive(Default)]
 struct Table {
-    placement: Option<Arc<Placement>>,
-    asked_at: Option<Instant>,
+    placement: RwLock<Option<Arc<Placement>>>,
+    /// When it was asked for last. Locked while it is being fetched.
+    asked_at: tokio::sync::Mutex<Option<Instant>>,
 }
 
 impl Router {
-    /// The first home of the key that is connected; `None`: any endpoint will do.
-    pub(crate) fn home_of(&self, client: &Client, key: &proto::Key) -> Option<Arc<Endpoint>> {
-        let Some(placement) = self.placement(&key.bucket) else {
-            self.refresh(client, &key.bucket);
-            return None;
+    /// The first home of the key that is connected; `None`: any endpoint will do. Waits for the bucket's first table.
+    pub(crate) async fn home_of(
+        &self,
+        endpoints: &Endpoints,
+        budget: Budget,
+        key: &proto::Key,
+    ) -> Option<Arc<Endpoint>> {
+        let table = self.table(&key.bucket);
+        let placement = match table.placement() {
+            Some(placement) => placement,
+            None => {
+                let mut asked_at = table.asked_at.lock().await;
+                if table.placement().is_none() {
+                    table
+                        .fetch(&mut asked_at, endpoints, budget, &key.bucket)
+                        .await;
+                }
+                table.placement()?
+            }
         };
         placement
             .home_nodes(Placement::token(&key.bucket, &key.key))
-            .filter_map(|node| client.inner.endpoints.at(&node.address))
+            .filter_map(|node| endpoints.at(&node.address))
             .find(|endpoint| endpoint.connection().is_some())
     }
 
-    /// Takes note of the layout that answered a key of this bucket.
+    /// Takes note of the layout that answered a key of this bucket: another one than that of the table has the table
+    /// fetched again, in the background.
     pub(crate) fn layout_seen(&self, client: &Client, bucket: &str, topology_epoch: u64) {
-        let known = self.placement(bucket);
-        if known.is_none_or(|placement| placement.topology_epoch != topology_epoch) {
-            self.refresh(client, bucket);
+        let table = self.table(bucket);
+        let is_known = |placement: Arc<Placement>| placement.topology_epoch == topology_epoch;
+        if table.placement().is_none_or(is_known) {
+            return;
         }
-    }
-
-    fn placement(&self, bucket: &str) -> Option<Arc<Placement>> {
-        self.tables().get(bucket)?.placement.clone()
-    }
-
-    /// Fetches the table in the background. A client that ends meanwhile is not kept alive by it.
-    fn refresh(&self, client: &Client, bucket: &str) {
-        let now = Instant::now();
-        {
-            let mut tables = self.tables();
-            let table = tables.entry(bucket.to_owned()).or_default();
-            if table.asked_at.is_some_and(|at| now < at + REFRESH_MIN) {
-                return;
-            }
-            table.asked_at = Some(now);
-        }
-        let client = client.clone();
+        let inner = Arc::clone(&client.inner);
         let bucket = bucket.to_owned();
         tokio::spawn(async move {
-            // Without a table, or with an old one, any endpoint will do: a failure costs a hop, and the next operation
-            // asks again.
-            let fetched = client.placement(&bucket).await;
-            if let (Ok(placement), Some(router)) = (fetched, &client.inner.router) {
-                router.tables().entry(bucket).or_default().placement = Some(placement);
+            // Else somebody is fetching it already.
+            if let Ok(mut asked_at) = table.asked_at.try_lock() {
+                let budget = inner.budget();
+                table
+                    .fetch(&mut asked_at, &inner.endpoints, budget, &bucket)
+                    .await;
             }
         });
     }
 
-    fn tables(&self) -> std::sync::MutexGuard<'_, HashMap<String, Table>> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self, bucket: &str) -> Arc<Table> {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(table) = tables.get(bucket) {
+            return Arc::clone(table);
+        }
+        Arc::clone(tables.entry(bucket.to_owned()).or_default())
+    }
+}
+
+impl Table {
+    fn placement(&self) -> Option<Arc<Placement>> {
+        let placement = self.placement.read();
+        placement.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Fetches the table, unless that was tried a moment ago. Without a table, or with an old one, any endpoint will do: a
+    /// failure costs a hop.
+    async fn fetch(
+        &self,
+        asked_at: &mut Option<Instant>,
+        endpoints: &Endpoints,
+        budget: Budget,
+        bucket: &str,
+    ) {
+        if asked_at.is_some_and(|at| at.elapsed() < REFRESH_MIN) {
+            return;
+        }
+        *asked_at = Some(Instant::now());
+        if let Ok(placement) = Placement::fetch(endpoints, budget, bucket).await {
+            let addresses = placement.nodes.iter().map(|node| node.address.as_str());
+            endpoints.connect_to(addresses, CONNECT_WITHIN).await;
+            let mut place = self
+                .placement
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            *place = Some(placement);
+        }
     }
 }
 

@@ -72,7 +72,7 @@ impl<T, F> Update<T, F> {
         self
     }
 
-    /// How to read. Default: at `QUORUM`.
+    /// How to read. Default: at `QUORUM`, whatever the default of the client.
     pub fn read_options(mut self, options: ReadOptions) -> Self {
         self.read = Some(options);
         self
@@ -143,7 +143,7 @@ where
             read: self
                 .read
                 .take()
-                .unwrap_or_else(|| client.inner.read.clone())
+                .unwrap_or_default()
                 .or_consistency(ConsistencyLevel::Quorum),
             write: self
                 .write

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kindred_client::{
     Change, Client, Delete, Expiry, Get, Mutation, Pipeline, Placement, Put, Session, Stateless,
-    Touch, Update, Updated, Value, WriteOutcome, last_writer, union,
+    Target, Touch, Update, Updated, Value, WriteOutcome, last_writer, union,
 };
 use serde_json::{Value as Json, json};
 use tokio::task::JoinSet;
@@ -230,16 +230,16 @@ fn in_flight(request: &Json) -> Option<usize> {
 // ---- Operations on one key ----------------------------------------------------------------
 
 /// A client or a pipeline, whose operations take the same arguments.
-trait Target: Stateless + kindred_client::Target {
+trait KeyOperations: Stateless + Target {
     fn get(&self, bucket: &str, key: Vec<u8>) -> Get<Self>;
     fn put(&self, bucket: &str, key: Vec<u8>, value: Value) -> Put<Self>;
     fn delete(&self, bucket: &str, key: Vec<u8>) -> Delete<Self>;
     fn touch(&self, bucket: &str, key: Vec<u8>, expiry: Expiry) -> Touch<Self>;
 }
 
-macro_rules! target {
+macro_rules! key_operations {
     ($name:ident) => {
-        impl Target for $name {
+        impl KeyOperations for $name {
             fn get(&self, bucket: &str, key: Vec<u8>) -> Get<Self> {
                 $name::get(self, bucket, key)
             }
@@ -259,10 +259,10 @@ macro_rules! target {
     };
 }
 
-target!(Client);
-target!(Pipeline);
+key_operations!(Client);
+key_operations!(Pipeline);
 
-async fn stateless<T: Target>(target: &T, op: &str, request: &Json) -> Result {
+async fn stateless<T: KeyOperations>(target: &T, op: &str, request: &Json) -> Result {
     let bucket = text(request, "bucket");
     let key = bytes(request, "key")?;
     match op {
@@ -328,7 +328,7 @@ fn delete_arguments<T>(delete: Delete<T>, request: &Json) -> Result<Delete<T>> {
     })
 }
 
-async fn finish_get<T: kindred_client::Target>(get: Get<T>, request: &Json) -> Result {
+async fn finish_get<T: Target>(get: Get<T>, request: &Json) -> Result {
     let get = match &request["read"] {
         Json::Null => get,
         options => get.options(json::read_options(options)?),
@@ -336,15 +336,15 @@ async fn finish_get<T: kindred_client::Target>(get: Get<T>, request: &Json) -> R
     Ok(json::get_json(&get.await?))
 }
 
-async fn finish_put<T: kindred_client::Target>(put: Put<T>, request: &Json) -> Result {
+async fn finish_put<T: Target>(put: Put<T>, request: &Json) -> Result {
     Ok(json::put_json(&put_arguments(put, request)?.await?))
 }
 
-async fn finish_delete<T: kindred_client::Target>(delete: Delete<T>, request: &Json) -> Result {
+async fn finish_delete<T: Target>(delete: Delete<T>, request: &Json) -> Result {
     Ok(json::put_json(&delete_arguments(delete, request)?.await?))
 }
 
-async fn finish_touch<T: kindred_client::Target>(touch: Touch<T>, request: &Json) -> Result {
+async fn finish_touch<T: Target>(touch: Touch<T>, request: &Json) -> Result {
     let touch = match &request["write"] {
         Json::Null => touch,
         options => touch.options(json::write_options(options)?),
