@@ -232,9 +232,9 @@ async fn a_session_goes_on_from_its_last_answer() {
     let client = client_of(&[&node]).connect().await.unwrap();
     let session = client.session();
     session.put("default", "key", "one").await.unwrap();
-    session.get("", "key").await.unwrap();
+    let _ = session.get("", "key").await.unwrap();
     session.put("default", "key", "two").await.unwrap();
-    session.get("default", "other").await.unwrap();
+    let _ = session.get("default", "other").await.unwrap();
     session
         .update("default", "key", |current| append(current, "!"))
         .await
