@@ -7,7 +7,8 @@
 import { Client, KindredError } from '@kindred/client';
 
 const endpoints = process.argv.length > 2 ? process.argv.slice(2) : ['127.0.0.1:7400'];
-const client = new Client(endpoints);
+// A bulk load is in no hurry.
+const client = new Client(endpoints, { timeoutMs: 30_000 });
 const pipeline = client.pipeline({ inFlight: 256 });
 
 let written = 0;

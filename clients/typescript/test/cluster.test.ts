@@ -8,13 +8,14 @@ import { Client, jsonSetUnion, Value } from '../src/index.ts';
 import { failureOf } from './support/fixtures.ts';
 
 /** What the examples print. */
-const examples: Readonly<Record<string, string>> = {
-  'bulk-load.ts': '2000 rows written, 0 failed\n',
+const examples: Readonly<Record<string, RegExp>> = {
+  'bulk-load.ts': /^2000 rows written, 0 failed\n$/,
   'errors.ts':
-    'nothing was written: BUCKET_UNKNOWN\norder 17: applied\nAbortError: the operation was cancelled\n',
-  'sessions.ts': '20 reads at ONE, each saw the write before it\ndone\n',
+    /^nothing was written: BUCKET_UNKNOWN\norder 17: applied\nAbortError: the operation was cancelled\n$/,
+  'sessions.ts': /^20 reads at ONE, each saw the write before it\ndone\n$/,
+  // Siblings are sorted by dot, and replicas have random ids.
   'shopping-cart.ts':
-    'two carts: [ \'["milk","eggs"]\', \'["milk","bread"]\' ]\none cart: ["bread","eggs","milk","tea"]\n',
+    /^two carts: \[ '\["milk","(eggs|bread)"\]', '\["milk","(eggs|bread)"\]' \]\none cart: \["bread","eggs","milk","tea"\]\n$/,
 };
 
 let cluster: RealCluster;
@@ -172,7 +173,7 @@ describe('a cluster of three nodes', () => {
       const path = fileURLToPath(new URL(`../examples/${file}`, import.meta.url));
       const args = ['--conditions=@kindred/source', path, ...endpoints];
       const { stdout } = await promisify(execFile)(process.execPath, args);
-      expect(stdout).toBe(examples[file]);
+      expect(stdout).toMatch(examples[file] ?? 'a line above for this example');
     });
   }
 });
