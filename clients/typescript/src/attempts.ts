@@ -3,12 +3,10 @@
  * time and the number of attempts that the caller allows.
  */
 
-import { Metadata } from 'nice-grpc';
+import { ClientError, Metadata } from 'nice-grpc';
 import { backoffMs } from './backoff.ts';
 import type { Endpoint, Endpoints } from './endpoints.ts';
-import { ArgumentRefused } from './error.ts';
 import {
-  cancelled,
   errorOf,
   type Failure,
   failureOfCall,
@@ -18,10 +16,9 @@ import {
   outcomeOf,
   prepared,
   retryAfterMs,
-  type Sent,
-  timedOut,
 } from './failure.ts';
 import type { CallOptions } from './options.ts';
+import { Patience } from './patience.ts';
 import { pause } from './waiting.ts';
 
 /** The options of one call of a stub, and what the server sent last in it. */
@@ -70,57 +67,6 @@ export interface AttemptDefaults {
   readonly metadata: () => Readonly<Record<string, string>>;
 }
 
-/** The longest time for an operation: what fits a `grpc-timeout` in milliseconds. */
-const TIMEOUT_MS_MAX = 99_999_999;
-
-/** The time of one operation, and its caller's signal, as one signal. */
-export class Patience {
-  readonly timeoutMs: number;
-  readonly attempts: number;
-  readonly #deadlineMs: number;
-  readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout;
-  readonly #callerSignal: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.#controller.abort();
-
-  /** Throws ArgumentRefused. */
-  constructor(options: CallOptions, defaults: Pick<AttemptDefaults, 'timeoutMs' | 'attempts'>) {
-    this.timeoutMs = options.timeoutMs ?? defaults.timeoutMs;
-    this.attempts = options.attempts ?? defaults.attempts;
-    if (!(this.timeoutMs > 0 && this.timeoutMs <= TIMEOUT_MS_MAX)) {
-      throw new ArgumentRefused('timeoutMs', `must be more than 0 and at most ${TIMEOUT_MS_MAX}`);
-    }
-    if (!(Number.isInteger(this.attempts) && this.attempts > 0)) {
-      throw new ArgumentRefused('attempts', 'must be a whole number from 1 on');
-    }
-    this.#deadlineMs = performance.now() + this.timeoutMs;
-    this.#timer = setTimeout(this.#onAbort, this.timeoutMs);
-    this.#callerSignal = options.signal;
-    if (this.#callerSignal?.aborted === true) this.#controller.abort();
-    else this.#callerSignal?.addEventListener('abort', this.#onAbort, { once: true });
-  }
-
-  /** Aborted when time is over, or by the caller. */
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  get remainingMs(): number {
-    return this.#deadlineMs - performance.now();
-  }
-
-  /** Why the signal is aborted. */
-  failure(sent: Sent): Failure {
-    const signal = this.#callerSignal;
-    return signal?.aborted === true ? cancelled(signal.reason, sent) : timedOut(this.timeoutMs, sent);
-  }
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-    this.#callerSignal?.removeEventListener('abort', this.#onAbort);
-  }
-}
-
 /** Sends operations until they succeed or must not be sent again. */
 export class Attempts {
   readonly #endpoints: Endpoints;
@@ -137,11 +83,9 @@ export class Attempts {
     let isUncertain = false;
     let last: Endpoint | undefined;
     for (let attempt = 1; ; attempt++) {
-      const endpoint = await this.#endpoint(operation, patience, last);
-      const result: Answered<Answer> | Failed = await this.#once(operation, endpoint, patience, {
-        attempt,
-        isUncertain,
-      });
+      const progress = { attempt, isUncertain };
+      const chosen = await this.#endpoint(operation, patience, last);
+      const result: Answered<Answer> | Failed = await this.#once(operation, chosen, patience, progress);
       if (result.kind === 'answered') return result.answer;
 
       const failure: Failure = result.failure;
@@ -153,7 +97,7 @@ export class Attempts {
         throw errorOf(failure, { isWrite, requestId, attempts: attempt, isUncertain });
       }
       await pause(waitMs, patience.signal);
-      if (endpoint.kind === 'endpoint') last = endpoint.endpoint;
+      if (chosen.kind === 'endpoint') last = chosen.endpoint;
     }
   }
 
@@ -197,8 +141,10 @@ export class Attempts {
     try {
       return { kind: 'answered', answer: await operation.send(endpoint, call, progress) };
     } catch (error) {
-      if (patience.signal.aborted)
+      // What the server said in the last moment is worth more than that the time is over.
+      if (patience.signal.aborted && !(error instanceof ClientError)) {
         return { kind: 'failed', failure: patience.failure({ isSent: true, endpoint: endpoint.address }) };
+      }
       return { kind: 'failed', failure: failureOfCall(error, call.trailer, endpoint.address) };
     }
   }

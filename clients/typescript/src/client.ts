@@ -69,7 +69,6 @@ export class Client {
   readonly #requests: Requests;
   readonly #routing: Routing;
   readonly #isRoutedDirectly: boolean;
-  readonly #readDefaults: ReadOptions;
   readonly #resolvers: ReadonlyMap<string, Resolver>;
 
   /** `endpoints` are addresses of nodes as `host:port`; some of the cluster's nodes are enough. */
@@ -84,8 +83,7 @@ export class Client {
           ? {}
           : { authorization: `Bearer ${typeof token === 'function' ? token() : token}` },
     });
-    this.#readDefaults = options.read ?? {};
-    this.#requests = new Requests(this.#readDefaults, options.write ?? {});
+    this.#requests = new Requests(options.read ?? {}, options.write ?? {});
     this.#routing = new Routing(this.#endpoints, this.#attempts);
     this.#isRoutedDirectly = options.directRouting ?? false;
     this.#resolvers = new Map(Object.entries(options.resolvers ?? {}));
@@ -162,10 +160,7 @@ export class Client {
         size: keys.length,
         requestId: () => undefined,
         send: (places, { keyValue }, call) =>
-          keyValue.batchGet(
-            { ...request, keys: places.map((place) => request.keys[place] as (typeof request.keys)[0]) },
-            call,
-          ),
+          keyValue.batchGet({ ...request, keys: places.flatMap((place) => request.keys[place] ?? []) }, call),
         answer: ({ result }) => (result === undefined ? undefined : getResultOf(result)),
       },
       this.#attempts,
@@ -173,9 +168,7 @@ export class Client {
     );
   }
 
-  /**
-   * Makes up to 1,000 writes that have nothing to do with each other. The results come as in {@link batchGet}.
-   */
+  /** Makes up to 1,000 writes that have nothing to do with each other. The results come as in {@link batchGet}. */
   async *batchWrite(
     mutations: readonly Mutation[],
     options: BatchWriteOptions = {},
@@ -194,10 +187,7 @@ export class Client {
         size: mutations.length,
         requestId: (place) => requestIds[place],
         send: (places, { keyValue }, call) =>
-          keyValue.batchWrite(
-            { mutations: places.map((place) => requests[place] as (typeof requests)[0]) },
-            call,
-          ),
+          keyValue.batchWrite({ mutations: places.flatMap((place) => requests[place] ?? []) }, call),
         answer: ({ result }) => (result === undefined ? undefined : writeResultOf(result.value)),
       },
       this.#attempts,
@@ -216,7 +206,6 @@ export class Client {
     change: UpdateFunction,
     options: UpdateOptions = {},
   ): Promise<UpdateResult> {
-    const { consistency, replicas } = this.#readDefaults;
     return updateKey(
       {
         get: (call) => this.get(bucket, key, call),
@@ -226,7 +215,6 @@ export class Client {
       change,
       {
         ...options,
-        read: { consistency, replicas, ...options.read },
         resolver: options.resolver ?? this.#resolvers.get(bucket || 'default'),
         timeoutMs: options.timeoutMs ?? this.#attempts.defaults.timeoutMs,
       },

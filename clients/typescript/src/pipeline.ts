@@ -11,12 +11,13 @@ import {
   type WriteResult,
   writeResultOf,
 } from './answer.ts';
-import { type Attempts, Patience } from './attempts.ts';
+import type { Attempts } from './attempts.ts';
 import type { Endpoint, Endpoints } from './endpoints.ts';
 import { ArgumentRefused } from './error.ts';
 import { alreadyClosed, errorOf, noConnection, prepared } from './failure.ts';
 import type { Operation, OperationResult } from './gen/kindred/v1/kv.ts';
 import type { CallOptions, DeleteOptions, GetOptions, Key, PutOptions, TouchOptions } from './options.ts';
+import { Patience } from './patience.ts';
 import { Lane } from './pipeline-lane.ts';
 import { type DispatchedOperation, PipelinedOperation } from './pipelined-operation.ts';
 import { newRequestId, type Requests } from './requests.ts';

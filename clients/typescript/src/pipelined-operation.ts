@@ -1,7 +1,6 @@
 /** One operation of a pipeline, from the call to the answer, over as many attempts as it takes. */
 
 import { MalformedAnswer } from './answer.ts';
-import type { Patience } from './attempts.ts';
 import { backoffMs } from './backoff.ts';
 import type { Endpoint } from './endpoints.ts';
 import {
@@ -14,6 +13,7 @@ import {
   retryAfterMs,
 } from './failure.ts';
 import type { Operation, OperationResult } from './gen/kindred/v1/kv.ts';
+import type { Patience } from './patience.ts';
 import type { LaneOperation } from './pipeline-lane.ts';
 import { deferred } from './waiting.ts';
 

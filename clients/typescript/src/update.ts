@@ -34,7 +34,7 @@ export type UpdateFunction = (current: Value | undefined) => Change | Promise<Ch
 
 /** How to update. */
 export interface UpdateOptions extends Expiry, CallOptions {
-  /** How to read. Default: at QUORUM, or what the client was made with. */
+  /** How to read. Default: at QUORUM. */
   readonly read?: Pick<ReadOptions, 'consistency' | 'replicas' | 'fallback' | 'minContext'> | undefined;
   /** How to write. */
   readonly write?: Omit<WriteOptions, 'requestId'> | undefined;
