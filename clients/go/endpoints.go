@@ -3,6 +3,7 @@ package kindred
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
@@ -60,14 +61,20 @@ func dialAll(addresses []string, opts []grpc.DialOption) (*endpoints, error) {
 	return es, nil
 }
 
-// next returns the endpoint whose turn it is among those in the best state. One that is down is chosen only if all
-// are: a call fails at once there. last is where the attempt before failed: it is chosen again only if the others
-// are down.
+// next returns the first endpoint in the best state, from the one on whose turn it is; or, where an attempt failed at
+// last, from the one after that. One that is down is chosen only if all are: a call fails at once there. last is chosen
+// again only if the others are down.
 func (es *endpoints) next(last *endpoint) *endpoint {
-	turn := int(es.turn.Add(1))
-	best, bestRank := es.all[turn%len(es.all)], 1<<30
+	var start int
+	if last == nil {
+		start = int(es.turn.Add(1))
+	} else {
+		start = slices.Index(es.all, last) + 1
+	}
+	var best *endpoint
+	bestRank := worstRank + againRank + 1
 	for i := range es.all {
-		e := es.all[(turn+i)%len(es.all)]
+		e := es.all[(start+i)%len(es.all)]
 		rank := rankOf(e.state())
 		if e == last {
 			rank += againRank
@@ -82,8 +89,11 @@ func (es *endpoints) next(last *endpoint) *endpoint {
 	return best
 }
 
-// againRank puts the endpoint of the last attempt behind those that connect, and before those that are down.
-const againRank = 2
+const (
+	// againRank puts the endpoint of the last attempt behind those that connect, and before those that are down.
+	againRank = 2
+	worstRank = 4
+)
 
 func rankOf(state connectivity.State) int {
 	switch state {
@@ -92,7 +102,7 @@ func rankOf(state connectivity.State) int {
 	case connectivity.Idle, connectivity.Connecting:
 		return 1
 	default:
-		return 4
+		return worstRank
 	}
 }
 

@@ -175,7 +175,7 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "kindred: %s: %s", e.Op, e.Code)
 	if e.Reason != ReasonUnspecified {
-		fmt.Fprintf(&b, " (%s)", e.Reason)
+		fmt.Fprintf(&b, " (%s)", e.Reason.String())
 	}
 	if e.Message != "" {
 		fmt.Fprintf(&b, ": %s", e.Message)

@@ -3,7 +3,6 @@ package kindred
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +42,8 @@ func (c *Client) Homes(ctx context.Context, bucket, key string) ([]string, error
 
 // refreshInterval bounds how often the placement of a bucket is asked for again.
 const refreshInterval = time.Second
+
+const partitionBitsMax = 16
 
 // routing knows where keys live. It learns the placement of a bucket when the bucket is first used, and again when
 // an answer was made with another layout.
@@ -204,11 +205,11 @@ func (r *routing) placementOf(response *kindredv1.GetPlacementResponse) (*placem
 
 // checkPlacement makes sure that every look-up will find its entry.
 func checkPlacement(r *kindredv1.GetPlacementResponse) error {
-	if !strings.HasPrefix(r.GetHash(), "xxh64") {
+	if r.GetHash() != "xxh64" {
 		return fmt.Errorf("kindred: placement by an unknown hash %q", r.GetHash())
 	}
-	if r.GetPartitionBits() > 16 {
-		return fmt.Errorf("kindred: placement with 2^%d partitions", r.GetPartitionBits())
+	if r.GetPartitionBits() > partitionBitsMax || r.GetReplication() == 0 {
+		return fmt.Errorf("kindred: placement of 2^%d partitions on %d homes each", r.GetPartitionBits(), r.GetReplication())
 	}
 	if want := int(r.GetReplication()) << r.GetPartitionBits(); len(r.GetHomes()) != want {
 		return fmt.Errorf("kindred: placement with %d homes instead of %d", len(r.GetHomes()), want)
