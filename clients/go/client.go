@@ -21,6 +21,8 @@ const (
 	defaultAttempts       = 4
 	defaultUpdateAttempts = 10
 
+	userAgent = "kindred-go/0.1.0"
+
 	// A record may hold 8 MiB, a batch of them more; gRPC's own default is 4 MiB.
 	maxReceiveBytes = 16 << 20
 )
@@ -216,6 +218,7 @@ func (o *options) dialOptions() []grpc.DialOption {
 	}
 	opts := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
+		grpc.WithUserAgent(userAgent),
 		// This client retries by itself, and knows what is safe to. A retry policy below it would hide attempts.
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),

@@ -20,8 +20,9 @@ type fakeNode struct {
 	kindredv1.UnimplementedKeyValueServiceServer
 	kindredv1.UnimplementedTopologyServiceServer
 
-	address string
-	server  *grpc.Server
+	address       string
+	server        *grpc.Server
+	serverOptions []grpc.ServerOption
 
 	// Each answers one request of its kind. Nil: an empty answer.
 	onGet        func(context.Context, *kindredv1.GetRequest) (*kindredv1.GetResponse, error)
@@ -36,7 +37,7 @@ type fakeNode struct {
 	got []proto.Message
 }
 
-func startNode(t *testing.T, configure func(*fakeNode)) *fakeNode {
+func startNode(t testing.TB, configure func(*fakeNode)) *fakeNode {
 	t.Helper()
 	n := new(fakeNode)
 	configure(n)
@@ -44,14 +45,14 @@ func startNode(t *testing.T, configure func(*fakeNode)) *fakeNode {
 	return n
 }
 
-func (n *fakeNode) listen(t *testing.T, address string) {
+func (n *fakeNode) listen(t testing.TB, address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n.address = listener.Addr().String()
-	n.server = grpc.NewServer()
+	n.server = grpc.NewServer(n.serverOptions...)
 	kindredv1.RegisterKeyValueServiceServer(n.server, n)
 	kindredv1.RegisterTopologyServiceServer(n.server, n)
 	server := n.server
@@ -121,14 +122,17 @@ func (n *fakeNode) GetPlacement(_ context.Context, r *kindredv1.GetPlacementRequ
 	return n.onPlacement(r)
 }
 
+// testTimeout is that of clients in tests which do not wait for it: long, for the sake of busy machines.
+const testTimeout = time.Minute
+
 // dialNodes returns a client of nodes, once it is connected to all of them.
-func dialNodes(t *testing.T, nodes []*fakeNode, opts ...Option) *Client {
+func dialNodes(t testing.TB, nodes []*fakeNode, opts ...Option) *Client {
 	t.Helper()
 	var addresses []string
 	for _, n := range nodes {
 		addresses = append(addresses, n.address)
 	}
-	c, err := NewClient(addresses, opts...)
+	c, err := NewClient(addresses, append([]Option{WithTimeout(testTimeout)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,9 +143,9 @@ func dialNodes(t *testing.T, nodes []*fakeNode, opts ...Option) *Client {
 	return c
 }
 
-func waitUntil(t *testing.T, what string, holds func() bool) {
+func waitUntil(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(testTimeout)
 	for !holds() {
 		if time.Now().After(deadline) {
 			t.Fatal("not in time:", what)

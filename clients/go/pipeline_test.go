@@ -96,7 +96,7 @@ func TestPipelineAnswersEachOperation(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, op := range operationsOf(n) {
-		if left := op.GetTimeout().AsDuration(); left <= 0 || left > defaultTimeout {
+		if left := op.GetTimeout().AsDuration(); left <= 0 || left > testTimeout {
 			t.Errorf("operation %d has timeout %v", op.GetId(), left)
 		}
 		if put := op.GetPut(); put != nil && len(put.GetOptions().GetRequestId()) != 16 {

@@ -50,6 +50,30 @@ func TestSessionCarriesContexts(t *testing.T) {
 	}
 }
 
+func TestSessionUpdates(t *testing.T) {
+	n := startNode(t, func(n *fakeNode) {
+		n.onPut = script[*kindredv1.PutRequest](t, held("c1", 1), held("c3", 1), held("c4", 1))
+		n.onGet = script[*kindredv1.GetRequest](t, says(found("c2", "a")))
+	})
+	s := dialNodes(t, []*fakeNode{n}).Session()
+	if _, err := s.Put(t.Context(), "", "k", Value{}); err != nil {
+		t.Fatal(err)
+	}
+	calls := 0
+	if _, err := s.Update(t.Context(), "", "k", appending("b", &calls)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(t.Context(), "", "k", Value{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(requests[*kindredv1.GetRequest](n)[0].GetOptions().GetMinContext()); got != "c1" {
+		t.Errorf("the update reads with min_context %q", got)
+	}
+	if got := contextOf(requests[*kindredv1.PutRequest](n)[2]); got != "c3" {
+		t.Errorf("the write after the update has context %q", got)
+	}
+}
+
 func TestSessionKeepsWhatItKnowsAfterAFailure(t *testing.T) {
 	n := startNode(t, func(n *fakeNode) {
 		n.onPut = script[*kindredv1.PutRequest](t,

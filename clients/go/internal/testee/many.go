@@ -5,13 +5,24 @@ import (
 	"fmt"
 	"iter"
 
+	"google.golang.org/grpc/codes"
+
 	kindred "github.com/kindred-db/kindred/clients/go"
 )
+
+// errEmptyBatch stands for what a server says to a batch without items. The client does not ask it: there is nothing to
+// iterate over.
+var errEmptyBatch = &kindred.Error{
+	Op: "batch", Code: codes.InvalidArgument, Reason: kindred.ReasonInvalidRequest, Message: "a batch without items", SafeToRetry: true,
+}
 
 func batchGet(client *kindred.Client, r *request) (work, error) {
 	opts, err := r.Read.options()
 	if err != nil {
 		return nil, err
+	}
+	if len(r.Keys) == 0 {
+		return nil, errEmptyBatch
 	}
 	var keys []kindred.Key
 	for _, k := range r.Keys {
@@ -26,6 +37,9 @@ func batchWrite(client *kindred.Client, r *request) (work, error) {
 	opts, err := r.Write.options()
 	if err != nil {
 		return nil, err
+	}
+	if len(r.Mutations) == 0 {
+		return nil, errEmptyBatch
 	}
 	var mutations []kindred.Mutation
 	for _, m := range r.Mutations {

@@ -131,7 +131,7 @@ type replicaFailed struct {
 }
 
 func unimplemented(message string) *failure {
-	return &failure{Code: "UNIMPLEMENTED", Message: message, Reason: "UNSPECIFIED", Outcome: "NONE", Failures: []replicaFailed{}}
+	return &failure{Code: "UNIMPLEMENTED", Message: message, Outcome: "NONE", Failures: []replicaFailed{}}
 }
 
 // failureOf renders an error as the runner wants it.
@@ -150,10 +150,10 @@ func failureOf(err error) *failure {
 	}
 	var e *kindred.Error
 	if !errors.As(err, &e) {
-		return &failure{Code: "UNKNOWN", Message: err.Error(), Reason: "UNSPECIFIED", Outcome: "NONE", Failures: []replicaFailed{}}
+		return &failure{Code: "UNKNOWN", Message: err.Error(), Outcome: "NONE", Failures: []replicaFailed{}}
 	}
 	f := &failure{
-		Code: codeName(e), Message: e.Message, Reason: e.Reason.String(), Outcome: e.Outcome.String(),
+		Code: codeName(e), Message: e.Message, Reason: reasonName(e.Reason), Outcome: e.Outcome.String(),
 		SafeToRetry: e.SafeToRetry, Attempts: e.Attempts, HasDetail: e.Detail != nil, Failures: []replicaFailed{},
 	}
 	if d := e.Detail; d != nil {
@@ -169,6 +169,14 @@ func failureOf(err error) *failure {
 		}
 	}
 	return f
+}
+
+// reasonName is empty where there is no reason.
+func reasonName(r kindred.Reason) string {
+	if r == kindred.ReasonUnspecified {
+		return ""
+	}
+	return r.String()
 }
 
 // codeName spells a gRPC code as the specification does: grpc-go says "DeadlineExceeded".
