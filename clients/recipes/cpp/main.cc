@@ -3,7 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
-#include <cstdint>
+#include <exception>
 #include <iostream>
 #include <random>
 #include <stdexcept>
@@ -72,8 +72,7 @@ kv::PutResponse Put(kv::KeyValueService::Stub& stub, const std::string& key, con
   throw std::runtime_error(kv::ErrorReason_Name(DetailOf(status).reason()) + ": " + status.error_message());
 }
 
-int main(int argc, char** argv) {
-  const std::string address = argc > 1 ? argv[1] : "127.0.0.1:7400";
+void Tour(const std::string& address) {
   const auto channel = grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
   const auto stub = kv::KeyValueService::NewStub(channel);
   const std::string key = "recipe/cpp/" + std::to_string(std::random_device{}());
@@ -101,5 +100,14 @@ int main(int argc, char** argv) {
     const std::string text = error.what();
     std::cout << "refused: " << text.substr(0, text.find(':')) << "\n";
   }
-  return 0;
+}
+
+int main(int argc, char** argv) {
+  try {
+    Tour(argc > 1 ? argv[1] : "127.0.0.1:7400");
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << "\n";
+    return 1;
+  }
 }
