@@ -112,8 +112,12 @@ def test_a_batch_that_is_refused_as_a_whole_raises() -> None:
     assert raised.value.reason is Reason.TOO_LARGE
 
 
-def test_an_empty_batch_sends_nothing() -> None:
-    assert not batch_get(World().operations, [], None).pending
+def test_an_empty_batch_is_for_the_server_to_refuse() -> None:
+    batch = batch_get(World().operations, [], None)
+    assert batch.pending
+    batch.request()
+    with pytest.raises(KindredError):
+        batch.ended(refused(Reason.INVALID_REQUEST, code=grpc.StatusCode.INVALID_ARGUMENT))
 
 
 def test_each_write_has_a_request_id_of_its_own() -> None:

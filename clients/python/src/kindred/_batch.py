@@ -90,6 +90,7 @@ class Batch(Generic[R]):
         self._whole = self._attempts(b"")
         self._attempts_of: dict[int, Attempts] = {}
         self._pending = list(range(len(items)))
+        self._begun = False
         self._unanswered: set[int] = set()
         self._again: list[int] = []
         self._any_answer = False
@@ -99,11 +100,12 @@ class Batch(Generic[R]):
 
     @property
     def pending(self) -> bool:
-        """Whether items are still to be sent."""
-        return bool(self._pending)
+        """Whether another call is to be made. The first always is: what is wrong with it the server says."""
+        return bool(self._pending) or not self._begun
 
     def request(self) -> tuple[Any, float]:
         """The message of the next call, which goes to `endpoint`, and its timeout in seconds."""
+        self._begun = True
         self.endpoint = self._operations.endpoints.pick((), self._tried)
         self._unanswered = set(self._pending)
         self._again = []

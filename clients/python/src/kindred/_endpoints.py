@@ -59,11 +59,11 @@ class Endpoints:
     def pick(self, homes: Sequence[int] = (), tried: Sequence[int] = ()) -> int:
         """The endpoint for the next attempt.
 
-        The first of `homes` that is ready and not yet tried; else the next in turn, rather one that works
-        than one that is broken, and rather one that this operation has not just tried.
+        The first of `homes` that is not broken and not yet tried; else the next in turn, rather one that
+        works than one that is broken, and rather one that this operation has not just tried.
         """
         for home in homes:
-            if self._states[home] is Reachability.READY and home not in tried:
+            if self._states[home] is not Reachability.BROKEN and home not in tried:
                 return home
         turn = next(self._turns) % self._given
         if not tried and self._states[turn] is Reachability.READY:
