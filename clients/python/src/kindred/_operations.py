@@ -49,7 +49,8 @@ class Operations:
     def get(self, bucket: str, key: str | bytes, read: ReadOptions | None = None) -> Steps[GetResult]:
         request = self.requests.get(bucket, key, read)
         response: kv_pb2.GetResponse = yield from self._unary("Get", request, bucket, request.key.key)
-        self._saw_epoch(bucket, response.report.topology_epoch)
+        if self.placements is not None:
+            self.placements.saw(bucket, response.report.topology_epoch)
         return _wire.get_result(response)
 
     def put(
@@ -69,7 +70,8 @@ class Operations:
         response: kv_pb2.PutResponse = yield from self._unary(
             "Put", request, bucket, request.key.key, request.options.request_id
         )
-        self._saw_epoch(bucket, response.report.topology_epoch)
+        if self.placements is not None:
+            self.placements.saw(bucket, response.report.topology_epoch)
         return _wire.put_result(response)
 
     def delete(
@@ -85,7 +87,8 @@ class Operations:
         response: kv_pb2.DeleteResponse = yield from self._unary(
             "Delete", request, bucket, request.key.key, request.options.request_id
         )
-        self._saw_epoch(bucket, response.report.topology_epoch)
+        if self.placements is not None:
+            self.placements.saw(bucket, response.report.topology_epoch)
         return _wire.put_result(response)
 
     def touch(
@@ -156,7 +159,3 @@ class Operations:
         reply = yield Call("GetPlacement", request, self.endpoints.pick(), timeout)
         if self.placements is not None and not isinstance(reply, Failure):
             self.placements.learn(bucket, reply)
-
-    def _saw_epoch(self, bucket: str, epoch: int) -> None:
-        if self.placements is not None:
-            self.placements.saw(bucket, epoch)

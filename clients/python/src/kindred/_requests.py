@@ -41,7 +41,7 @@ class Requests:
         options = write or self._write
         request = kv_pb2.PutRequest(
             key=_wire.key_message(bucket, _wire.key_bytes(key)),
-            value=_wire.value_message(_wire.value_of(value)),
+            value=_wire.value_message(value),
             options=_wire.write_options(options, request_id(options)),
         )
         _wire.set_causality(request, context, blind)

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """Make a unary call. Sent back: the response, or a `Failure`."""
 

@@ -61,7 +61,10 @@ def value_of(value: ValueLike) -> Value:
     raise InvalidRequestError(f"a value is a Value, bytes or str, not {type(value).__name__}")
 
 
-def value_message(value: Value) -> types_pb2.Value:
+def value_message(value: ValueLike) -> types_pb2.Value:
+    if isinstance(value, bytes):
+        return types_pb2.Value(data=value)
+    value = value_of(value)
     return types_pb2.Value(data=value.data, content_type=value.content_type, metadata=value.metadata)
 
 
@@ -216,16 +219,11 @@ def _version(version: types_pb2.Version) -> Version:
     value = None
     if version.HasField("value"):
         stored = version.value
-        metadata = dict(stored.metadata)
-        value = (
-            Value(stored.data, stored.content_type, metadata)
-            if metadata
-            else Value(stored.data, stored.content_type)
-        )
+        value = Value(stored.data, stored.content_type, dict(stored.metadata) if stored.metadata else {})
     return Version(
         value,
         _dot(version.dot),
-        tuple(_dot(entry) for entry in version.clock.entries),
+        tuple([_dot(entry) for entry in version.clock.entries]),
         _datetime(version.written_at),
         _datetime(version.expire_time) if version.HasField("expire_time") else None,
     )
