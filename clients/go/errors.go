@@ -16,37 +16,37 @@ import (
 // Reasons to match with [errors.Is]. What to do about each is in docs/errors.md of Kindred.
 var (
 	// ErrNotEnoughReplicas: too few replicas are up for the level. Nothing was written.
-	ErrNotEnoughReplicas error = ReasonNotEnoughReplicas
+	ErrNotEnoughReplicas error = reasonError(ReasonNotEnoughReplicas)
 	// ErrQuorumTimeout: the replicas were asked, and too few answered in time.
-	ErrQuorumTimeout error = ReasonQuorumTimeout
+	ErrQuorumTimeout error = reasonError(ReasonQuorumTimeout)
 	// ErrReplicaFailure: so many replicas failed that the level cannot be met.
-	ErrReplicaFailure error = ReasonReplicaFailure
+	ErrReplicaFailure error = reasonError(ReasonReplicaFailure)
 	// ErrContextNotReached: no replica that answered has what the context says that you saw.
-	ErrContextNotReached error = ReasonContextNotReached
+	ErrContextNotReached error = reasonError(ReasonContextNotReached)
 	// ErrContextInvalid: a causal context is damaged, or of another key or cluster.
-	ErrContextInvalid error = ReasonContextInvalid
+	ErrContextInvalid error = reasonError(ReasonContextInvalid)
 	// ErrConflict: the key holds several versions, and one was asked for. A [*ConflictError] matches it too.
-	ErrConflict error = ReasonConflict
+	ErrConflict error = reasonError(ReasonConflict)
 	// ErrTooManySiblings: the key holds as many versions as its bucket allows.
-	ErrTooManySiblings error = ReasonTooManySiblings
+	ErrTooManySiblings error = reasonError(ReasonTooManySiblings)
 	// ErrRequestIDReused: the request id was used before, for another write.
-	ErrRequestIDReused error = ReasonRequestIDReused
+	ErrRequestIDReused error = reasonError(ReasonRequestIDReused)
 	// ErrTooLarge: something exceeds its limit, which [ErrorDetail.Field] names.
-	ErrTooLarge error = ReasonTooLarge
+	ErrTooLarge error = reasonError(ReasonTooLarge)
 	// ErrNodeOverloaded: the node has as much work as it takes.
-	ErrNodeOverloaded error = ReasonNodeOverloaded
+	ErrNodeOverloaded error = reasonError(ReasonNodeOverloaded)
 	// ErrDiskFull: the disk of the node is full.
-	ErrDiskFull error = ReasonDiskFull
+	ErrDiskFull error = reasonError(ReasonDiskFull)
 	// ErrKeyExists: the write was to be refused if the key has a value, and it has.
-	ErrKeyExists error = ReasonKeyExists
+	ErrKeyExists error = reasonError(ReasonKeyExists)
 	// ErrInvalidRequest: an argument is not allowed; [ErrorDetail.Field] names it.
-	ErrInvalidRequest error = ReasonInvalidRequest
+	ErrInvalidRequest error = reasonError(ReasonInvalidRequest)
 	// ErrBucketUnknown: the cluster has no bucket of this name.
-	ErrBucketUnknown error = ReasonBucketUnknown
+	ErrBucketUnknown error = reasonError(ReasonBucketUnknown)
 	// ErrNodeDraining: the node is shutting down.
-	ErrNodeDraining error = ReasonNodeDraining
+	ErrNodeDraining error = reasonError(ReasonNodeDraining)
 	// ErrStorageFailed: a disk of the node failed, or what it holds is damaged.
-	ErrStorageFailed error = ReasonStorageFailed
+	ErrStorageFailed error = reasonError(ReasonStorageFailed)
 )
 
 var (
@@ -56,8 +56,12 @@ var (
 	ErrClosed = errors.New("kindred: closed")
 )
 
-// Reason says why a call failed, where the gRPC code says what class of failure it is. A Reason is an error, so
-// that [errors.Is] finds it in an [*Error].
+// A reasonError is a reason to match with errors.Is. Calls return an *Error.
+type reasonError Reason
+
+func (e reasonError) Error() string { return "kindred: " + Reason(e).String() }
+
+// Reason says why a call failed, where the gRPC code says what class of failure it is.
 type Reason int32
 
 const (
@@ -86,9 +90,6 @@ const (
 func (r Reason) String() string {
 	return enumName("ERROR_REASON_", kindredv1.ErrorReason(r))
 }
-
-// Error makes a Reason an error to match with [errors.Is]; calls return an [*Error].
-func (r Reason) Error() string { return "kindred: " + r.String() }
 
 // transient tells reasons that may be gone on another node, or a moment later.
 func (r Reason) transient() bool {
@@ -175,7 +176,7 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "kindred: %s: %s", e.Op, e.Code)
 	if e.Reason != ReasonUnspecified {
-		fmt.Fprintf(&b, " (%s)", e.Reason.String())
+		fmt.Fprintf(&b, " (%s)", e.Reason)
 	}
 	if e.Message != "" {
 		fmt.Fprintf(&b, ": %s", e.Message)
@@ -200,8 +201,8 @@ func (e *Error) Is(target error) bool {
 	if target == ErrOutcomeUnknown {
 		return e.Outcome == OutcomeUnknown
 	}
-	reason, ok := target.(Reason)
-	return ok && reason != ReasonUnspecified && reason == e.Reason
+	reason, ok := target.(reasonError)
+	return ok && Reason(reason) == e.Reason
 }
 
 // GRPCStatus lets [status.FromError] understand the error. It has no details: those are in Detail.

@@ -46,7 +46,7 @@ func TestErrorsTellWhatTheServerSaid(t *testing.T) {
 			t.Errorf("%v is not %v", err, target)
 		}
 	}
-	for _, target := range []error{ErrQuorumTimeout, ErrClosed, ReasonUnspecified, context.Canceled} {
+	for _, target := range []error{ErrQuorumTimeout, ErrClosed, context.Canceled} {
 		if errors.Is(err, target) {
 			t.Errorf("%v is %v", err, target)
 		}
