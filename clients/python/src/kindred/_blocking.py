@@ -21,7 +21,7 @@ from kindred.v1.kv_pb2_grpc import KeyValueServiceStub
 from kindred.v1.topology_pb2_grpc import TopologyServiceStub
 
 _CANCELLED = "cancelled by the caller"
-_WATCH_BEGINS_S = 1.0
+_CONNECTING_WITHIN_S = 1.0
 
 
 class _Cancellable(Protocol):
@@ -96,9 +96,9 @@ class Connections:
             watches = list(self._watches.values())
             self._channels.clear()
             self._methods.clear()
-        for begun in watches:
-            # gRPC's polling thread fails, aloud, if its channel is closed before it began to connect it.
-            begun.wait(_WATCH_BEGINS_S)
+        for connecting in watches:
+            # gRPC's polling thread fails, aloud, if it was asked to connect a channel that is closed since.
+            connecting.wait(_CONNECTING_WITHIN_S)
         for channel in channels:
             channel.close()
 
@@ -181,20 +181,29 @@ class Connections:
                     **vars(TopologyServiceStub(channel)),
                 }
             methods = self._methods[endpoint]
-        self._watch(endpoint)
+        self._watch(endpoint, connect=True)
         return methods
 
-    def _watch(self, endpoint: int) -> None:
+    def _watch(self, endpoint: int, *, connect: bool = False) -> None:
         """Watches a connection until it is ready. gRPC polls for it, so not for any longer."""
         with self._lock:
             channel = self._channels.get(endpoint)
             if channel is None or endpoint in self._watches:
                 return
-            begun = self._watches[endpoint] = threading.Event()
+            connecting = self._watches[endpoint] = threading.Event()
+        asked = connect
 
         def changed(state: grpc.ChannelConnectivity) -> None:
-            if state is not grpc.ChannelConnectivity.IDLE:
-                begun.set()
+            nonlocal asked
+            if state is grpc.ChannelConnectivity.IDLE:
+                if not asked:
+                    asked = True
+                    connecting.clear()
+                    channel.unsubscribe(changed)
+                    channel.subscribe(changed, try_to_connect=True)
+                return
+            asked = False
+            connecting.set()
             if state is grpc.ChannelConnectivity.READY:
                 channel.unsubscribe(changed)
                 self._watches.pop(endpoint, None)
@@ -202,7 +211,7 @@ class Connections:
             elif state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
                 self._endpoints.broke(endpoint)
 
-        channel.subscribe(changed, try_to_connect=True)
+        channel.subscribe(changed, try_to_connect=connect)
 
 
 def _sleep(seconds: float, cancellation: Cancellation | None) -> None:
