@@ -19,6 +19,7 @@ const answerMsMax = 15_000;
 /** Operations that are due and wait for a connection; beyond it they are shed. */
 const waitingMax = 500_000;
 const tickMs = 1;
+const restMs = 10;
 const seed = 20_071_014;
 
 /** Opens the connections, and returns what runs until the window has ended and all is answered. */
@@ -195,7 +196,9 @@ class LoadGenerator {
     lane.send(operation.kind, operation.key, (failure) => {
       this.#inFlight--;
       this.#answered(operation, failure);
-      this.#goOn(lane);
+      // A node that refuses is not asked a million times; an open load does not care.
+      if (failure === undefined || this.#job.arrivals.kind === 'open') this.#goOn(lane);
+      else setTimeout(() => this.#goOn(lane), restMs);
     });
   }
 

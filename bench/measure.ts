@@ -9,7 +9,7 @@ import type { LoadJob } from './load-job.ts';
 import { epochMs, type Samples, type Window } from './measurement.ts';
 import type { PipelineRow, Row, UnaryRow } from './rows.ts';
 import type { UnaryClients } from './unary-call.ts';
-import { type Lane, LateStartError, runH2load } from './unary-driver.ts';
+import { BusyError, type Lane, runH2load } from './unary-driver.ts';
 
 export interface MeasureDependencies {
   readonly clients: UnaryClients;
@@ -68,7 +68,7 @@ export async function measure(
   };
 }
 
-/** A machine that is too busy to start the clients in time gets another chance, with more time. */
+/** A machine that is too busy gets another chance, with more time. */
 const attemptsMax = 4;
 
 async function loadOnce(
@@ -87,7 +87,7 @@ async function loadOnce(
   try {
     return await Promise.all([load(window), cpuPerSecond(cluster, window)]);
   } catch (error) {
-    if (!(error instanceof LateStartError) || attemptsLeft === 1) throw error;
+    if (!(error instanceof BusyError) || attemptsLeft === 1) throw error;
     const longer = { ...options, warmUpMs: options.warmUpMs * 2 };
     return loadOnce(row, cluster, dependencies, longer, attemptsLeft - 1);
   }

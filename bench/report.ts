@@ -97,7 +97,13 @@ export async function runReport(session: Session, { minutes }: ReportOptions): P
       continue;
     }
     say(`\n== ${name} (at ${((performance.now() - started) / 60_000).toFixed(1)} min)`);
-    worst = Math.max(worst, await run(session, scale));
+    try {
+      worst = Math.max(worst, await run(session, scale));
+    } catch (error) {
+      // The others are worth having.
+      say(`${name} ended early: ${(error as Error).message}`);
+      worst = 1;
+    }
   }
   for (const name of leftOut)
     say(`left out: ${name}. The document shows its newest results, if there are any.`);

@@ -29,8 +29,8 @@ export interface UnaryLoad {
   readonly window: Window;
 }
 
-/** The machine was too busy to start the load before the window. */
-export class LateStartError extends Error {}
+/** The machine was too busy to start the load before the window, or the servers were too busy to answer all calls. */
+export class BusyError extends Error {}
 
 const run = promisify(execFile);
 /** After the window, so that h2load is still at work when it ends. */
@@ -48,7 +48,7 @@ export async function h2loadVersion(): Promise<string | undefined> {
   }
 }
 
-/** Runs the load until the window has ended. Files go to `directory`. Rejects with LateStartError; then nothing runs any more. */
+/** Runs the load until the window has ended. Files go to `directory`. Rejects with BusyError; then nothing runs any more. */
 export async function runH2load(load: UnaryLoad, options: { readonly directory: string }): Promise<Samples> {
   const recorder = new Recorder(load.window);
   const outcomes = await Promise.allSettled(
@@ -81,7 +81,7 @@ async function runLane(
   ]);
   endWithThisProcess(h2load.child);
   const { stdout } = await h2load;
-  if (nowMs > window.fromMs) throw new LateStartError('the machine is too busy to start h2load in time');
+  if (nowMs > window.fromMs) throw new BusyError('the machine is too busy to start h2load in time');
   checkAnswers(stdout, lane);
   await readLog(logPath, recorder);
   await Promise.all([rm(bodyPath), rm(logPath)]);
@@ -97,7 +97,7 @@ function checkAnswers(output: string, lane: Lane): void {
   const bytes = Number(/\((\d+)\) data/.exec(output)?.[1]);
   const where = `${lane.request.path} at ${lane.endpoint}`;
   // The same call was answered just now.
-  if (succeeded === 0) throw new LateStartError(`h2load had no answers from ${where} in time`);
+  if (succeeded === 0) throw new BusyError(`h2load had no answers from ${where} in time`);
   if (Number.isNaN(succeeded) || Number.isNaN(bytes)) {
     throw new Error(`h2load has not said what came from ${where}:\n${output}`);
   }
@@ -106,8 +106,8 @@ function checkAnswers(output: string, lane: Lane): void {
   }
   const frameBytes = lane.answerBytes + 5;
   if (bytes < succeeded * frameBytes * answerShareMin) {
-    throw new Error(
-      `h2load: ${succeeded} answers of ${where} have ${bytes} bytes; when all are OK each has about ${frameBytes}, so some have failed`,
+    throw new BusyError(
+      `h2load: ${succeeded} answers of ${where} have ${bytes} bytes; when all are OK each has about ${frameBytes}, so some were refused`,
     );
   }
 }
