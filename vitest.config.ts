@@ -65,7 +65,7 @@ const config: ViteUserConfig = {
           name: 'client',
           include: ['clients/typescript/test/**/*.test.ts'],
           testTimeout: 120_000,
-          hookTimeout: 120_000,
+          hookTimeout: 180_000,
         },
       },
       // Real processes, real disks, real sockets: one file at a time, so that they do not disturb each other's time.

@@ -18,7 +18,7 @@ import { type TopologyServiceClient, TopologyServiceDefinition } from '../../src
 import { freePorts } from '../../tools/free-ports.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const readyWithinMs = 30_000;
+const readyWithinMsDefault = 30_000;
 const logKept = 200_000;
 
 export interface RealClusterOptions {
@@ -30,6 +30,8 @@ export interface RealClusterOptions {
   readonly nodeFlags?: readonly string[];
   /** Where data directories are made; default a temporary one, removed at the end. */
   readonly directory?: string;
+  /** How long the nodes may take to start; longer for tests that run beside much else. */
+  readonly readyWithinMs?: number;
   /** Where nodes differ from each other. Further flags come after the others, so that they win. */
   readonly of?: (id: string) => NodeDifference;
 }
@@ -119,8 +121,8 @@ export class RealNode {
   }
 
   /** Waits until /readyz says so. Throws with the log when the process exits or takes too long. */
-  async ready(): Promise<void> {
-    const deadline = performance.now() + readyWithinMs;
+  async ready(withinMs: number = readyWithinMsDefault): Promise<void> {
+    const deadline = performance.now() + withinMs;
     const gone = this.#exited.then((code) => `exited with ${code}`);
     for (;;) {
       const state = await Promise.race([gone, this.#readiness()]);
@@ -161,7 +163,7 @@ export class RealCluster {
     const cluster = await RealCluster.plan(options);
     for (const node of cluster.nodes) node.start();
     try {
-      await cluster.ready();
+      await cluster.ready(options.readyWithinMs);
     } catch (error) {
       await cluster[Symbol.asyncDispose]();
       throw error;
@@ -222,13 +224,13 @@ export class RealCluster {
   }
 
   /** Waits until every node can reach every other. */
-  async ready(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => node.ready()));
+  async ready(withinMs: number = readyWithinMsDefault): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.ready(withinMs)));
     for (const node of this.nodes) {
       await until(async () => {
         const { alarms } = await node.diagnostics.getNodeStatus({});
         return alarms.every((alarm) => !/^n\d+ is /.test(alarm));
-      }, readyWithinMs);
+      }, withinMs);
     }
   }
 

@@ -23,7 +23,7 @@ let client: Client;
 let endpoints: string[];
 
 beforeAll(async () => {
-  cluster = await RealCluster.start({ engine: 'memory' });
+  cluster = await RealCluster.start({ engine: 'memory', readyWithinMs: 150_000 });
   endpoints = cluster.nodes.map(({ ports }) => `127.0.0.1:${ports.client}`);
   client = new Client(endpoints, { resolvers: { default: jsonSetUnion }, timeoutMs: 30_000 });
 });
