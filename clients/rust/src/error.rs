@@ -1,10 +1,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use prost::Message as _;
 use tonic::{Code, Status};
 
-use crate::proto::{self, ErrorDetail, ErrorReason, rpc};
+use crate::proto::{self, ErrorDetail, ErrorReason};
+use crate::status;
 use crate::{Context, Version};
 
 /// What a failure means for the write that was asked for.
@@ -237,14 +237,17 @@ impl Error {
 
     /// What the server, or the transport, said of a call.
     pub(crate) fn from_status(kind: Kind, endpoint: &str, status: Status) -> Self {
-        if is_local_timeout(&status) {
+        if status::is_local_timeout(&status) {
             return Self::timed_out(kind, endpoint);
         }
-        let detail = detail_of(&status);
-        let broken = detail.is_none() && is_broken_connection(&status);
-        let refused = broken && is_refused_connection(&status);
+        let detail = status::detail_of(&status);
+        let broken = detail.is_none() && status::is_broken_connection(&status);
+        let refused = broken && status::is_refused_connection(&status);
         let message = if broken {
-            format!("the connection to {endpoint} broke: {}", innermost(&status))
+            format!(
+                "the connection to {endpoint} broke: {}",
+                status::innermost(&status)
+            )
         } else {
             status.message().to_owned()
         };
@@ -278,7 +281,7 @@ impl Error {
             _ => Outcome::Unknown,
         };
         let transient = match &detail {
-            Some(detail) => detail.safe_to_retry && is_transient(detail.reason()),
+            Some(detail) => detail.safe_to_retry && status::is_transient(detail.reason()),
             None => code == Code::Unavailable,
         };
         Self(Box::new(Inner {
@@ -311,7 +314,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
-        write!(f, "{} [{}", inner.message, code_name(inner.code))?;
+        write!(f, "{} [{}", inner.message, status::code_name(inner.code))?;
         if self.reason() != ErrorReason::Unspecified {
             let name = self.reason().as_str_name();
             write!(f, ", {}", name.trim_start_matches("ERROR_REASON_"))?;
@@ -346,88 +349,5 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_ref().map(|status| status as _)
-    }
-}
-
-/// Failures that another attempt, or another node, may not have.
-fn is_transient(reason: ErrorReason) -> bool {
-    matches!(
-        reason,
-        ErrorReason::NotEnoughReplicas
-            | ErrorReason::QuorumTimeout
-            | ErrorReason::ReplicaFailure
-            | ErrorReason::ContextNotReached
-            | ErrorReason::NodeOverloaded
-            | ErrorReason::DiskFull
-            | ErrorReason::NodeDraining
-            | ErrorReason::StorageFailed
-            | ErrorReason::RetryUnsafe
-    )
-}
-
-fn detail_of(status: &Status) -> Option<ErrorDetail> {
-    rpc::Status::decode(status.details())
-        .ok()?
-        .details
-        .into_iter()
-        .find(|any| any.type_url.ends_with("/kindred.v1.ErrorDetail"))
-        .and_then(|any| ErrorDetail::decode(any.value.as_slice()).ok())
-}
-
-/// Whether the status was made here, because the connection failed, rather than sent by a server.
-fn is_broken_connection(status: &Status) -> bool {
-    use std::error::Error as _;
-
-    match status.code() {
-        Code::Unavailable | Code::Cancelled | Code::Internal => status.source().is_some(),
-        // Also without a source: a stream that ended without a status.
-        Code::Unknown => true,
-        _ => false,
-    }
-}
-
-/// Whether the connection could not be made, so that nothing can have been sent.
-pub(crate) fn is_refused_connection(status: &Status) -> bool {
-    causes(status).any(|cause| cause.is::<tonic::ConnectError>())
-}
-
-fn is_local_timeout(status: &Status) -> bool {
-    causes(status).any(|cause| cause.is::<tonic::TimeoutExpired>())
-}
-
-fn causes(status: &Status) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    std::iter::successors(
-        Some(status as &(dyn std::error::Error + 'static)),
-        |error| error.source(),
-    )
-}
-
-fn innermost(status: &Status) -> String {
-    match causes(status).skip(1).last() {
-        Some(cause) => cause.to_string(),
-        None => status.message().to_owned(),
-    }
-}
-
-/// The name that the gRPC specification gives the code.
-fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }

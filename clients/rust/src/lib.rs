@@ -49,6 +49,8 @@
 mod answer;
 mod backoff;
 mod batch;
+mod batch_call;
+mod builder;
 mod client;
 mod connection;
 mod endpoints;
@@ -62,6 +64,7 @@ mod request;
 mod resolver;
 mod retry;
 mod session;
+mod status;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -73,7 +76,8 @@ pub use answer::{
     WriteReport,
 };
 pub use batch::{BatchGet, BatchResults, BatchWrite, Mutation};
-pub use client::{Client, ClientBuilder};
+pub use builder::ClientBuilder;
+pub use client::Client;
 pub use connection::{Authorization, Transport};
 pub use error::{Error, Outcome, UnresolvedConflict};
 pub use operation::{Batched, Delete, Expiry, Get, OperationFuture, Put, Stateless, Target, Touch};

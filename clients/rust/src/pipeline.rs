@@ -248,11 +248,11 @@ async fn carry(connection: Connection, mut entries: mpsc::UnboundedReceiver<Entr
     // One group may wait while another is being written; that is when the next one grows.
     let (groups, requests) = mpsc::channel(1);
     let status = {
-        let mut reading = pin!(read(&connection, requests, &waiting));
-        let writing = pin!(write(&mut entries, groups, &waiting));
+        let mut answers = pin!(read(&connection, requests, &waiting));
+        let operations = pin!(write(&mut entries, groups, &waiting));
         tokio::select! {
-            status = &mut reading => status,
-            () = writing => reading.await,
+            status = &mut answers => status,
+            () = operations => answers.await,
         }
     };
     // From here on operations are queued for another stream.

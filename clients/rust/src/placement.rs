@@ -165,18 +165,15 @@ impl Router {
         key: &proto::Key,
     ) -> Option<Arc<Endpoint>> {
         let table = self.table(&key.bucket);
-        let placement = match table.placement() {
-            Some(placement) => placement,
-            None => {
-                let mut asked_at = table.asked_at.lock().await;
-                if table.placement().is_none() {
-                    table
-                        .fetch(&mut asked_at, endpoints, budget, &key.bucket)
-                        .await;
-                }
-                table.placement()?
+        if table.placement().is_none() {
+            let mut asked_at = table.asked_at.lock().await;
+            // Somebody else may have fetched it meanwhile.
+            if table.placement().is_none() {
+                let bucket = &key.bucket;
+                table.fetch(&mut asked_at, endpoints, budget, bucket).await;
             }
-        };
+        }
+        let placement = table.placement()?;
         placement
             .home_nodes(Placement::token(&key.bucket, &key.key))
             .filter_map(|node| endpoints.at(&node.address))

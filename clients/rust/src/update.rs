@@ -229,25 +229,22 @@ impl Keeper<'_> {
         let key = Some(self.key.clone());
         let context = context.as_bytes().clone();
         let options = Some(options.into());
-        match value {
-            Some(value) => {
-                let request = proto::PutRequest {
-                    key,
-                    value: Some(value.into()),
-                    causality: Some(put_request::Causality::Context(context)),
-                    expiry,
-                    options,
-                };
-                self.client.call_within(request, self.budget).await
-            }
-            None => {
-                let request = proto::DeleteRequest {
-                    key,
-                    causality: Some(proto::delete_request::Causality::Context(context)),
-                    options,
-                };
-                self.client.call_within(request, self.budget).await
-            }
+        if let Some(value) = value {
+            let request = proto::PutRequest {
+                key,
+                value: Some(value.into()),
+                causality: Some(put_request::Causality::Context(context)),
+                expiry,
+                options,
+            };
+            self.client.call_within(request, self.budget).await
+        } else {
+            let request = proto::DeleteRequest {
+                key,
+                causality: Some(proto::delete_request::Causality::Context(context)),
+                options,
+            };
+            self.client.call_within(request, self.budget).await
         }
     }
 

@@ -2,24 +2,27 @@
 //! operations per second, for values of 100 bytes. Each of the six measurements takes SECONDS.
 
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, IntoFuture as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kindred_client::proto::key_value_service_client::KeyValueServiceClient;
-use kindred_client::proto::{GetRequest, Key, PutRequest, Value, WriteOptions};
+use kindred_client::proto::{
+    GetRequest, GetResponse, Key, PutRequest, PutResponse, Value, WriteOptions,
+};
 use kindred_client::{Client, RequestId, Transport};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tonic::Status;
 
 const KEYS: u64 = 1_000;
 const DATA: &[u8; 100] = &[b'x'; 100];
 const UNARY_IN_FLIGHT: u64 = 64;
 const PIPELINE_IN_FLIGHT: u64 = 1_024;
 
-type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+type BoxError = Box<dyn Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -44,10 +47,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn measure_all(
-    endpoints: &str,
-    span: Duration,
-) -> Result<String, Box<dyn Error + Send + Sync>> {
+async fn measure_all(endpoints: &str, span: Duration) -> Result<String, BoxError> {
     let client = Client::connect(endpoints.split(',')).await?;
     let pipeline = client.pipeline();
     for n in 0..KEYS {
@@ -62,24 +62,20 @@ async fn measure_all(
 
     let stub_get = measure(span, UNARY_IN_FLIGHT, |n| stub.clone().get(n)).await?;
     let client_get = measure(span, UNARY_IN_FLIGHT, |n| {
-        let get = client.get("default", key(n));
-        async move { Ok(drop(get.await?)) }
+        client.get("default", key(n)).into_future()
     })
     .await?;
     let stub_put = measure(span, UNARY_IN_FLIGHT, |n| stub.clone().put(n)).await?;
     let client_put = measure(span, UNARY_IN_FLIGHT, |n| {
-        let put = client.put("default", key(n), DATA);
-        async move { Ok(drop(put.await?)) }
+        client.put("default", key(n), DATA).into_future()
     })
     .await?;
     let pipeline_get = measure(span, PIPELINE_IN_FLIGHT, |n| {
-        let get = pipeline.get("default", key(n));
-        async move { Ok(drop(get.await?)) }
+        pipeline.get("default", key(n)).into_future()
     })
     .await?;
     let pipeline_put = measure(span, PIPELINE_IN_FLIGHT, |n| {
-        let put = pipeline.put("default", key(n), DATA);
-        async move { Ok(drop(put.await?)) }
+        pipeline.put("default", key(n), DATA).into_future()
     })
     .await?;
     pipeline.close().await;
@@ -97,16 +93,15 @@ fn key(n: u64) -> String {
 struct Stub(Arc<[Transport]>);
 
 impl Stub {
-    async fn get(self, n: u64) -> Outcome {
+    async fn get(self, n: u64) -> Result<GetResponse, Status> {
         let request = GetRequest {
             key: Some(wire_key(n)),
             options: None,
         };
-        self.on(n).get(request).await?;
-        Ok(())
+        Ok(self.on(n).get(request).await?.into_inner())
     }
 
-    async fn put(self, n: u64) -> Outcome {
+    async fn put(self, n: u64) -> Result<PutResponse, Status> {
         let request = PutRequest {
             key: Some(wire_key(n)),
             value: Some(Value {
@@ -119,8 +114,7 @@ impl Stub {
             }),
             ..PutRequest::default()
         };
-        self.on(n).put(request).await?;
-        Ok(())
+        Ok(self.on(n).put(request).await?.into_inner())
     }
 
     fn on(&self, n: u64) -> KeyValueServiceClient<Transport> {
@@ -137,14 +131,12 @@ fn wire_key(n: u64) -> Key {
 }
 
 /// Operations per second, with that many in flight all the time.
-async fn measure<O, F>(
-    span: Duration,
-    in_flight: u64,
-    operation: O,
-) -> Result<f64, Box<dyn Error + Send + Sync>>
+async fn measure<O, F, T, E>(span: Duration, in_flight: u64, operation: O) -> Result<f64, BoxError>
 where
     O: Fn(u64) -> F,
-    F: Future<Output = Outcome> + Send + 'static,
+    F: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: Into<BoxError> + Send + 'static,
 {
     let begun = Instant::now();
     let end = begun + span;
@@ -156,7 +148,7 @@ where
     }
     let mut done = 0_u32;
     while let Some(outcome) = running.join_next().await {
-        outcome??;
+        outcome?.map_err(Into::into)?;
         done += 1;
         if Instant::now() < end {
             running.spawn(start());

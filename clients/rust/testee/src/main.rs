@@ -3,6 +3,7 @@
 
 mod json;
 mod operations;
+mod update;
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, Write as _};

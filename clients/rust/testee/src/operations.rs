@@ -1,20 +1,20 @@
 //! The operations of the conformance protocol, carried out with the client.
 
-use std::collections::{BTreeSet, HashMap};
-use std::future::IntoFuture;
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use kindred_client::{
-    Change, Client, Delete, Expiry, Get, Mutation, Pipeline, Placement, Put, Session, Stateless,
-    Target, Touch, Update, Updated, Value, WriteOutcome, last_writer, union,
+    Client, Delete, Expiry, Get, Mutation, Pipeline, Placement, Put, Session, Stateless, Target,
+    Touch, Value, WriteOutcome,
 };
 use serde_json::{Value as Json, json};
 use tokio::task::JoinSet;
 
 use crate::json::{self, Failure, bytes, text};
+use crate::update;
 
-type Result<T = Json> = std::result::Result<T, Failure>;
+pub(crate) type Result<T = Json> = std::result::Result<T, Failure>;
 
 /// What requests name: clients, sessions, pipelines.
 #[derive(Default)]
@@ -40,7 +40,10 @@ impl Testee {
                 "features": [],
             }))),
             "connect" => Some(self.connect(request)),
-            "close" => Some(self.close(request)),
+            "close" => {
+                self.close(request);
+                Some(Ok(json!({})))
+            }
             "session" => Some(self.open_session(request)),
             "pipeline" => Some(self.open_pipeline(request)),
             _ => None,
@@ -78,10 +81,9 @@ impl Testee {
         Ok(json!({}))
     }
 
-    fn close(&self, request: &Json) -> Result {
+    fn close(&self, request: &Json) {
         let name = text(request, "client");
         self.clients.lock().expect("not poisoned").remove(name);
-        Ok(json!({}))
     }
 
     fn open_session(&self, request: &Json) -> Result {
@@ -114,16 +116,16 @@ impl Testee {
                     finish_touch(session.touch(bucket, key, expiry(request)?), request).await
                 }
                 _ => {
-                    let update = session.update(bucket, key, change(request)?);
-                    finish_update(update, request).await
+                    let update = session.update(bucket, key, update::change(request)?);
+                    update::carry_out(update, request).await
                 }
             };
         }
         let client = self.client(request)?;
         match op {
             "update" => {
-                let update = client.update(bucket, key, change(request)?);
-                finish_update(update, request).await
+                let update = client.update(bucket, key, update::change(request)?);
+                update::carry_out(update, request).await
             }
             _ => stateless(&client, op, request).await,
         }
@@ -352,66 +354,12 @@ async fn finish_touch<T: Target>(touch: Touch<T>, request: &Json) -> Result {
     Ok(json::touch_json(&touch.await?))
 }
 
-async fn finish_update<T, F>(mut update: Update<T, F>, request: &Json) -> Result
-where
-    Update<T, F>: IntoFuture<Output = std::result::Result<Updated, kindred_client::Error>>,
-{
-    if request["read"].is_object() {
-        update = update.read_options(json::read_options(&request["read"])?);
-    }
-    if request["write"].is_object() {
-        update = update.write_options(json::write_options(&request["write"])?);
-    }
-    let updated = match text(request, "resolver") {
-        "union" => update.resolver(union(items, from_items)).await?,
-        "lastWriter" => update.resolver(last_writer).await?,
-        _ => update.await?,
-    };
-    let mut json = json!({
-        "context": json::context_json(&updated.context),
-        "versionsHeld": updated.versions_held,
-    });
-    if let Some(value) = &updated.value {
-        json["value"] = json::value_json(value);
-    }
-    Ok(json)
-}
-
 fn value(request: &Json) -> Result<Value> {
     json::value(&request["value"])
 }
 
 fn expiry(request: &Json) -> Result<Expiry> {
     json::expiry(request)?.ok_or_else(|| Failure::Invalid("a touch needs an expiry".to_owned()))
-}
-
-fn change(request: &Json) -> Result<impl FnMut(Option<&Value>) -> Change + Send + 'static> {
-    let (name, argument) = only_field(&request["fn"]);
-    let argument = argument.as_str().unwrap_or_default().to_owned();
-    let function: fn(Option<&Value>, &str) -> Change = match name {
-        "append" => |current, text| {
-            let mut data = current.map_or_else(Vec::new, |value| value.data.to_vec());
-            data.extend_from_slice(text.as_bytes());
-            Value::from(data).into()
-        },
-        "add" => |current, item| {
-            let mut set = current.map_or_else(BTreeSet::new, items);
-            set.insert(item.to_owned());
-            from_items(set).into()
-        },
-        "keep" => |_, _| Change::Keep,
-        _ => return Err(Failure::Unknown(format!("there is no function {name:?}"))),
-    };
-    Ok(move |current: Option<&Value>| function(current, &argument))
-}
-
-/// A JSON array of texts; anything else counts as empty.
-fn items(value: &Value) -> BTreeSet<String> {
-    serde_json::from_slice(&value.data).unwrap_or_default()
-}
-
-fn from_items(items: BTreeSet<String>) -> Value {
-    json!(items).to_string().into()
 }
 
 // ---- Batches and pipelines ----------------------------------------------------------------
@@ -440,7 +388,7 @@ fn mutation(json: &Json) -> Result<Mutation> {
 }
 
 /// The name and the value of the one field of an object.
-fn only_field(json: &Json) -> (&str, &Json) {
+pub(crate) fn only_field(json: &Json) -> (&str, &Json) {
     let mut fields = json.as_object().into_iter().flatten();
     fields
         .next()
