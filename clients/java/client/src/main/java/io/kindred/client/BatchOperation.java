@@ -8,7 +8,9 @@ import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import io.kindred.v1.ItemStatus;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -49,7 +51,8 @@ final class BatchOperation<Q, R, T> {
 
   private final Engine engine;
   private final Kind<Q, R, T> kind;
-  private final List<Attempts> attempts;
+  private final Attempts whole;
+  private final List<Attempts> items;
   private final Consumer<? super BatchItem<T>> onItem;
   private final Context context = Context.current();
   private final CompletableFuture<Void> result = new CompletableFuture<>();
@@ -66,14 +69,16 @@ final class BatchOperation<Q, R, T> {
   BatchOperation(
       Engine engine,
       Kind<Q, R, T> kind,
-      List<Attempts> attempts,
+      Attempts whole,
+      List<Attempts> items,
       Consumer<? super BatchItem<T>> onItem) {
     this.engine = engine;
     this.kind = kind;
-    this.attempts = attempts;
+    this.whole = whole;
+    this.items = items;
     this.onItem = onItem;
-    this.done = new boolean[attempts.size()];
-    this.failures = new AttemptFailure[attempts.size()];
+    this.done = new boolean[items.size()];
+    this.failures = new AttemptFailure[items.size()];
   }
 
   CompletableFuture<Void> start() {
@@ -101,13 +106,12 @@ final class BatchOperation<Q, R, T> {
   private void attempt() {
     endpoint = engine.choose(Optional.empty(), endpoint);
     asked = kind.asksForAll() ? IntStream.range(0, done.length).boxed().toList() : open();
-    open().forEach(i -> attempts.get(i).begin());
+    whole.begin();
+    open().forEach(i -> items.get(i).begin());
     SentTracer tracer = new SentTracer();
-    // All items began together, so that any of them knows how much time is left.
-    long remaining = attempts.isEmpty() ? 1 : attempts.get(0).remaining().toNanos();
     CallOptions options =
         CallOptions.DEFAULT
-            .withDeadlineAfter(remaining, TimeUnit.NANOSECONDS)
+            .withDeadlineAfter(whole.remaining().toNanos(), TimeUnit.NANOSECONDS)
             .withStreamTracerFactory(tracer.factory());
     ClientCall<Q, R> next = endpoint.channel().newCall(kind.method(), options);
     next.start(new Answers(next, tracer), new Metadata());
@@ -155,35 +159,53 @@ final class BatchOperation<Q, R, T> {
     }
     Status end =
         status.isOk() ? Status.INTERNAL.withDescription("the server left an item out") : status;
-    AttemptFailure unanswered = AttemptFailure.ofCall(end, trailers, sent, endpoint.address());
-    boolean wholeFailed =
-        !anyDone && IntStream.range(0, failures.length).allMatch(i -> failures[i] == null);
-    Duration longest = null;
-    for (int i : open()) {
-      AttemptFailure failure = failures[i] == null ? unanswered : failures[i];
-      Optional<Duration> wait = attempts.get(i).failed(failure);
-      if (wait.isPresent()) {
-        longest = longest == null || longest.compareTo(wait.get()) < 0 ? wait.get() : longest;
-      } else if (wholeFailed) {
-        result.completeExceptionally(attempts.get(i).exception(failure));
-        return;
-      } else {
-        finish(i, new BatchItem.Failure<>(i, attempts.get(i).exception(failure)));
-      }
-      failures[i] = null;
+    AttemptFailure failure = AttemptFailure.ofCall(end, trailers, sent, endpoint.address());
+    Optional<Duration> wait =
+        status.isOk() || isAnythingAnswered() ? failItems(failure) : failAll(failure);
+    if (result.isDone()) {
+      return;
     }
-    if (longest == null) {
+    if (wait.isEmpty()) {
       result.complete(null);
-    } else if (!engine.later(longest, context, this::attemptAgain)) {
-      cancelled(false);
+    } else if (!engine.later(wait.get(), context, this::attemptAgain)) {
+      result.completeExceptionally(whole.exception(failure));
     }
   }
 
+  private boolean isAnythingAnswered() {
+    return anyDone || Arrays.stream(failures).anyMatch(Objects::nonNull);
+  }
+
+  /**
+   * The call failed before any item was answered: the batch is tried again, or fails, as a whole.
+   */
+  private Optional<Duration> failAll(AttemptFailure failure) {
+    open().forEach(i -> items.get(i).failed(failure));
+    Optional<Duration> wait = whole.failed(failure);
+    if (wait.isEmpty()) {
+      result.completeExceptionally(whole.exception(failure));
+    }
+    return wait;
+  }
+
+  /** Ends the items whose failure is final; how long to wait before the others are tried again. */
+  private Optional<Duration> failItems(AttemptFailure unanswered) {
+    Duration longest = null;
+    for (int i : open()) {
+      AttemptFailure failure = failures[i] == null ? unanswered : failures[i];
+      failures[i] = null;
+      Optional<Duration> wait = items.get(i).failed(failure);
+      if (wait.isEmpty()) {
+        finish(i, new BatchItem.Failure<>(i, items.get(i).exception(failure)));
+      } else if (longest == null || longest.compareTo(wait.get()) < 0) {
+        longest = wait.get();
+      }
+    }
+    return Optional.ofNullable(longest);
+  }
+
   private void cancelled(boolean sent) {
-    result.completeExceptionally(
-        attempts.isEmpty()
-            ? engine.newRead().cancelled(sent, endpoint.address())
-            : attempts.get(0).cancelled(sent || anyDone, endpoint.address()));
+    result.completeExceptionally(whole.cancelled(sent || anyDone, endpoint.address()));
   }
 
   private void attemptAgain() {

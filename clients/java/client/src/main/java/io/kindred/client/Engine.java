@@ -139,7 +139,7 @@ final class Engine {
         };
     listener[0] = cancelled -> once.run();
     try {
-      timer.schedule(() -> executor.execute(once), wait.toNanos(), TimeUnit.NANOSECONDS);
+      timer.schedule(() -> execute(once), wait.toNanos(), TimeUnit.NANOSECONDS);
     } catch (RejectedExecutionException closed) {
       return false;
     }
@@ -147,13 +147,23 @@ final class Engine {
     return true;
   }
 
+  private void execute(Runnable task) {
+    try {
+      executor.execute(task);
+    } catch (RejectedExecutionException closed) {
+      // The client was closed meanwhile: the task finds that out, and tells who waits.
+      task.run();
+    }
+  }
+
   ScheduledExecutorService timer() {
     return timer;
   }
 
   void close() {
-    timer.shutdownNow();
     pool.close();
+    // Not at once: operations that wait for their next attempt are told then.
+    timer.shutdown();
     ownedExecutor.ifPresent(ExecutorService::shutdown);
   }
 }

@@ -275,8 +275,8 @@ public final class KindredAsyncClient implements AutoCloseable {
             BatchGetResponse::getIndex,
             item -> item.hasStatus() ? Optional.of(item.getStatus()) : Optional.empty(),
             item -> Answers.get(item.getResult()));
-    List<Attempts> attempts = keys.stream().map(key -> engine.newRead()).toList();
-    return new BatchOperation<>(engine, kind, attempts, onItem).start();
+    List<Attempts> items = keys.stream().map(key -> engine.newRead()).toList();
+    return new BatchOperation<>(engine, kind, engine.newRead(), items, onItem).start();
   }
 
   /**
@@ -317,8 +317,9 @@ public final class KindredAsyncClient implements AutoCloseable {
     // The server gives each item an id of its own, made of that of the batch and of its position.
     // So
     // the batch is always sent again as it was.
+    WriteOptions write = options.identified();
     BatchWriteRequest.Builder batch =
-        BatchWriteRequest.newBuilder().setOptions(Requests.write(options.identified()));
+        BatchWriteRequest.newBuilder().setOptions(Requests.write(write));
     mutations.forEach(mutation -> batch.addMutations(message(mutation)));
     BatchWriteRequest request = batch.build();
     BatchOperation.Kind<BatchWriteRequest, BatchWriteResponse, WriteResult> kind =
@@ -329,8 +330,9 @@ public final class KindredAsyncClient implements AutoCloseable {
             BatchWriteResponse::getIndex,
             item -> item.hasStatus() ? Optional.of(item.getStatus()) : Optional.empty(),
             item -> item.hasPut() ? Answers.put(item.getPut()) : Answers.delete(item.getDelete()));
-    List<Attempts> attempts = mutations.stream().map(item -> engine.newBatchedWrite()).toList();
-    return new BatchOperation<>(engine, kind, attempts, onItem).start();
+    List<Attempts> items = mutations.stream().map(item -> engine.newBatchedWrite()).toList();
+    Attempts whole = engine.newWrite(write.requestId().orElseThrow());
+    return new BatchOperation<>(engine, kind, whole, items, onItem).start();
   }
 
   private static io.kindred.v1.Mutation message(Mutation mutation) {

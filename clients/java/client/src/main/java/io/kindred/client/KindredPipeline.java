@@ -224,8 +224,11 @@ public final class KindredPipeline implements AutoCloseable {
     try {
       Endpoint endpoint = engine.choose(Optional.of(operation.key()), operation.endpoint());
       operation.begin(endpoint);
-      while (!stream(endpoint).send(operation)) {
-        // That one broke just now, and has taken itself out of the map.
+      PipelineStream stream = stream(endpoint);
+      while (!stream.send(operation)) {
+        // It has ended, and has not come to say so.
+        streams.remove(endpoint, stream);
+        stream = stream(endpoint);
       }
     } catch (RuntimeException e) {
       operation.fail(e);

@@ -14,7 +14,8 @@ final class Failures {
     JsonObject json = new JsonObject();
     json.addProperty("code", error.code().name());
     json.addProperty("message", error.getMessage());
-    json.addProperty("reason", error.reason().name());
+    // The suite has no reason where there is no detail.
+    json.addProperty("reason", error.detail().isPresent() ? error.reason().name() : "");
     json.addProperty("outcome", error.outcome().name());
     json.addProperty("safeToRetry", error.safeToRetry());
     json.addProperty("attempts", error.attempts());
@@ -61,7 +62,7 @@ final class Failures {
     JsonObject json = new JsonObject();
     json.addProperty("code", code);
     json.addProperty("message", message);
-    json.addProperty("reason", "UNSPECIFIED");
+    json.addProperty("reason", "");
     json.addProperty("attempts", 0);
     json.addProperty("hasDetail", false);
     return json;

@@ -14,10 +14,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 
@@ -31,8 +28,7 @@ public final class Testee {
   private final Gson gson = new GsonBuilder().disableHtmlEscaping().create();
   private final PrintStream out;
   private final Operations operations = new Operations();
-  private final Map<Long, Future<?>> running = new ConcurrentHashMap<>();
-  private final ExecutorService threads = Executors.newCachedThreadPool(Testee::daemon);
+  private final Map<Long, Thread> running = new ConcurrentHashMap<>();
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(Testee::daemon);
 
@@ -81,9 +77,9 @@ public final class Testee {
       return;
     }
     long number = id;
-    FutureTask<Void> task = new FutureTask<>(() -> serve(number, request), null);
-    running.put(number, task);
-    threads.execute(task);
+    Thread thread = daemon(() -> serve(number, request));
+    running.put(number, thread);
+    thread.start();
     if (request.has("cancelAfterMs")) {
       timer.schedule(
           () -> cancel(number), request.get("cancelAfterMs").getAsLong(), TimeUnit.MILLISECONDS);
@@ -91,9 +87,9 @@ public final class Testee {
   }
 
   private void cancel(long id) {
-    Future<?> task = running.get(id);
-    if (task != null) {
-      task.cancel(true);
+    Thread thread = running.get(id);
+    if (thread != null) {
+      thread.interrupt();
     }
   }
 
