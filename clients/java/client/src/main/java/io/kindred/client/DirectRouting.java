@@ -26,35 +26,33 @@ final class DirectRouting {
     this.engine = engine;
   }
 
-  /** The first home that is connected. */
+  /** The first home that is not known to be broken. */
   Optional<Endpoint> home(Key key) {
-    Table table = table(key.bucket());
-    Placement placement = table.placement;
+    Placement placement = table(key.bucket()).placement;
     if (placement == null) {
       return Optional.empty();
     }
-    for (String address : placement.homeAddresses(key)) {
-      Endpoint endpoint = engine.pool().at(address);
-      if (endpoint.connect() == ConnectivityState.READY) {
-        return Optional.of(endpoint);
-      }
-    }
-    return Optional.empty();
+    return placement.homeAddresses(key).stream()
+        .map(address -> engine.pool().at(address))
+        .filter(endpoint -> endpoint.connect() != ConnectivityState.TRANSIENT_FAILURE)
+        .findFirst();
   }
 
   /** Notes of which layout a report was. */
   void observe(String bucket, long topologyEpoch) {
     Table table = table(bucket);
     Placement placement = table.placement;
-    if (topologyEpoch != 0 && (placement == null || placement.topologyEpoch() != topologyEpoch)) {
-      refresh(bucket, table);
+    boolean differs = placement == null || placement.topologyEpoch() != topologyEpoch;
+    if (topologyEpoch != 0 && differs && table.mayAsk()) {
+      table.fetch();
     }
   }
 
   /** The table of a bucket, waited for if it is not known. */
   CompletableFuture<Placement> placement(String bucket) {
-    Placement known = table(bucket).placement;
-    return known != null ? CompletableFuture.completedFuture(known) : fetch(bucket);
+    Table table = table(bucket);
+    Placement known = table.placement;
+    return known != null ? CompletableFuture.completedFuture(known) : table.fetch();
   }
 
   private Table table(String bucket) {
@@ -62,41 +60,60 @@ final class DirectRouting {
     if (known != null) {
       return known;
     }
-    Table table = new Table();
+    Table table = new Table(bucket);
     Table other = tables.putIfAbsent(bucket, table);
     if (other != null) {
       return other;
     }
-    refresh(bucket, table);
+    table.fetch();
     return table;
   }
 
-  private void refresh(String bucket, Table table) {
-    long now = System.nanoTime();
-    synchronized (table) {
-      if (table.asked && now - table.askedNanos < REFRESH_NANOS) {
-        return;
-      }
-      table.asked = true;
-      table.askedNanos = now;
-    }
-    // Not in the context of the caller, which may end before the answer comes. A failure leaves the
-    // old
-    // table, or none: requests go on, and the next report asks again.
-    Context.ROOT.run(() -> fetch(bucket).thenAccept(placement -> table.placement = placement));
-  }
-
-  private CompletableFuture<Placement> fetch(String bucket) {
-    return engine.<GetPlacementRequest, GetPlacementResponse, Placement>read(
-        TopologyServiceGrpc.getGetPlacementMethod(),
-        GetPlacementRequest.newBuilder().setBucket(bucket).build(),
-        Optional.empty(),
-        Placement::of);
-  }
-
-  private static final class Table {
+  /** What is known of one bucket. */
+  private final class Table {
+    private final String bucket;
     private volatile Placement placement;
+    private CompletableFuture<Placement> fetching = new CompletableFuture<>();
     private boolean asked;
     private long askedNanos;
+
+    Table(String bucket) {
+      this.bucket = bucket;
+    }
+
+    synchronized boolean mayAsk() {
+      return System.nanoTime() - askedNanos >= REFRESH_NANOS;
+    }
+
+    /** Asks a node, unless that is under way. A failure leaves the old table, or none. */
+    synchronized CompletableFuture<Placement> fetch() {
+      if (!asked || fetching.isDone()) {
+        asked = true;
+        askedNanos = System.nanoTime();
+        fetching = new CompletableFuture<>();
+        CompletableFuture<Placement> answer = fetching;
+        // Not in the context of the caller, which may end before the answer comes.
+        Context.ROOT.run(
+            () ->
+                engine
+                    .<GetPlacementRequest, GetPlacementResponse, Placement>read(
+                        TopologyServiceGrpc.getGetPlacementMethod(),
+                        GetPlacementRequest.newBuilder().setBucket(bucket).build(),
+                        Optional.empty(),
+                        Placement::of)
+                    .whenComplete((table, error) -> fetched(answer, table, error)));
+      }
+      // A copy: whoever cancels it does not cancel it for the others.
+      return fetching.copy();
+    }
+
+    private void fetched(CompletableFuture<Placement> answer, Placement table, Throwable error) {
+      if (error == null) {
+        placement = table;
+        answer.complete(table);
+      } else {
+        answer.completeExceptionally(error);
+      }
+    }
   }
 }

@@ -13,6 +13,7 @@ import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -24,6 +25,9 @@ import java.util.concurrent.TimeUnit;
  * that cancelling one is interrupting its thread.
  */
 public final class Testee {
+
+  /** What others refer to is there before the next request is read. */
+  private static final Set<String> IN_ORDER = Set.of("hello", "connect", "session", "pipeline");
 
   private final Gson gson = new GsonBuilder().disableHtmlEscaping().create();
   private final PrintStream out;
@@ -74,6 +78,10 @@ public final class Testee {
     if ("cancel".equals(Json.text(request, "op"))) {
       cancel(request.get("of").getAsLong());
       answer(id, "ok", new JsonObject());
+      return;
+    }
+    if (IN_ORDER.contains(Json.text(request, "op"))) {
+      serve(id, request);
       return;
     }
     long number = id;
