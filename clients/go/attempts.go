@@ -44,9 +44,10 @@ func (a *attempts) failed(f failure, ended error) *Error {
 		Attempts:    a.made,
 		Endpoint:    a.endpoint.address,
 		Detail:      detailFromProto(f.detail),
-		cause:       ended,
 	}
-	if f.detail != nil {
+	if f.detail == nil {
+		e.cause = ended
+	} else {
 		e.Reason = Reason(f.detail.GetReason())
 		e.SafeToRetry = f.detail.GetSafeToRetry()
 	}

@@ -21,6 +21,9 @@ const (
 	defaultAttempts       = 4
 	defaultUpdateAttempts = 10
 
+	// How long connecting to one endpoint may take.
+	connectTimeout = 2 * time.Second
+
 	userAgent = "kindred-go/0.1.0"
 
 	// A record may hold 8 MiB, a batch of them more; gRPC's own default is 4 MiB.
@@ -235,7 +238,7 @@ func (o *options) dialOptions() []grpc.DialOption {
 				Jitter:     0.2,
 				MaxDelay:   3 * time.Second,
 			},
-			MinConnectTimeout: 2 * time.Second,
+			MinConnectTimeout: connectTimeout,
 		}),
 	}
 	if o.token != "" {

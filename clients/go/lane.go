@@ -86,12 +86,16 @@ func (l *lane) run() {
 			return
 		}
 		for group := l.take(); len(group) > 0; group = l.take() {
-			// An error is only that the stream has ended, or is ended here: receive is told why.
-			if stream.Send(&kindredv1.PipelineRequest{Operations: group}) != nil {
-				l.cancel()
-				<-received
-				return
+			err := stream.Send(&kindredv1.PipelineRequest{Operations: group})
+			if err == nil {
+				continue
 			}
+			if !errors.Is(err, io.EOF) {
+				l.cancel()
+			}
+			// EOF means that the stream has ended. Why, receive is told.
+			<-received
+			return
 		}
 	}
 }

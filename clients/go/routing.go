@@ -2,12 +2,14 @@ package kindred
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+	"google.golang.org/grpc/connectivity"
 
 	kindredv1 "github.com/kindred-db/kindred/clients/go/gen/kindred/v1"
 )
@@ -23,11 +25,11 @@ func Token(bucket, key string) uint64 {
 	return d.Sum64()
 }
 
-// Homes returns the ids of the nodes that keep a key, best first, as direct routing computes them. Without
-// [WithDirectRouting] the client does not know, and returns nil.
+// Homes returns the ids of the nodes that keep a key, best first, as direct routing computes them. It needs
+// [WithDirectRouting].
 func (c *Client) Homes(ctx context.Context, bucket, key string) ([]string, error) {
 	if c.routing == nil {
-		return nil, nil
+		return nil, errors.New("kindred: a client without direct routing does not know where keys live")
 	}
 	placement, err := c.routing.learned(ctx, Key{Bucket: bucket}.bucketName())
 	if err != nil {
@@ -169,9 +171,25 @@ func (r *routing) fetch(bucket string) error {
 	if err != nil {
 		return err
 	}
+	known.waitForChannels(r.client.ctx)
 	r.known.Store(bucket, known)
 	r.observe(known.epoch)
 	return nil
+}
+
+// waitForChannels gives new channels a moment to connect. Before that their nodes would be passed over.
+func (p *placement) waitForChannels(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	for _, node := range p.nodes {
+		state := node.endpoint.state()
+		for state == connectivity.Idle || state == connectivity.Connecting {
+			if !node.endpoint.conn.WaitForStateChange(ctx, state) {
+				return
+			}
+			state = node.endpoint.state()
+		}
+	}
 }
 
 func (r *routing) placementOf(response *kindredv1.GetPlacementResponse) (*placement, error) {

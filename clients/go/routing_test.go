@@ -80,9 +80,6 @@ func TestDirectRouting(t *testing.T) {
 		}
 		keys[home] = append(keys[home], key)
 	}
-	for _, known := range c.routing.endpoints {
-		waitUntil(t, "connected to "+known.address, known.usable)
-	}
 	for home := range keys {
 		before := len(requests[*kindredv1.GetRequest](nodes[home]))
 		for _, key := range keys[home] {
