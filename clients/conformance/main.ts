@@ -6,6 +6,7 @@
  *     npm run conformance -- --case siblings       the cases whose title contains the text
  *     npm run conformance -- --require-all         a client that is left out is a failure
  *     npm run conformance -- --write               the table in clients/README.md; all clients, all cases
+ *     npm run conformance -- --write A.json ...    likewise, from what runs with --json have written, also on several machines
  *     npm run conformance -- --mutate all          bugs in the server, each of which the suite must find
  *     npm run conformance -- --list                the cases
  */
@@ -32,7 +33,8 @@ import { TestBed } from './test-bed.ts';
 
 const readme = join(import.meta.dirname, '..', 'README.md');
 
-const { values: options } = parseArgs({
+const { values: options, positionals: files } = parseArgs({
+  allowPositionals: true,
   options: {
     client: { type: 'string', multiple: true, default: [] },
     case: { type: 'string', default: '' },
@@ -103,12 +105,28 @@ function writeTable(results: readonly ClientResult[], groups: readonly Group[], 
   writeFileSync(readme, `${before}\n\n${markdownTable(results, groups)}\n\n${text.slice(to)}`);
 }
 
+/** What earlier runs have found, one client each or several. */
+function readResults(paths: readonly string[]): readonly ClientResult[] {
+  const results = paths.flatMap(
+    (path) => (JSON.parse(readFileSync(path, 'utf8')) as { clients: readonly ClientResult[] }).clients,
+  );
+  return languages.flatMap((language) => results.filter(({ client }) => client === language).slice(-1));
+}
+
 const groups = groupsWith(loadGroups(), options.case);
 if (groups.length === 0) throw new Error(`no case has "${options.case}" in its title`);
 if (options.list) {
   for (const { group, about, cases } of groups) {
     say(`${group}: ${about}\n${cases.map((each) => `  ${titleOf(each)}\n`).join('')}`);
   }
+} else if (options.write && files.length > 0) {
+  const results = readResults(files);
+  say(`${terminalTable(results, groups)}\n${failureText(results, [])}`);
+  writeTable(
+    results,
+    groups,
+    results.some((result) => failuresOf(result).length > 0),
+  );
 } else if (options.mutate !== undefined) {
   const chosen = options.mutate === 'all' ? mutations : [mutationOf(options.mutate)];
   if (!(await huntMutations(chosen, loadGroups(), chosenClients(), say))) process.exitCode = 1;
