@@ -85,6 +85,7 @@ def test_a_reason_of_a_later_server_is_none_that_we_know() -> None:
         (grpc.StatusCode.CANCELLED, "Received RST_STREAM with error code 8", True),
         (grpc.StatusCode.CANCELLED, "Locally cancelled by application!", False),
         (grpc.StatusCode.INTERNAL, "Received RST_STREAM with error code 2", True),
+        (grpc.StatusCode.INTERNAL, "Internal error from Core", True),
         (grpc.StatusCode.INTERNAL, "incident 17", False),
         (grpc.StatusCode.UNKNOWN, "Stream removed", True),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max", False),

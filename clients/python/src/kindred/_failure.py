@@ -35,7 +35,8 @@ _NEVER_SENT = re.compile("failed to connect to all addresses|empty address list|
 
 # gRPC has no code of its own for a connection that breaks under a call; most are UNAVAILABLE, some are not.
 _BROKEN = re.compile(
-    "RST_STREAM|Stream removed|GOAWAY|[Ss]ocket|[Cc]onnection|[Tt]ransport|Broken pipe|recvmsg"
+    "Internal error from Core|RST_STREAM|Stream removed|GOAWAY|[Ss]ocket|[Cc]onnection|[Tt]ransport"
+    "|Broken pipe|recvmsg"
 )
 _SOMETIMES_BROKEN = frozenset({grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
 
