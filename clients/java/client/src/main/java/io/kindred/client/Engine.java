@@ -46,7 +46,8 @@ final class Engine {
     this.routesDirectly = routesDirectly;
     this.routing = new DirectRouting(this);
     if (routesDirectly) {
-      routing.home(Key.of(Key.DEFAULT_BUCKET, ""));
+      // The bucket that most use is known soon; others are learned of when they are first named.
+      routing.placement(Key.DEFAULT_BUCKET);
     }
   }
 

@@ -2,8 +2,10 @@ package io.kindred.client;
 
 import io.kindred.v1.GetPlacementResponse;
 import io.kindred.v1.PlacementNode;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import net.jpountz.xxhash.XXHash64;
 import net.jpountz.xxhash.XXHashFactory;
 
@@ -53,7 +55,7 @@ final class Placement {
 
   /** The place of a key on the ring: xxh64 of the bucket, a zero byte and the key. */
   static long token(Key key) {
-    byte[] bucket = key.bucket().getBytes(java.nio.charset.StandardCharsets.US_ASCII);
+    byte[] bucket = key.bucket().getBytes(StandardCharsets.US_ASCII);
     byte[] record = new byte[bucket.length + 1 + key.key().size()];
     System.arraycopy(bucket, 0, record, 0, bucket.length);
     key.key().toByteString().copyTo(record, bucket.length + 1);
@@ -83,7 +85,7 @@ final class Placement {
         homes(key).map(node -> nodes.get(node).getId()).toList());
   }
 
-  private java.util.stream.Stream<Integer> homes(Key key) {
+  private Stream<Integer> homes(Key key) {
     int first = partition(token(key), partitionBits) * replication;
     return IntStream.range(first, first + replication).map(i -> homes[i]).boxed();
   }

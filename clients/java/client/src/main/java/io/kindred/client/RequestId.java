@@ -1,8 +1,8 @@
 package io.kindred.client;
 
 import com.google.protobuf.ByteString;
+import java.security.SecureRandom;
 import java.util.HexFormat;
-import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * The name of one logical write, the same for each of its attempts: 16 bytes. A write with it
@@ -14,6 +14,11 @@ public final class RequestId {
 
   private static final int SIZE = 16;
 
+  /**
+   * The generators of the JDK that cost less have 64 bits of state: too few for a name for ever.
+   */
+  private static final SecureRandom RANDOM = new SecureRandom();
+
   private final ByteString id;
 
   private RequestId(ByteString id) {
@@ -23,12 +28,11 @@ public final class RequestId {
   /**
    * Draws a new one.
    *
-   * @return 16 random bytes: unique, not secret
+   * @return 16 random bytes
    */
   public static RequestId random() {
     byte[] id = new byte[SIZE];
-    // Every write draws one. Unique is enough, so no cost of a SecureRandom.
-    ThreadLocalRandom.current().nextBytes(id);
+    RANDOM.nextBytes(id);
     return new RequestId(ByteString.copyFrom(id));
   }
 

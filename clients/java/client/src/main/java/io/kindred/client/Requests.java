@@ -23,44 +23,30 @@ final class Requests {
   static PutRequest put(Key key, Value value, PutOptions options, WriteOptions write) {
     PutRequest.Builder request =
         PutRequest.newBuilder().setKey(key(key)).setValue(value(value)).setOptions(write(write));
-    options
-        .causality()
-        .ifPresent(
-            superseded -> {
-              if (superseded instanceof CausalContext context) {
-                request.setContext(context.toByteString());
-              } else if (superseded instanceof BlindWrite mode) {
-                request.setBlind(blind(mode));
-              }
-            });
-    options
-        .expiry()
-        .ifPresent(
-            expiry -> {
-              if (expiry instanceof After after) {
-                request.setTtl(duration(after.ttl()));
-              } else if (expiry instanceof At at) {
-                request.setExpireTime(timestamp(at.time()));
-              } else if (expiry instanceof Keep) {
-                request.setKeepExpiry(true);
-              }
-            });
+    if (options.causality().orElse(null) instanceof CausalContext context) {
+      request.setContext(context.toByteString());
+    } else if (options.causality().orElse(null) instanceof BlindWrite mode) {
+      request.setBlind(blind(mode));
+    }
+    Expiry expiry = options.expiry().orElse(null);
+    if (expiry instanceof After after) {
+      request.setTtl(duration(after.ttl()));
+    } else if (expiry instanceof At at) {
+      request.setExpireTime(timestamp(at.time()));
+    } else if (expiry instanceof Keep) {
+      request.setKeepExpiry(true);
+    }
     return request.build();
   }
 
   static DeleteRequest delete(Key key, DeleteOptions options, WriteOptions write) {
     DeleteRequest.Builder request =
         DeleteRequest.newBuilder().setKey(key(key)).setOptions(write(write));
-    options
-        .causality()
-        .ifPresent(
-            superseded -> {
-              if (superseded instanceof CausalContext context) {
-                request.setContext(context.toByteString());
-              } else if (superseded instanceof BlindWrite mode) {
-                request.setBlind(blind(mode));
-              }
-            });
+    if (options.causality().orElse(null) instanceof CausalContext context) {
+      request.setContext(context.toByteString());
+    } else if (options.causality().orElse(null) instanceof BlindWrite mode) {
+      request.setBlind(blind(mode));
+    }
     return request.build();
   }
 

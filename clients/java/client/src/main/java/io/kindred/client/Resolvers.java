@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.TreeSet;
 import java.util.function.BinaryOperator;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
 /** Resolvers for the usual cases. */
 public final class Resolvers {
@@ -61,7 +62,7 @@ public final class Resolvers {
     };
   }
 
-  private static java.util.stream.Stream<Value> values(List<Version> versions) {
+  private static Stream<Value> values(List<Version> versions) {
     return versions.stream().map(Version::value).flatMap(Optional::stream);
   }
 }

@@ -19,6 +19,8 @@ import io.kindred.v1.DeleteRequest;
 import io.kindred.v1.DeleteResponse;
 import io.kindred.v1.ErrorDetail;
 import io.kindred.v1.ErrorReason;
+import io.kindred.v1.GetPlacementRequest;
+import io.kindred.v1.GetPlacementResponse;
 import io.kindred.v1.GetRequest;
 import io.kindred.v1.GetResponse;
 import io.kindred.v1.KeyValueServiceGrpc.KeyValueServiceImplBase;
@@ -26,10 +28,12 @@ import io.kindred.v1.PipelineRequest;
 import io.kindred.v1.PipelineResponse;
 import io.kindred.v1.PutRequest;
 import io.kindred.v1.PutResponse;
+import io.kindred.v1.TopologyServiceGrpc.TopologyServiceImplBase;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
 
@@ -51,6 +55,11 @@ final class ScriptedNode extends KeyValueServiceImplBase implements AutoCloseabl
   volatile BiConsumer<BatchWriteRequest, StreamObserver<BatchWriteResponse>> onBatchWrite;
   volatile Function<StreamObserver<PipelineResponse>, StreamObserver<PipelineRequest>> onPipeline;
 
+  /** The table of homes, if the node tells it. */
+  volatile GetPlacementResponse placement;
+
+  final AtomicInteger placementsAsked = new AtomicInteger();
+
   private final String name;
   private final Server server;
 
@@ -61,6 +70,7 @@ final class ScriptedNode extends KeyValueServiceImplBase implements AutoCloseabl
           InProcessServerBuilder.forName(name)
               .intercept(new Headers())
               .addService(this)
+              .addService(new Topology())
               .build()
               .start();
     } catch (IOException e) {
@@ -172,6 +182,19 @@ final class ScriptedNode extends KeyValueServiceImplBase implements AutoCloseabl
             .setMessage("scripted")
             .addDetails(Any.pack(detail.build()))
             .build());
+  }
+
+  private final class Topology extends TopologyServiceImplBase {
+    @Override
+    public void getPlacement(
+        GetPlacementRequest request, StreamObserver<GetPlacementResponse> answer) {
+      placementsAsked.incrementAndGet();
+      if (placement == null) {
+        answer.onError(io.grpc.Status.UNIMPLEMENTED.asRuntimeException());
+      } else {
+        succeed(answer, placement);
+      }
+    }
   }
 
   private final class Headers implements ServerInterceptor {

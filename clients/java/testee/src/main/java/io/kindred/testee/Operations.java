@@ -3,6 +3,7 @@ package io.kindred.testee;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import com.google.gson.JsonPrimitive;
 import io.grpc.Status;
 import io.kindred.client.GetResult;
 import io.kindred.client.Key;
@@ -279,6 +280,6 @@ final class Operations {
   }
 
   private static JsonElement text(String text) {
-    return new com.google.gson.JsonPrimitive(text);
+    return new JsonPrimitive(text);
   }
 }
