@@ -34,6 +34,7 @@ _TRANSIENT = frozenset(
 _NEVER_SENT = re.compile("failed to connect to all addresses|empty address list|DNS resolution failed")
 
 # gRPC has no code of its own for a connection that breaks under a call; most are UNAVAILABLE, some are not.
+# "Internal error from Core" is what grpc.aio says when it was just writing to a stream.
 _BROKEN = re.compile(
     "Internal error from Core|RST_STREAM|Stream removed|GOAWAY|[Ss]ocket|[Cc]onnection|[Tt]ransport"
     "|Broken pipe|recvmsg"
