@@ -131,7 +131,7 @@ export class Node {
       // A failure here is the store's, whose listeners stop the node.
       saveHighWater().catch((error: unknown) => log.error({ error }, 'the clock mark could not be stored'));
     });
-    const { host } = this.config.listen;
+    const { host, http2 } = this.config.listen;
     const { clientPort, httpPort } = ownMember(this.config);
     const { timeouts, limits } = this.config;
     this.#server = await openClientPort(
@@ -143,7 +143,7 @@ export class Node {
         reportIncident: this.#parts.reportIncident,
         refused: (method, code, reason) => this.#parts.observe.refused(method, code, reason),
       },
-      { ...timeouts, ...limits, host, port: clientPort },
+      { ...timeouts, ...limits, host, http2, port: clientPort },
     );
     readGauges(this.metrics, this.#parts, this.#server);
     this.#http = await openHttpPort(

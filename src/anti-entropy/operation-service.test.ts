@@ -58,6 +58,7 @@ beforeAll(async () => {
     },
     {
       host: '127.0.0.1',
+      http2: 'own',
       port: 0,
       messageBytesMax: 1e6,
       headerBytesMax: 8192,

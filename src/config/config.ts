@@ -80,6 +80,11 @@ export interface MemberConfig {
 export interface ListenConfig {
   /** Address to bind all three ports on. Default: the host of this node's member. `0.0.0.0` or `::` inside containers. */
   readonly host: string;
+  /**
+   * Who speaks HTTP/2 with clients. `own` (default): this program (`src/rpc/http2`). `node`: Node's node:http2, which takes five
+   * times the CPU for each call and has been used by many for long: a way out, should a client not get along with the first.
+   */
+  readonly http2: 'own' | 'node';
 }
 
 /** Where and how records are kept. */

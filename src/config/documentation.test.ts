@@ -5,7 +5,7 @@ import { knobs } from './schema.ts';
 const page = readFileSync(new URL('../../docs/operating/configuration.md', import.meta.url), 'utf8');
 /** Rows of the tables: field, default, unit, text. */
 const rows = new Map(
-  [...page.matchAll(/^\| `([a-z_.[\]]+)` \| (.+?) \| (?:([^|]*) )?\| (.+?) \|$/gm)].map((match) => [
+  [...page.matchAll(/^\| `([a-z\d_.[\]]+)` \| (.+?) \| (?:([^|]*) )?\| (.+?) \|$/gm)].map((match) => [
     match[1],
     match,
   ]),

@@ -248,7 +248,7 @@ function complete(raw: RawConfig, terminal: boolean, problems: Problem[]): Confi
     node: nodeId(node),
     members,
     buckets: bucketsOf(raw.buckets, replication),
-    listen: { host: raw.listen.host ?? own.host },
+    listen: { host: raw.listen.host ?? own.host, http2: raw.listen.http2 },
     storage: { ...camelCased(raw.storage), path: raw.storage.path ?? `./data/${node}` },
     timeouts: camelCased(raw.timeouts),
     limits: camelCased(raw.limits),

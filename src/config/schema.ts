@@ -25,7 +25,7 @@ export interface RawConfig {
   readonly node?: string | undefined;
   readonly members: readonly RawMember[];
   readonly buckets: readonly RawBucket[];
-  readonly listen: { readonly host?: string | undefined };
+  readonly listen: { readonly host?: string | undefined; readonly http2: 'own' | 'node' };
   readonly storage: {
     readonly engine: 'lsm' | 'btree' | 'memory';
     readonly path?: string | undefined;
@@ -205,7 +205,9 @@ const shape = z.strictObject({
   node: id().optional(),
   members: z.array(member).max(1000).default([]),
   buckets: z.array(bucket).max(1000).default([]),
-  listen: z.strictObject({ host: host().optional() }).prefault({}),
+  listen: z
+    .strictObject({ host: host().optional(), http2: z.enum(['own', 'node']).default('own') })
+    .prefault({}),
   storage: z
     .strictObject({
       engine: z.enum(['lsm', 'btree', 'memory']).default('lsm'),

@@ -1,4 +1,4 @@
-import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectHttp2, type Settings as Http2Settings } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { createClientFactory, Metadata } from 'nice-grpc';
@@ -23,7 +23,13 @@ import {
 } from '../../test/support/raw-http2.ts';
 import { OperationError } from '../core/coordinator/failure.ts';
 import { systemEnv } from '../env/system-env.ts';
-import { BatchGetRequest, GetRequest, PipelineRequest, PutRequest } from '../gen/kindred/v1/kv.ts';
+import {
+  BatchGetRequest,
+  GetRequest,
+  type GetResponse,
+  PipelineRequest,
+  PutRequest,
+} from '../gen/kindred/v1/kv.ts';
 
 let port: ClientPort;
 let clients: Clients;
@@ -54,8 +60,9 @@ interface RawAnswer {
 async function raw(
   headers: Record<string, string | string[]>,
   sent: Uint8Array | undefined,
+  settings: Http2Settings = {},
 ): Promise<RawAnswer> {
-  const session = connectHttp2(`http://${port.address}`);
+  const session = connectHttp2(`http://${port.address}`, { settings });
   session.on('error', () => {});
   try {
     return await new Promise<RawAnswer>((resolve) => {
@@ -98,6 +105,33 @@ async function stillWorks(): Promise<void> {
   await clients.keyValue.put({ key, value });
   expect((await clients.keyValue.get({ key })).state).toBe(1);
 }
+
+// ---- both ways to speak HTTP/2 --------------------------------------------------------------
+
+function versionBytes(answer: GetResponse | undefined): number {
+  const content = answer?.versions[0]?.body;
+  return content?.$case === 'value' ? content.value.data.length : 0;
+}
+
+test.each(['own', 'node'] as const)(
+  'HTTP/2 by %s: calls, streams, clients without a table',
+  async (http2) => {
+    await start({ http2 });
+    await stillWorks();
+    const found: number[] = [];
+    const large = { data: Buffer.alloc(1_000_000, 'not the same everywhere') };
+    await clients.keyValue.put({ key: { key: Buffer.from('large') }, value: large });
+    const keys = ['k', 'large', 'large', 'absent'].map((name) => ({ key: Buffer.from(name) }));
+    for await (const { result } of clients.keyValue.batchGet({ keys })) {
+      found.push(versionBytes(result));
+    }
+    expect(found.sort((a, b) => a - b)).toEqual([0, 1, 1_000_000, 1_000_000]);
+    expect(versionBytes(await clients.keyValue.get({ key: { key: Buffer.from('large') } }))).toBe(1_000_000);
+    for (const settings of [{}, { headerTableSize: 0 }, { initialWindowSize: 100 }]) {
+      expect(await raw({}, grpcMessage(getRequest), settings)).toMatchObject({ grpcStatus: '0', reset: 0 });
+    }
+  },
+);
 
 // ---- health and draining -------------------------------------------------------------------
 

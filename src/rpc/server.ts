@@ -1,7 +1,7 @@
 /**
- * The client port: one grpc-js server with all services, health and reflection, behind a listener of our own (grpc-js
- * bounds neither connections nor how long one may stay silent before its first byte). Unary calls in their plain form do not
- * go through grpc-js: `unary-stream.ts`.
+ * The client port: all services, health and reflection, behind a listener of our own (grpc-js bounds neither connections nor
+ * how long one may stay silent before its first byte). HTTP/2 is spoken by `http2/connection.ts`, or by Node; unary calls in
+ * their plain form go straight to the door, everything else through grpc-js.
  */
 
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
@@ -13,9 +13,11 @@ import {
   ServerCredentials,
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
-import type { LimitConfig, TimeoutConfig } from '../config/config.ts';
+import type { LimitConfig, ListenConfig, TimeoutConfig } from '../config/config.ts';
 import { Door, type DoorDependencies, type DoorMethod } from './door.ts';
 import { Health } from './health.ts';
+import { Connection } from './http2/connection.ts';
+import { streamServer } from './http2/serve-streams.ts';
 import { OpenDuplex } from './open-duplex.ts';
 import { OpenStream } from './open-stream.ts';
 import { OpenUnary } from './open-unary.ts';
@@ -36,7 +38,8 @@ export interface ServerOptions
       | 'connectionsMax'
       | 'connectionIdleMs'
       | 'connectionAgeMs'
-    > {
+    >,
+    Pick<ListenConfig, 'http2'> {
   readonly host: string;
   /** 0: one that is free. */
   readonly port: number;
@@ -102,8 +105,10 @@ export async function startServer(
       if (take !== undefined) unaryRoutes.set(path, take);
     }
   }
-  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
-  serveUnaryStreams(grpc, { clock: env.clock, routes: unaryRoutes }, options);
+  const carrier =
+    options.http2 === 'own'
+      ? ownConnections(dependencies, grpc, unaryRoutes, options)
+      : nodeConnections(dependencies, grpc, unaryRoutes, options);
 
   const sockets = new Set<Socket>();
   const listener = createServer({ noDelay: true }, (socket) => {
@@ -117,7 +122,7 @@ export async function startServer(
       silence.cancel();
       sockets.delete(socket);
     });
-    injector.injectConnection(socket);
+    carrier.accept(socket);
   });
   listener.maxConnections = options.connectionsMax;
   await listen(listener, options);
@@ -152,7 +157,7 @@ export async function startServer(
       // Resolves when the last connection is gone. tryShutdown does not: on this Node the sessions count as closed as soon as
       // they are asked to, while answers are still on their way.
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
-      grpc.tryShutdown(() => {});
+      carrier.shutdown();
       await new Promise<void>((resolve) => {
         const bound = env.timers.after(goodbyeMs, resolve);
         void closed.then(() => {
@@ -165,6 +170,57 @@ export async function startServer(
       for (const socket of sockets) socket.destroy();
       await closed;
     },
+  };
+}
+
+/** Who speaks HTTP/2 on the connections. */
+interface Carrier {
+  accept(socket: Socket): void;
+  /** Ends every connection once its calls are done. */
+  shutdown(): void;
+}
+
+function ownConnections(
+  { env }: ServerDependencies,
+  grpc: Server,
+  routes: ReadonlyMap<string, (exchange: UnaryExchange) => void>,
+  options: ServerOptions,
+): Carrier {
+  const connections = new Set<Connection>();
+  const serve = streamServer({ grpc, clock: env.clock, routes }, options);
+  return {
+    accept(socket) {
+      const connection = new Connection(
+        { env, socket, serve },
+        {
+          streamsMax: options.streamsPerConnectionMax,
+          idleMs: options.connectionIdleMs,
+          ageMs: options.connectionAgeMs,
+          ageGraceMs,
+          keepaliveMs,
+          keepaliveTimeoutMs,
+        },
+      );
+      connections.add(connection);
+      socket.on('close', () => connections.delete(connection));
+    },
+    shutdown() {
+      for (const connection of connections) connection.shutdown('shutdown');
+    },
+  };
+}
+
+function nodeConnections(
+  { env }: ServerDependencies,
+  grpc: Server,
+  routes: ReadonlyMap<string, (exchange: UnaryExchange) => void>,
+  options: ServerOptions,
+): Carrier {
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  serveUnaryStreams(grpc, { clock: env.clock, routes }, options);
+  return {
+    accept: (socket) => injector.injectConnection(socket),
+    shutdown: () => grpc.tryShutdown(() => {}),
   };
 }
 

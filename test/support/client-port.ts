@@ -143,6 +143,7 @@ export async function startClientPort(options: ClientPortOptions = {}): Promise<
       connectionsMax: 100,
       connectionIdleMs: 300_000,
       connectionAgeMs: 3_600_000,
+      http2: 'own',
       ...options,
       ...deadlines,
     },
