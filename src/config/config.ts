@@ -150,7 +150,7 @@ export interface LimitConfig {
   readonly requestsInFlightMax: number;
   /**
    * A request that has waited longer than this for its turn, while more come than the node does, is refused with
-   * RESOURCE_EXHAUSTED, in milliseconds. Default 40. Lower: answers come sooner under overload, and more are refused. Bursts of
+   * RESOURCE_EXHAUSTED, in milliseconds. Default 100. Lower: answers come sooner under overload, and more are refused. Bursts of
    * up to 100 ms are never refused.
    */
   readonly queueMsMax: number;

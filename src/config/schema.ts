@@ -237,7 +237,7 @@ const shape = z.strictObject({
       connection_idle_ms: integer(1000, 24 * HOUR_MS).default(300_000),
       connection_age_ms: integer(1000, 24 * HOUR_MS).default(3_600_000),
       requests_in_flight_max: integer(1, 1_000_000).default(4096),
-      queue_ms_max: integer(1, 60_000).default(40),
+      queue_ms_max: integer(1, 60_000).default(100),
       bytes_in_flight_max: integer(MIB, 64 * KIB * MIB).default(256 * MIB),
       pipeline_operations_max: integer(1, 100_000).default(1024),
     })
