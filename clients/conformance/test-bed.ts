@@ -1,5 +1,8 @@
 /** Three real nodes, each behind a proxy that can break its clients' connections. One bed serves all cases of a run. */
 
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { RealCluster, type RealNode, until } from '../../test/support/real-cluster.ts';
 import { freePorts } from '../../tools/free-ports.ts';
 import type { NodeName } from './case-file.ts';
@@ -34,6 +37,9 @@ const settings = [
   'timeouts.drain_ms=4000',
 ];
 
+/** Where files cost no disk: what a disk makes of a write is not the clients' business, and time is. */
+const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 const names: readonly NodeName[] = ['n1', 'n2', 'n3'];
 /** On a machine that compiles five clients at the same time a process takes half a minute to start. */
 const wholeWithinMs = 120_000;
@@ -58,7 +64,11 @@ export class TestBed {
   /** `nodeFlags`: of the processes' Node, before the program. */
   static async start(nodeFlags: readonly string[] = []): Promise<TestBed> {
     const flags = settings.flatMap((setting) => ['--set', setting]);
-    const cluster = await RealCluster.plan({ flags, nodeFlags });
+    const cluster = await RealCluster.plan({
+      flags,
+      nodeFlags,
+      directory: mkdtempSync(join(memory, 'kindred-conformance-')),
+    });
     const ports = await freePorts(names.length);
     const proxies = new Map<NodeName, FaultProxy>();
     for (const [index, name] of names.entries()) {
@@ -155,6 +165,7 @@ export class TestBed {
     this.scripted.close();
     for (const proxy of this.#proxies.values()) await proxy[Symbol.asyncDispose]();
     await this.#cluster[Symbol.asyncDispose]();
+    rmSync(this.#cluster.directory, { recursive: true, force: true });
   }
 
   /** Waits until each running node reaches just the nodes that run. One alone is never ready, but serves ONE. */
