@@ -1,5 +1,5 @@
 //! Many writes in flight over one stream: `cargo run --example pipeline`, with a cluster at 127.0.0.1:7400 (`npm start`) or
-//! at the endpoints in KINDRED_ENDPOINTS.
+//! at the endpoints in `KINDRED_ENDPOINTS`.
 
 use std::future::IntoFuture as _;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use std::time::Instant;
 use kindred_client::{Client, Error, Outcome};
 use tokio::task::JoinSet;
 
-const WRITES: usize = 5_000;
+const WRITES: u32 = 5_000;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Error> {
     }
     pipeline.close().await;
 
-    let rate = WRITES as f64 / begun.elapsed().as_secs_f64();
+    let rate = f64::from(WRITES) / begun.elapsed().as_secs_f64();
     println!("{WRITES} writes, {rate:.0} a second");
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! A greeting is stored, read, deleted: `cargo run --example quickstart`, with a cluster at 127.0.0.1:7400 (`npm start`) or at
-//! the endpoints in KINDRED_ENDPOINTS.
+//! the endpoints in `KINDRED_ENDPOINTS`.
 
 use kindred_client::{Client, GetResult};
 

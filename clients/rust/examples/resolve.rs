@@ -1,5 +1,5 @@
 //! Two writers race, and a resolver makes one cart of both: `cargo run --example resolve`, with a cluster at 127.0.0.1:7400
-//! (`npm start`) or at the endpoints in KINDRED_ENDPOINTS.
+//! (`npm start`) or at the endpoints in `KINDRED_ENDPOINTS`.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
 //! Reads its own writes at the weakest level, through any node: `cargo run --example session`, with a cluster at
-//! 127.0.0.1:7400 (`npm start`) or at the endpoints in KINDRED_ENDPOINTS.
+//! 127.0.0.1:7400 (`npm start`) or at the endpoints in `KINDRED_ENDPOINTS`.
 
 use kindred_client::{Client, ConsistencyLevel, GetResult, ReadOptions, WriteOptions};
 

@@ -173,7 +173,7 @@ async fn direct_routing_finds_a_home(cluster: &Cluster) {
         let token = kindred_client::Placement::token("default", key.as_bytes());
         placement.homes(token).next().unwrap().to_owned()
     };
-    let key = (0..)
+    let key = (0..1_000)
         .map(|n| key(&n.to_string()))
         .find(|key| first_home(key) != "n1")
         .unwrap();

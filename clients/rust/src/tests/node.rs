@@ -76,7 +76,7 @@ impl Drop for Node {
 
 /// A failure with a detail, as the server makes it.
 pub(super) fn failure(code: Code, reason: ErrorReason, outcome: WriteOutcome) -> Status {
-    failure_with(code, detail(reason, outcome))
+    failure_with(code, &detail(reason, outcome))
 }
 
 pub(super) fn detail(reason: ErrorReason, outcome: WriteOutcome) -> ErrorDetail {
@@ -88,7 +88,7 @@ pub(super) fn detail(reason: ErrorReason, outcome: WriteOutcome) -> ErrorDetail 
     }
 }
 
-pub(super) fn failure_with(code: Code, detail: ErrorDetail) -> Status {
+pub(super) fn failure_with(code: Code, detail: &ErrorDetail) -> Status {
     let status = rpc::Status {
         code: code.into(),
         message: "told to fail".to_owned(),
@@ -99,6 +99,9 @@ pub(super) fn failure_with(code: Code, detail: ErrorDetail) -> Status {
     };
     Status::with_details(code, "told to fail", status.encode_to_vec().into())
 }
+
+/// The position of an item in its message, and what became of it.
+type ItemReply = (usize, Result<Answer, ItemStatus>);
 
 struct Service {
     script: Arc<Script>,
@@ -122,7 +125,7 @@ impl Service {
     }
 
     /// The replies to the items of one message, up to where the stream is to end; whether it is.
-    fn items(&self, operations: Vec<Op>) -> (Vec<(usize, Result<Answer, ItemStatus>)>, bool) {
+    fn items(&self, operations: Vec<Op>) -> (Vec<ItemReply>, bool) {
         let mut replies = Vec::new();
         for (index, operation) in operations.into_iter().enumerate() {
             match self.reply(operation) {

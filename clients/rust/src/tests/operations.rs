@@ -55,11 +55,11 @@ fn append(current: Option<&Value>, text: &str) -> Value {
     data.into()
 }
 
-/// All values, joined with `+`.
+/// All values, joined with `+`; nothing if there is none.
 fn join(versions: &[crate::Version]) -> Option<Value> {
     let values = versions.iter().filter_map(|version| version.value.as_ref());
     let data: Vec<&[u8]> = values.map(|value| value.data.as_ref()).collect();
-    Some(data.join(b"+".as_slice()).into())
+    (!data.is_empty()).then(|| data.join(b"+".as_slice()).into())
 }
 
 #[tokio::test]
@@ -80,10 +80,10 @@ async fn a_read_answers_with_what_is_there() {
     };
     assert_eq!(two.versions[1].value, Some("two".into()));
     assert_eq!(two.versions[1].stamp.dot.replica, 2);
-    let GetResult::Absent(none) = client.get("default", "key").await.unwrap() else {
+    let GetResult::Absent(nothing) = client.get("default", "key").await.unwrap() else {
         panic!("absent");
     };
-    assert_eq!(none.context.as_bytes(), "absent");
+    assert_eq!(nothing.context.as_bytes(), "absent");
 }
 
 #[tokio::test]

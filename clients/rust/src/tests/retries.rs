@@ -37,7 +37,7 @@ fn timed_out() -> Reply {
 fn key_exists() -> Reply {
     let mut detail = detail(ErrorReason::KeyExists, WriteOutcome::NotApplied);
     detail.context = bytes::Bytes::from_static(b"there");
-    Reply::Fail(failure_with(Code::FailedPrecondition, detail))
+    Reply::Fail(failure_with(Code::FailedPrecondition, &detail))
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn the_server_says_how_long_to_wait() {
     let overloaded = || {
         let mut detail = detail(ErrorReason::NodeOverloaded, WriteOutcome::NotApplied);
         detail.retry_after = Some(Duration::from_millis(300).try_into().unwrap());
-        Reply::Fail(failure_with(Code::ResourceExhausted, detail))
+        Reply::Fail(failure_with(Code::ResourceExhausted, &detail))
     };
     let node = Node::start(in_order([overloaded, || Reply::Answer(stored(1))])).await;
     let client = client_of(&[&node]).connect().await.unwrap();

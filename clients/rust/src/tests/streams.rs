@@ -1,12 +1,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tonic::Code;
 
 use super::node::{Node, Reply, failure};
-use super::{client_of, found, request_id, stored};
+use super::{Answer, client_of, found, request_id, stored};
 use crate::proto::operation::Op;
-use crate::proto::{ErrorReason, WriteOutcome};
+use crate::proto::{DeleteResponse, ErrorReason, WriteOutcome};
 use crate::{Delete, Error, Mutation, Outcome, Pipeline, Put};
 
 fn unknown_bucket() -> Reply {
@@ -90,28 +91,24 @@ async fn a_pipeline_sends_again_what_a_broken_stream_left() {
 
 #[tokio::test]
 async fn a_pipeline_has_no_more_in_flight_than_it_may() {
-    let client = {
-        let node = Node::start(|_| Reply::Hang).await;
-        let client = client_of(&[&node])
-            .timeout(std::time::Duration::from_millis(200))
-            .connect()
-            .await
-            .unwrap();
-        let pipeline = client.pipeline_with_in_flight(3);
-        let putting = tokio::spawn(async move { put_all(&pipeline, 10).await });
-        while node.received().len() < 3 {
-            tokio::task::yield_now().await;
-        }
+    let node = Node::start(|_| Reply::Hang).await;
+    let client = client_of(&[&node])
+        .timeout(Duration::from_millis(200))
+        .connect()
+        .await
+        .unwrap();
+    let pipeline = client.pipeline_with_in_flight(3);
+    let putting = tokio::spawn(async move { put_all(&pipeline, 10).await });
+    while node.received().len() < 3 {
         tokio::task::yield_now().await;
-        assert_eq!(node.received().len(), 3);
-        let results = putting.await.unwrap();
-        assert!(results.iter().all(|result| {
-            let error = result.as_ref().unwrap_err();
-            error.code() == Code::DeadlineExceeded && error.outcome() == Some(Outcome::Unknown)
-        }));
-        client
-    };
-    drop(client);
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(node.received().len(), 3);
+    for result in putting.await.unwrap() {
+        let error = result.unwrap_err();
+        assert_eq!(error.code(), Code::DeadlineExceeded);
+        assert_eq!(error.outcome(), Some(Outcome::Unknown));
+    }
 }
 
 #[tokio::test]
@@ -147,7 +144,7 @@ async fn a_batch_sends_again_only_the_items_that_failed_for_now() {
         "nowhere" => unknown_bucket(),
         "slow" if failed.fetch_add(1, Ordering::Relaxed) == 0 => draining(),
         _ => match operation {
-            Op::Delete(_) => Reply::Answer(super::Answer::Delete(Default::default())),
+            Op::Delete(_) => Reply::Answer(Answer::Delete(DeleteResponse::default())),
             _ => Reply::Answer(stored(1)),
         },
     })
