@@ -7,7 +7,7 @@ import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from kindred import Client, Found, Value
+from kindred import KEEP, Client, Value
 from kindred.resolvers import json_set_union
 
 BUCKET, KEY = "default", "guests"
@@ -26,11 +26,11 @@ def main(endpoints: list[str]) -> None:
 
         with ThreadPoolExecutor() as threads:
             list(threads.map(invite, ["Ann", "Ben", "Cat", "Dan", "Eve"]))
-        match client.get(BUCKET, KEY):
-            case Found(value):
-                print(", ".join(json.loads(value.data)))
-            case siblings:
-                print("left unresolved:", siblings)
+
+        # Two that resolved at the same moment may have left siblings, each with all the guests. KEEP reads
+        # the key as an update sees it, resolved, and writes nothing.
+        guests = client.update(BUCKET, KEY, lambda _: KEEP).value
+        print(", ".join(json.loads(guests.data)) if guests else "nobody")
 
 
 if __name__ == "__main__":

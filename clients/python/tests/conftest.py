@@ -30,7 +30,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     log = tmp_path_factory.mktemp("cluster") / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [node, "src/main.ts", "dev", "--ephemeral", "--port-base", str(port)],
+            [node, "src/main.ts", "dev", "--ephemeral", "--engine", "memory", "--port-base", str(port)],
             cwd=ROOT,
             env=os.environ | {"PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"},
             stdin=subprocess.DEVNULL,
