@@ -20,8 +20,12 @@ const askAgainMs = 20;
 const timeoutMs = 15_000;
 
 export async function runCase(testCase: Case, testee: Testee, bed: TestBed): Promise<CaseOutcome> {
-  // Before the clock: what the case before left behind is not its time.
-  await bed.arrange(testCase.down ?? []);
+  try {
+    // Before the clock: what the case before left behind is not its time.
+    await bed.arrange(testCase.down ?? []);
+  } catch (error) {
+    return { problem: `the cluster does not come back: ${(error as Error).message}\n${bed.logs(5)}`, ms: 0 };
+  }
   const startedMs = performance.now();
   const run = new CaseRun(testee, bed);
   let problem: string | undefined;

@@ -35,6 +35,8 @@ const settings = [
   'peers.reconnect_ms=50',
   'peers.reconnect_ms_max=300',
   'timeouts.drain_ms=4000',
+  // A machine that is busy with something else is no overload.
+  'limits.queue_ms_max=5000',
 ];
 
 /** Where files cost no disk: what a disk makes of a write is not the clients' business, and time is. */
