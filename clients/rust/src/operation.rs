@@ -12,12 +12,12 @@ use crate::{
 /// What `.await` on an operation waits for. Dropping it cancels the operation; a write that was sent may still happen.
 pub type OperationFuture<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
-/// Where operations are carried out: a [`Client`], a [`Session`] or a [`Pipeline`].
+/// Where operations are carried out: a [`Client`], a [`Session`](crate::Session) or a [`Pipeline`].
 pub trait Target: Call + Clone + Send + Sync + 'static {}
 
 impl<T: Call + Clone + Send + Sync + 'static> Target for T {}
 
-/// Where operations are told what they follow on: everywhere but in a [`Session`], which knows by itself.
+/// Where operations are told what they follow on: everywhere but in a [`Session`](crate::Session), which knows by itself.
 pub trait Stateless {}
 
 impl Stateless for Client {}
