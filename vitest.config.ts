@@ -20,6 +20,7 @@ const config: ViteUserConfig = {
     passWithNoTests: false,
     reporters: ['default'],
     coverage: { provider: 'v8', include: ['src/**/*.ts'], exclude: ['src/gen/**', 'src/**/*.test.ts'] },
+    // Those that start clusters come one after the other, and after all the rest (`groupOrder`): they need the machine.
     projects: [
       { extends: true, test: { name: 'unit', include: ['{src,tools,bench}/**/*.test.ts'] } },
       // Laws of the core, against random histories.
@@ -63,6 +64,7 @@ const config: ViteUserConfig = {
         extends: true,
         test: {
           name: 'client',
+          sequence: { groupOrder: 2 },
           include: ['clients/typescript/test/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,
@@ -73,6 +75,7 @@ const config: ViteUserConfig = {
         extends: true,
         test: {
           name: 'integration',
+          sequence: { groupOrder: 1 },
           include: ['test/integration/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
@@ -84,6 +87,7 @@ const config: ViteUserConfig = {
         extends: true,
         test: {
           name: 'conformance',
+          sequence: { groupOrder: 3 },
           include: ['clients/conformance/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 600_000,
