@@ -198,7 +198,7 @@ def main() -> None:
     arguments = parser.parse_args()
     endpoints = arguments.endpoints.split(",")
     if arguments.asynchronous:
-        client, rates = "python-async", asyncio.run(on_the_loop(endpoints, arguments.seconds))
+        client, rates = "python-asyncio", asyncio.run(on_the_loop(endpoints, arguments.seconds))
     else:
         client, rates = "python", blocking(endpoints, arguments.seconds)
     rounded = {name: round(rate) for name, rate in rates.items()}

@@ -98,7 +98,7 @@ def serve_blocking() -> None:
 
 
 async def serve_async() -> None:
-    testee = Testee("python-async", kindred.AsyncClient)
+    testee = Testee("python-asyncio", kindred.AsyncClient)
     loop = asyncio.get_running_loop()
     tasks: dict[Any, asyncio.Task[None]] = {}
 
