@@ -148,7 +148,8 @@ final class Engine {
     return true;
   }
 
-  private void execute(Runnable task) {
+  /** Runs a task on the executor of the client. */
+  void execute(Runnable task) {
     try {
       executor.execute(task);
     } catch (RejectedExecutionException closed) {

@@ -204,14 +204,15 @@ public final class KindredPipeline implements AutoCloseable {
   }
 
   private void acquire(Optional<RequestId> requestId) {
-    if (closed) {
-      throw new IllegalStateException("the pipeline is closed");
-    }
     try {
       permits.acquire();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw requestId.map(engine::newWrite).orElseGet(engine::newRead).cancelled(false, "");
+    }
+    if (closed) {
+      permits.release();
+      throw new IllegalStateException("the pipeline is closed");
     }
   }
 
@@ -243,7 +244,10 @@ public final class KindredPipeline implements AutoCloseable {
   private void sweep() {
     long now = System.nanoTime();
     for (PipelinedOperation<?> operation : inFlight) {
-      operation.expire(now);
+      if (operation.isOver(now)) {
+        // Not here: what the caller does then must not hold up the timer.
+        engine.execute(operation::expire);
+      }
     }
   }
 

@@ -78,6 +78,7 @@ final class PipelinedOperation<T> extends CompletableFuture<T> {
   /** Notes that the attempt failed; how long to wait before the next. Fails if there is none. */
   Optional<Duration> failed(AttemptFailure failure) {
     if (isDone()) {
+      leave();
       return Optional.empty();
     }
     Optional<Duration> wait;
@@ -99,9 +100,16 @@ final class PipelinedOperation<T> extends CompletableFuture<T> {
     fail(error);
   }
 
-  /** Fails if its time is up: the stream has had no answer, and tells of no failure. */
-  void expire(long nowNanos) {
-    if (isDone() || !attempts.isExpired(nowNanos)) {
+  /** Whether it has ended by other means than its answer, or should have. */
+  boolean isOver(long nowNanos) {
+    return isDone() || attempts.isExpired(nowNanos);
+  }
+
+  /** Ends what is over: the stream has had no answer, and tells of no failure. */
+  void expire() {
+    if (isDone()) {
+      // The caller has completed the future, for example by orTimeout.
+      leave();
       return;
     }
     KindredException error;

@@ -20,6 +20,8 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -196,6 +198,19 @@ class PipelineTest {
     closed.get();
     assertTrue(get.isDone());
     assertThrows(IllegalStateException.class, () -> pipeline.get(KEY));
+  }
+
+  @Test
+  void anOperationThatTheCallerTimesOutMakesRoom() throws Exception {
+    try (KindredPipeline pipeline = client.pipeline(1)) {
+      CompletableFuture<GetResult> slow = pipeline.get(KEY).orTimeout(20, TimeUnit.MILLISECONDS);
+      groups.take();
+      CompletableFuture<GetResult> next = pipeline.get(KEY);
+      assertInstanceOf(
+          TimeoutException.class, assertThrows(ExecutionException.class, slow::get).getCause());
+      answer(groups.take());
+      assertInstanceOf(GetResult.Found.class, next.get());
+    }
   }
 
   @Test
