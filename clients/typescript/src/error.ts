@@ -105,9 +105,9 @@ export class KindredError extends Error {
 }
 
 /**
- * An update met siblings that nobody resolves: the key has no resolver, or the writers raced more often than
- * `updateAttempts` allows. Merge `versions` and put the result with `context`. With the outcome `APPLIED` the value that
- * the update's function returned was written, and is among the siblings.
+ * An update met siblings that nobody resolves: the key has no resolver, or its resolver threw (the `cause`), or the writers
+ * raced more often than `updateAttempts` allows. Merge `versions` and put the result with `context`. With the outcome
+ * `APPLIED` the value that the update's function returned was written, and is among the siblings.
  */
 export class ConflictError extends KindredError {
   override readonly name: string = 'ConflictError';

@@ -60,7 +60,7 @@ export interface KeyOperations {
   delete(options: DeleteOptions): Promise<WriteResult>;
 }
 
-/** Updates one key. Throws ConflictError when siblings remain that it may not or cannot resolve. */
+/** Updates one key. Throws ConflictError when siblings remain that it cannot resolve, or others always wrote first. */
 export async function updateKey(
   key: KeyOperations,
   change: UpdateFunction,
@@ -82,6 +82,9 @@ const lostRace: ReadonlySet<ErrorReason> = new Set([
   'KEY_EXISTS',
   'CONTEXT_NOT_REACHED',
 ]);
+
+/** An update must see all that its write supersedes, whatever other reads of the client do. */
+const whole = { onConflict: 'RETURN_ALL', omitData: false } as const;
 
 const ATTEMPTS_DEFAULT = 10;
 
@@ -113,7 +116,8 @@ class Update {
         const written = await this.#write(value, found.context, this.#options);
         return await this.#settle(value, written);
       } catch (error) {
-        if (!isLostRace(error) || this.#attempts >= this.#attemptsMax) throw error;
+        if (!isLostRace(error)) throw error;
+        if (this.#attempts >= this.#attemptsMax) throw this.#lost(found, error);
       }
     }
   }
@@ -126,8 +130,8 @@ class Update {
     while (versionsHeld !== 1 && resolver !== undefined) {
       const found = await this.#afterWrite([], context, () => this.#read(context));
       const versions = versionsOf(found);
-      value = resolved(found, resolver);
       context = found.context;
+      value = await this.#afterWrite(versions, context, async () => resolved(found, resolver));
       if (found.state !== 'conflict') return { value, context, versionsHeld: 1 };
       if (this.#attempts >= this.#attemptsMax) {
         throw new ConflictError(
@@ -168,6 +172,16 @@ class Update {
     }
   }
 
+  /** The context is that of the read: the one in the error's detail may cover versions that nobody here has seen. */
+  #lost(found: GetResult, cause: unknown): ConflictError {
+    const attempts = this.#attempts;
+    return new ConflictError(
+      `others wrote first, ${attempts} times`,
+      { versions: versionsOf(found), context: found.context, outcome: 'NOT_APPLIED', attempts },
+      { cause },
+    );
+  }
+
   #current(found: GetResult): Value | undefined {
     const { resolver } = this.#options;
     if (found.state !== 'conflict' || resolver !== undefined) return resolved(found, resolver);
@@ -183,7 +197,7 @@ class Update {
   #read(minContext: Context | undefined): Promise<GetResult> {
     const read = this.#options.read ?? {};
     const level = read.replicas === undefined ? { consistency: read.consistency ?? 'QUORUM' } : {};
-    return this.#key.get({ ...read, ...level, minContext, ...this.#call() });
+    return this.#key.get({ ...read, ...level, ...whole, minContext, ...this.#call() });
   }
 
   #write(value: Value | undefined, context: Context, expiry: Expiry): Promise<WriteResult> {

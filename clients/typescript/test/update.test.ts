@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { GetRequest } from '../src/gen/kindred/v1/kv.ts';
+import { ConflictMode } from '../src/gen/kindred/v1/types.ts';
 import {
   ConflictError,
   deletion,
@@ -10,6 +12,8 @@ import {
   Value,
 } from '../src/index.ts';
 import { updateKey } from '../src/update.ts';
+import { found, stored } from './support/fake-node.ts';
+import { clientOf, node } from './support/fixtures.ts';
 import { MemoryKey } from './support/memory-key.ts';
 
 function update(key: MemoryKey, change: UpdateFunction, options: UpdateOptions = {}): Promise<UpdateResult> {
@@ -21,6 +25,26 @@ function add(item: string): (current: Value | undefined) => Value {
 }
 
 describe('an update', () => {
+  test('reads all there is, whatever the client is told of other reads', async () => {
+    const requests: GetRequest[] = [];
+    const full = await node({
+      get: (request) => {
+        requests.push(request);
+        return found('theirs');
+      },
+      put: () => stored(),
+    });
+    const client = clientOf([full], {
+      read: { onConflict: 'PICK_LATEST', omitData: true, consistency: 'ONE' },
+    });
+    await client.update('b', 'k', () => 'ours');
+    await client.session().update('b', 'k', () => 'ours');
+    expect(requests.map(({ options }) => options)).toMatchObject([
+      { onConflict: ConflictMode.CONFLICT_MODE_RETURN_ALL, omitData: false },
+      { onConflict: ConflictMode.CONFLICT_MODE_RETURN_ALL, omitData: false },
+    ]);
+  });
+
   test('writes what the function makes of the value, with the context of the read', async () => {
     const key = new MemoryKey();
     expect((await update(key, () => 'one')).value?.text()).toBe('one');
@@ -107,6 +131,40 @@ describe('an update', () => {
     expect(error).toBeInstanceOf(ConflictError);
     expect(error).toMatchObject({ outcome: 'APPLIED', attempts: 3 });
     expect(key.writes).toBe(3);
+  });
+
+  test('gives up after so many lost races, with what it read last', async () => {
+    const key = new MemoryKey();
+    key.race('theirs');
+    key.beforeWrite = () => {
+      throw refusal('TOO_MANY_SIBLINGS', 'NOT_APPLIED');
+    };
+    const error = await update(key, () => 'ours', { updateAttempts: 2 }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ConflictError);
+    expect(error).toMatchObject({ outcome: 'NOT_APPLIED', attempts: 2 });
+    expect((error as ConflictError).versions).toHaveLength(1);
+    expect((error as Error).cause).toMatchObject({ reason: 'TOO_MANY_SIBLINGS' });
+  });
+
+  test('says that its value is written when the resolver throws then', async () => {
+    const key = new MemoryKey();
+    key.beforeWrite = () => key.race('theirs');
+    // Of a kind that would be a lost race, had the write itself met it.
+    const problem = refusal('TOO_MANY_SIBLINGS', 'NOT_APPLIED');
+    let calls = 0;
+    const error = await update(key, () => `call ${++calls}`, {
+      resolver: () => {
+        throw problem;
+      },
+    }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ConflictError);
+    expect(error).toMatchObject({ outcome: 'APPLIED', cause: problem });
+    expect(calls).toBe(1);
+    const { versions, context } = error as ConflictError;
+    expect(versions).toHaveLength(2);
+    key.beforeWrite = () => undefined;
+    await key.put('merged', { context });
+    expect(key.texts).toEqual(['merged']);
   });
 
   test('says that its value is written when resolving fails otherwise', async () => {
