@@ -6,6 +6,7 @@
 import type { GetResult, TouchResult, WriteResult } from './answer.ts';
 import type { Client } from './client.ts';
 import type { Context } from './context.ts';
+import { ConflictError } from './error.ts';
 import type { CallOptions, Expiry, GetOptions, Key, TouchOptions, WriteOptions } from './options.ts';
 import { keyName, type UpdateFunction, type UpdateOptions, type UpdateResult } from './update.ts';
 import type { ValueLike } from './value.ts';
@@ -94,9 +95,15 @@ export class Session {
     const before = this.#tails.get(name);
     const turn = (async (): Promise<Answer> => {
       if (before !== undefined) await before;
-      const answer = await operation(this.#contexts.get(name));
-      this.#remember(name, answer.context);
-      return answer;
+      try {
+        const answer = await operation(this.#contexts.get(name));
+        this.#remember(name, answer.context);
+        return answer;
+      } catch (error) {
+        // It tells what was seen, and a write of the session's may be part of that.
+        if (error instanceof ConflictError) this.#remember(name, error.context);
+        throw error;
+      }
     })();
     const tail = turn.then(ignore, ignore);
     this.#tails.set(name, tail);

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
-import type { Context, GetOptions, PutOptions } from '../src/index.ts';
+import type { Context, GetOptions, PutOptions, UpdateFunction, UpdateOptions } from '../src/index.ts';
 import { Session, type SessionClient } from '../src/session.ts';
+import { updateKey } from '../src/update.ts';
 import { MemoryKey } from './support/memory-key.ts';
 
 /** A client of keys in memory that tells what contexts it was given. */
-class RecordingClient implements Pick<SessionClient, 'get' | 'put'> {
+class RecordingClient implements Pick<SessionClient, 'get' | 'put' | 'update'> {
   readonly keys = new Map<string, MemoryKey>();
   readonly given: string[] = [];
   underWay = 0;
@@ -16,6 +17,10 @@ class RecordingClient implements Pick<SessionClient, 'get' | 'put'> {
 
   put(_: string, name: string, value: string, options: PutOptions = {}) {
     return this.#during(`put ${text(options.context)}`, () => this.#key(name).put(value, options));
+  }
+
+  update(_: string, name: string, change: UpdateFunction, options: UpdateOptions = {}) {
+    return updateKey(this.#key(name), change, { ...options, timeoutMs: 5000 });
   }
 
   #key(name: string): MemoryKey {
@@ -76,6 +81,23 @@ test('a failure ends the turn and forgets nothing', async () => {
   await expect(failing).rejects.toThrow('no');
   expect(await after).toMatchObject({ state: 'found' });
   expect(client.given.at(-1)).toBe('get [1]');
+});
+
+test('an update that ends in a conflict after its write is remembered', async () => {
+  const client = new RecordingClient();
+  const session = sessionOn(client);
+  const key = new MemoryKey();
+  client.keys.set('k', key);
+  key.beforeWrite = () => key.race('theirs');
+  const failing = session.update('b', 'k', () => 'ours', {
+    resolver: () => {
+      throw new Error('no');
+    },
+  });
+  await expect(failing).rejects.toMatchObject({ name: 'ConflictError', outcome: 'APPLIED' });
+  key.beforeWrite = () => undefined;
+  await session.put('b', 'k', 'merged');
+  expect(key.texts).toEqual(['merged']);
 });
 
 test('the key used longest ago is forgotten first', async () => {
