@@ -3,7 +3,8 @@
  * is used. They share a zone, so that no key has two of its copies here.
  */
 
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Config, ownMember } from '../config/config.ts';
 import { ConfigError } from '../config/parse-config.ts';
@@ -49,7 +50,7 @@ export function planHostNodes(
   if (flags.node !== undefined) throw new ConfigError(['--node and --nodes are both given: choose one']);
   const nodes = ids.map((id) => {
     const { config } = loadConfig({ ...flags, node: id }, terminal);
-    const data = join(config.storage.path, id);
+    const data = dataOf(config.storage.path, id);
     return { id, config, flags: { ...flags, node: id, data, logFormat: flags.logFormat ?? 'json' } };
   });
   const zones = new Map(nodes.map(({ id, config }) => [id, ownMember(config).zone]));
@@ -61,6 +62,21 @@ export function planHostNodes(
     ]);
   }
   return nodes;
+}
+
+/** Names of what a store has in its directory. */
+const STORE_FOLDERS = ['lsm', 'btree'];
+
+/** The default names the node already; a directory that is configured is for all of them. */
+function dataOf(path: string, id: string): string {
+  if (basename(path) === id) return path;
+  if (STORE_FOLDERS.some((folder) => existsSync(join(path, folder)))) {
+    throw new ConfigError([
+      `--nodes: ${path} holds the data of one node, which was started with --node: with --nodes each node has a directory of its own ` +
+        `below it. Stop that node, move its data to ${join(path, 'ID')} with its id, and start again; started now, it would be empty`,
+    ]);
+  }
+  return join(path, id);
 }
 
 export interface HostOutput {

@@ -51,6 +51,7 @@ beforeEach(() => {
 /** A call, and the code that it ends with. */
 function call(name: string, connection: object, timeoutMs = Number.POSITIVE_INFINITY): { code?: number } {
   const ended: { code?: number } = {};
+  const deadlineEpochMs = env.clock.wallMicros() / 1000 + timeoutMs;
   take({
     request: Buffer.from(name),
     connection,
@@ -58,7 +59,7 @@ function call(name: string, connection: object, timeoutMs = Number.POSITIVE_INFI
     stream: { writableEnded: false, close: () => {} },
     headerBytes: () => 0,
     isRetry: () => false,
-    deadlineEpochMs: () => env.clock.wallMicros() / 1000 + timeoutMs,
+    deadlineEpochMs: () => deadlineEpochMs,
     onceOver: () => {},
     answer: () => {
       ended.code = 0;
@@ -117,4 +118,14 @@ test('a call whose deadline has passed while it waited is not begun', () => {
   tick(10);
   expect(begun).toHaveLength(40);
   expect(late.code).toBe(4);
+});
+
+test('the time that a call has waited is not taken off its deadline twice', () => {
+  const connection = {};
+  for (let i = 0; i < 40; i++) call(`before ${i}`, connection);
+  const late = call('late', connection, 150);
+  tick(60);
+  tick(0);
+  expect(begun).toContain('late');
+  expect(late.code).not.toBe(4);
 });

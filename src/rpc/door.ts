@@ -166,13 +166,14 @@ export class Door {
   }
 
   /** Monotonic milliseconds at which to give up a call. A stream that names no deadline has none. */
-  giveUpMs(head: CallHead, nowMs: number, endless: boolean): number {
+  giveUpMs(head: CallHead, arrivedMs: number, endless: boolean): number {
     const deadline = head.deadlineEpochMs();
     if (deadline === Number.POSITIVE_INFINITY) {
-      return endless ? Number.POSITIVE_INFINITY : nowMs + workMs(deadline, this.#options);
+      return endless ? Number.POSITIVE_INFINITY : arrivedMs + workMs(deadline, this.#options);
     }
+    // What is left now, which may be long after it arrived.
     const leftMs = deadline - this.clock.wallMicros() / 1000;
-    return nowMs + (endless ? leftMs : workMs(leftMs, this.#options));
+    return this.clock.monotonicMs() + (endless ? leftMs : workMs(leftMs, this.#options));
   }
 
   /** Why a call may not begin. `undefined`: it may. */

@@ -81,6 +81,25 @@ test('closing gives up a connection that the other side does not answer', async 
   mute.close();
 });
 
+test('a partition that heals crashes nobody: an attempt that was given up while it connected stays given up', async () => {
+  const quick = new GrpcNetwork({ env }, { closeGraceMs: 0 });
+  const { port, close } = await network.listen({ host, port: 0 }, () => {});
+  const closes: unknown[] = [];
+  for (let i = 0; i < 20; i++) {
+    const stream = quick.dial({ host, port }, 'data');
+    stream.onClose((error) => closes.push(error));
+    stream.close();
+  }
+  await expect.poll(() => closes.length).toBe(20);
+  // The connections that came about all the same would throw from an event by now.
+  const other = quick.dial({ host, port }, 'data');
+  other.send(new Uint8Array([1]));
+  const closed = new Promise((resolve) => other.onClose(resolve));
+  await close();
+  await closed;
+  await quick.close();
+});
+
 test('port 0 gives a port of its own each time, and an address that is not ours is refused', async () => {
   const one = await network.listen({ host, port: 0 }, () => {});
   const two = await network.listen({ host, port: 0 }, () => {});

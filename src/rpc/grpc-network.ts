@@ -20,6 +20,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
+import { connect as connectSocket } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import type { Env } from '../env/env.ts';
 import {
@@ -148,7 +149,10 @@ export class GrpcNetwork implements Network {
 
   dial(address: { readonly host: string; readonly port: number }, channel: PeerChannel): FrameStream {
     const peer = target(address);
+    // Held, because a session that is destroyed leaves a socket alone that is still connecting.
+    const socket = connectSocket({ host: address.host, port: address.port, noDelay: true });
     const session = connect(`http://${peer}`, {
+      createConnection: () => socket,
       maxSessionMemory: sessionMemoryMiB,
       settings: { enablePush: false, initialWindowSize: this.#options.windowBytes },
     });
@@ -168,6 +172,7 @@ export class GrpcNetwork implements Network {
             this.#streams.delete(stream);
             // Also where the other side never spoke HTTP/2: every attempt has its own socket.
             session.destroy();
+            socket.destroy();
           },
         },
         this.#env,
@@ -262,6 +267,7 @@ export class GrpcNetwork implements Network {
 
   /** Bounds and keepalive of a connection, at both its ends. */
   #prepare(session: Http2Session): void {
+    if (session.destroyed) return;
     session.on('error', () => {});
     session.setLocalWindowSize(this.#options.windowBytes);
     const { keepaliveMs, keepaliveTimeoutMs } = this.#options;

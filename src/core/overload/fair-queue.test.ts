@@ -24,3 +24,15 @@ test('an owner who comes back has his turn again', () => {
   }
   expect(queue.size).toBe(5_000);
 });
+
+test('what has had its turn is let go, also while the queue of its owner is never empty', () => {
+  const queue = new FairQueue<object>();
+  const owner = {};
+  for (let i = 0; i < 64; i++) queue.push(owner, {});
+  for (let i = 0; i < 20_000; i++) {
+    queue.push(owner, {});
+    queue.take();
+  }
+  expect(queue.size).toBe(64);
+  expect(queue.slots).toBeLessThan(5_000);
+});

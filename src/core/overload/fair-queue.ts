@@ -7,7 +7,7 @@
  */
 
 interface Owner<Item> {
-  items: Item[];
+  items: (Item | undefined)[];
   /** Where the next one is: shifting an array costs its length. */
   next: number;
 }
@@ -21,6 +21,13 @@ export class FairQueue<Item> {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Places held for items, waiting ones and others: for the test that it stays bounded. */
+  get slots(): number {
+    let slots = this.#turns.length;
+    for (const owner of this.#owners.values()) slots += owner.items.length;
+    return slots;
   }
 
   push(by: object, item: Item): void {
@@ -40,7 +47,13 @@ export class FairQueue<Item> {
     if (owner === undefined) return undefined;
     this.#nextTurn++;
     this.#size--;
-    const item = owner.items[owner.next++] as Item;
+    const item = owner.items[owner.next] as Item;
+    // What has had its turn is not kept alive, also by an owner whose queue is never empty.
+    owner.items[owner.next++] = undefined;
+    if (owner.next >= compactAfter && 2 * owner.next > owner.items.length) {
+      owner.items.splice(0, owner.next);
+      owner.next = 0;
+    }
     if (owner.next < owner.items.length) this.#turns.push(owner);
     else {
       owner.items = [];
@@ -65,5 +78,5 @@ export class FairQueue<Item> {
   }
 }
 
-/** Turns that are over are dropped in pieces of so many. */
+/** Turns and items that are over are dropped in pieces of so many. */
 const compactAfter = 1_024;

@@ -47,7 +47,7 @@ const connectionWindow = 1024 * 1024;
 /** Frames up to this size are sent, if the client takes them. */
 const sentFrameBytesMax = 64 * 1024;
 /** Streams that were reset here: what their clients sent before they knew is no mistake. */
-const resetsRemembered = 256;
+const resetsRememberedMin = 256;
 /**
  * A client that resets more streams than this at once, or in every second, attacks (CVE-2023-44487). Others give up calls too, at
  * their deadlines, or because another node was faster; and a call that is reset in the tick in which it came costs no work.
@@ -55,6 +55,8 @@ const resetsRemembered = 256;
 const resetsPerSecond = 5_000;
 /** Likewise for frames that ask for nothing: a client that measures its round trips sends a PING in each. */
 const idleFramesPerSecond = 10_000;
+/** Less room than this at a time is counted as a frame that asks for nothing. */
+const smallIncrement = 1_024;
 /** A client has this long to close the connection once it has all. */
 const lingerMs = 1_000;
 
@@ -118,7 +120,11 @@ export class Connection implements StreamHost, Session {
       options,
     );
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    socket.on('end', () => this.#gone());
+    socket.on('end', () => {
+      this.#gone();
+      // What still waits for a client that says nothing more is not waited for.
+      this.#env.timers.after(lingerMs, () => socket.destroy());
+    });
     socket.on('close', () => this.#gone());
     this.#greet();
   }
@@ -384,7 +390,7 @@ export class Connection implements StreamHost, Session {
   }
 
   #rememberReset(id: number): void {
-    if (this.#reset.size >= resetsRemembered) {
+    if (this.#reset.size >= Math.max(resetsRememberedMin, 2 * this.#streamsMax)) {
       for (const oldest of this.#reset) {
         this.#reset.delete(oldest);
         break;
@@ -457,7 +463,8 @@ export class Connection implements StreamHost, Session {
   #goaway(id: number, start: number, end: number): void {
     if (id !== 0) throw protocolError('GOAWAY of a stream');
     if (end - start < 8) throw sizeError('GOAWAY');
-    // The client opens no more streams.
+    // The client opens no more streams; should it all the same, it has been told that they are not served.
+    this.output.goaway(this.#lastStreamId, errorCodes.none, '');
     this.#servedUntil = Math.min(this.#servedUntil, this.#lastStreamId);
     this.#endIfDone();
   }
@@ -472,6 +479,8 @@ export class Connection implements StreamHost, Session {
       if (this.sendWindow > windowMax) {
         throw new ConnectionError(errorCodes.flowControl, 'the window of the connection is too large');
       }
+      // A byte at a time is no room, and each time all that wait are looked through.
+      if (increment < smallIncrement) this.#idleFrame();
       this.#turns.run();
       return;
     }

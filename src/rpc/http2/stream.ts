@@ -136,7 +136,7 @@ export class Http2Stream {
     const piece = this.#pieces?.[0];
     if (piece !== undefined) {
       const left = piece.bytes.length - piece.sent;
-      const length = Math.min(left, this.sendWindow, host.sendWindow, host.frameBytesMax);
+      const length = Math.max(0, Math.min(left, this.sendWindow, host.sendWindow, host.frameBytesMax));
       if (length <= 0 && left > 0) return 'blocked';
       if (length > 0) output.data(this.id, piece.bytes, piece.sent, piece.sent + length, false);
       piece.sent += length;

@@ -7,7 +7,7 @@
 
 import { type StatusObject, status } from '@grpc/grpc-js';
 import type { Clock } from '../../env/env.ts';
-import { previousAttemptsHeader, type UnaryExchange } from '../unary-exchange.ts';
+import { type CallStream, previousAttemptsHeader, type UnaryExchange } from '../unary-exchange.ts';
 import { encodeFields, type Field, RepeatedFields } from './hpack-encoder.ts';
 import type { RequestHead } from './request-head.ts';
 import type { Http2Stream, Session, StreamReceiver } from './stream.ts';
@@ -101,10 +101,10 @@ export interface UnaryCallDependencies {
   readonly clock: Clock;
 }
 
-export class UnaryCall implements UnaryExchange, StreamReceiver {
+export class UnaryCall implements UnaryExchange, StreamReceiver, CallStream {
   request: Buffer = noBytes;
-  readonly stream: Http2Stream;
-  readonly connection: object;
+  readonly #stream: Http2Stream;
+  readonly #session: Session;
   readonly #plan: UnaryPlan;
   readonly #arrivedEpochMs: number;
   readonly #messageBytesMax: number;
@@ -116,8 +116,8 @@ export class UnaryCall implements UnaryExchange, StreamReceiver {
   #onOver: (() => void) | undefined;
 
   constructor({ stream, session, clock }: UnaryCallDependencies, plan: UnaryPlan, messageBytesMax: number) {
-    this.stream = stream;
-    this.connection = session;
+    this.#stream = stream;
+    this.#session = session;
     this.#plan = plan;
     this.#arrivedEpochMs = clock.wallMicros() / 1000;
     this.#messageBytesMax = messageBytesMax;
@@ -131,7 +131,7 @@ export class UnaryCall implements UnaryExchange, StreamReceiver {
     else this.#append(bytes);
     this.#receivedBytes += bytes.length;
     if (this.#receivedBytes < prefixBytes) {
-      this.stream.credit(bytes.length);
+      this.#stream.credit(bytes.length);
       return;
     }
     const announced = this.#received.readUInt32BE(1);
@@ -142,7 +142,7 @@ export class UnaryCall implements UnaryExchange, StreamReceiver {
       );
     } else if (this.#receivedBytes > prefixBytes + announced) {
       this.#refuse(status.UNIMPLEMENTED, 'Received a second request message for a unary method');
-    } else if (this.#receivedBytes < prefixBytes + announced) this.stream.credit(bytes.length);
+    } else if (this.#receivedBytes < prefixBytes + announced) this.#stream.credit(bytes.length);
   }
 
   /** Copies each byte a few times at most, and keeps one array and not one for each frame: frames may have a byte each. */
@@ -181,8 +181,26 @@ export class UnaryCall implements UnaryExchange, StreamReceiver {
 
   // ---- what the door asks ----
 
+  get connection(): object {
+    return this.#session;
+  }
+
+  get stream(): CallStream {
+    return this;
+  }
+
+  get writableEnded(): boolean {
+    return this.#stream.closed;
+  }
+
+  /** Gives up what the client does not take. An answer that is on its way already goes with the connection only. */
+  close(code: number): void {
+    if (!this.#stream.closed) this.#stream.close(code);
+    else if (!this.#over) this.#session.socket.destroy();
+  }
+
   get cancelled(): boolean {
-    return this.stream.closed;
+    return this.#stream.closed;
   }
 
   headerBytes(): number {
@@ -207,7 +225,7 @@ export class UnaryCall implements UnaryExchange, StreamReceiver {
   answer(message: Buffer): void {
     if (this.#answered || this.cancelled) return;
     this.#answered = true;
-    const { stream } = this;
+    const stream = this.#stream;
     if (stream.answer(answerHeading, message, okTrailers)) return;
     // It has to wait for the client, or is too large for a frame.
     const framed = Buffer.allocUnsafe(prefixBytes + message.length);
@@ -244,6 +262,6 @@ export class UnaryCall implements UnaryExchange, StreamReceiver {
       ['grpc-message', encodeURI(details)],
       ...more,
     ];
-    this.stream.respond(encodeFields(fields), true);
+    this.#stream.respond(encodeFields(fields), true);
   }
 }
