@@ -9,6 +9,7 @@ from play import World, broken, refused
 from kindred import (
     Absent,
     BatchItem,
+    ClientClosedError,
     Delete,
     GetResult,
     KindredError,
@@ -19,6 +20,7 @@ from kindred import (
     WriteOptions,
 )
 from kindred._batch import Batch, batch_get, batch_write
+from kindred._failure import client_closed
 from kindred.v1 import kv_pb2, types_pb2
 
 ABSENT = kv_pb2.GetResponse(state=kv_pb2.GetResponse.STATE_ABSENT)
@@ -144,6 +146,43 @@ def test_the_same_batch_with_the_same_id_has_the_same_items() -> None:
     again, _ = batch_write(world.operations, mutations, write).request()
     assert first == again
     assert first.mutations[0].put.options.request_id != first.mutations[1].put.options.request_id
+
+
+def test_items_have_the_request_ids_that_the_server_would_give_them() -> None:
+    write = WriteOptions(request_id=b"0123456789ab\x00\x00\x01\x01")
+    mutations = [Put("carts", "ann", b"milk")] * 259
+    request, _ = batch_write(World().operations, mutations, write).request()
+    request_ids = [mutation.put.options.request_id for mutation in request.mutations]
+    assert request_ids[0] == b"0123456789ab\x00\x00\x01\x01"
+    assert request_ids[1] == b"0123456789ab\x00\x00\x01\x00"
+    assert request_ids[258] == b"0123456789ab\x00\x00\x00\x03"
+
+
+def test_the_clock_starts_with_the_first_call_and_stops_while_results_are_used() -> None:
+    world = World(timeout=5)
+    batch = batch_get(world.operations, KEYS, None)
+    world.now += 60
+    _, timeout = batch.request()
+    assert timeout == 5
+    world.now += 1
+    answered(batch, got(0), kv_pb2.BatchGetResponse(index=1, status=draining()), got(2))
+    batch.ended(None)
+    with batch.clock_stopped():
+        world.now += 60
+    _, timeout = batch.request()
+    assert timeout == 4
+    assert answered(batch, kv_pb2.BatchGetResponse(index=0, status=draining())) == []
+
+
+def test_a_client_closed_between_two_calls_does_not_deny_the_first() -> None:
+    world = World()
+    batch = batch_write(world.operations, [Put("carts", "ann", b"a"), Put("carts", "ben", b"b")], None)
+    batch.request()
+    batch.ended(broken())
+    batch.request()
+    with pytest.raises(ClientClosedError) as raised:
+        batch.ended(client_closed())
+    assert raised.value.outcome is Outcome.UNKNOWN
 
 
 def test_a_write_that_broke_stays_unknown() -> None:

@@ -24,6 +24,7 @@ from kindred import (
     InvalidRequestError,
     KindredError,
     Outcome,
+    Put,
     PutResult,
     Reason,
 )
@@ -207,6 +208,88 @@ async def test_a_closed_client_says_so(node: ScriptedNode, make_client: MakeClie
     await settled(client.close())
     with pytest.raises(ClientClosedError):
         await settled(client.get("carts", "ann"))
+
+
+async def test_and_does_so_for_batches(node: ScriptedNode, make_client: MakeClient) -> None:
+    client = make_client(node)
+    await settled(client.close())
+    with pytest.raises(ClientClosedError):
+        await listed(client.batch_get([("carts", "ann")]))
+
+
+async def test_closing_cancels_what_is_under_way_and_leaves_a_write_unknown(
+    node: ScriptedNode, make_client: MakeClient
+) -> None:
+    release = threading.Event()
+    node.script = [hold(release)]
+    client = make_client(node)
+    if isinstance(client, AsyncClient):
+        waiting = asyncio.ensure_future(client.put("carts", "ann", b"milk"))
+    else:
+        waiting = asyncio.ensure_future(asyncio.to_thread(client.put, "carts", "ann", b"milk"))
+    await asyncio.to_thread(node.arrived.wait, 10)
+    await settled(client.close())
+    with pytest.raises(KindredError) as raised:
+        await waiting
+    release.set()
+    assert raised.value.code is grpc.StatusCode.CANCELLED
+    assert raised.value.outcome is Outcome.UNKNOWN
+
+
+async def test_closing_cancels_batches_too(node: ScriptedNode, make_client: MakeClient) -> None:
+    release = threading.Event()
+    node.script = [hold(release)]
+    client = make_client(node)
+    batch = client.batch_write([Put("carts", "ann", b"milk")])
+    if isinstance(client, AsyncClient):
+        waiting = asyncio.ensure_future(listed(batch))
+    else:
+        waiting = asyncio.ensure_future(asyncio.to_thread(list, batch))
+    await asyncio.to_thread(node.arrived.wait, 10)
+    await settled(client.close())
+    with pytest.raises(KindredError) as raised:
+        await waiting
+    release.set()
+    assert raised.value.code is grpc.StatusCode.CANCELLED
+    assert raised.value.outcome is Outcome.UNKNOWN
+
+
+async def test_whoever_uses_results_of_a_batch_may_take_longer_than_its_timeout(
+    node: ScriptedNode, make_client: MakeClient
+) -> None:
+    batch = make_client(node, timeout=1.0).batch_get([("carts", f"key-{number}") for number in range(1_000)])
+    if isinstance(batch, AsyncIterator):
+        first = await batch.__anext__()
+    else:
+        first = next(batch)
+    assert isinstance(first.result, Absent)
+    # What was read before the deadline is there after it, though nobody has asked for it.
+    node.stop()
+    rest = await listed(batch)
+    assert len(rest) == 999
+    assert all(isinstance(item.result, Absent) for item in rest)
+
+
+async def test_an_endpoint_that_breaks_just_as_it_is_found_is_watched_again(node: ScriptedNode) -> None:
+    async with AsyncClient(node.address) as client:
+        endpoints = client._operations.endpoints
+        found_twice = asyncio.Event()
+        found = endpoints.ready
+        times = 0
+
+        def found_and_broken(index: int) -> None:
+            nonlocal times
+            times += 1
+            found(index)
+            if times == 1:
+                endpoints.broke(index)
+            else:
+                found_twice.set()
+
+        endpoints.ready = found_and_broken  # type: ignore[method-assign]
+        await client.get("carts", "ann")
+        await asyncio.wait_for(found_twice.wait(), 10)
+        assert endpoints.is_ready(0)
 
 
 async def test_options_that_make_no_sense_are_refused(make_client: MakeClient) -> None:

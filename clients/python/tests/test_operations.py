@@ -11,6 +11,7 @@ from play import World, broken, refused
 from kindred import (
     Absent,
     Blind,
+    ClientClosedError,
     Consistency,
     Context,
     InvalidRequestError,
@@ -20,6 +21,7 @@ from kindred import (
     Reason,
     WriteOptions,
 )
+from kindred._failure import client_closed
 from kindred.v1 import kv_pb2
 
 ABSENT = kv_pb2.GetResponse(state=kv_pb2.GetResponse.STATE_ABSENT, context=b"seen")
@@ -119,6 +121,23 @@ def test_once_unknown_always_unknown() -> None:
         world.run(world.operations.put("carts", "ann", b"milk"))
     assert raised.value.outcome is Outcome.UNKNOWN
     assert raised.value.reason is Reason.NODE_DRAINING
+
+
+def test_a_client_closed_between_two_attempts_does_not_deny_the_first() -> None:
+    world = World([broken(), client_closed()])
+    with pytest.raises(ClientClosedError) as raised:
+        world.run(world.operations.put("carts", "ann", b"milk"))
+    assert raised.value.outcome is Outcome.UNKNOWN
+    assert raised.value.attempts == 1
+    assert raised.value.request_id
+
+
+def test_a_client_closed_before_the_first_attempt_has_sent_nothing() -> None:
+    world = World([client_closed()])
+    with pytest.raises(ClientClosedError) as raised:
+        world.run(world.operations.put("carts", "ann", b"milk"))
+    assert raised.value.outcome is Outcome.NOT_APPLIED
+    assert raised.value.attempts == 0
 
 
 def test_reads_have_no_outcome() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from grpc import aio
 
 from kindred._batch import Batch, BatchItem, R
 from kindred._endpoints import Endpoints
-from kindred._failure import Failure, from_rpc_error
+from kindred._failure import Failure, client_closed, from_rpc_error
 from kindred._settings import CHANNEL_OPTIONS, call_metadata, channel_credentials
 from kindred._steps import Apply, Call, Sleep, Step, Steps, T
 from kindred.errors import ClientClosedError
@@ -67,47 +68,69 @@ class Connections:
             reply = await self._carry_out(step)
 
     async def run_batch(self, batch: Batch[R]) -> AsyncIterator[BatchItem[R]]:
-        """Makes the calls of a batch, and yields its items as they come."""
+        """Makes the calls of a batch, and yields the items that each answered."""
         while batch.pending:
-            request, timeout = batch.request()
-            call = self.methods(batch.endpoint)[batch.method](
-                request, timeout=timeout, metadata=self.metadata
-            )
-            failure: Failure | None = None
+            items, failure = await self._call_batch(batch)
+            failed, delay = batch.ended(failure)
+            with batch.clock_stopped():
+                for item in items + failed:
+                    yield item
+            if batch.pending:
+                await asyncio.sleep(delay)
+
+    async def _call_batch(self, batch: Batch[R]) -> tuple[list[BatchItem[R]], Failure | None]:
+        """One call of a batch: the items that it answered, and how it failed."""
+        # All are taken before any is handed out: a deadline does not wait for whoever uses them.
+        items: list[BatchItem[R]] = []
+        request, timeout = batch.request()
+        try:
+            make = self.methods(batch.endpoint)[batch.method]
+            call = make(request, timeout=timeout, metadata=self.metadata)
             try:
                 async for response in call:
                     item = batch.answered(response)
                     if item is not None:
-                        yield item
-            except grpc.RpcError as error:
-                failure = from_rpc_error(error)
+                        items.append(item)
             finally:
-                # Also when nobody wants the rest.
                 call.cancel()
-            failed, delay = batch.ended(failure)
-            for item in failed:
-                yield item
-            if batch.pending:
-                await asyncio.sleep(delay)
+        except grpc.RpcError as error:
+            return items, from_rpc_error(error)
+        except (ClientClosedError, aio.UsageError) as error:
+            return items, self._when_closed(error)
+        except asyncio.CancelledError as error:
+            return items, self._when_cancelled(error)
+        return items, None
 
     async def _carry_out(self, step: Step) -> Any:
         match step:
             case Call(method, request, endpoint, timeout):
-                make = self.methods(endpoint)[method]
                 try:
+                    make = self.methods(endpoint)[method]
                     return await make(request, timeout=timeout, metadata=self.metadata)
                 except grpc.RpcError as error:
                     return from_rpc_error(error)
-                except aio.UsageError:
-                    # What gRPC raises for a channel that has just been closed.
-                    self._check_open()
-                    raise
+                except (ClientClosedError, aio.UsageError) as error:
+                    return self._when_closed(error)
+                except asyncio.CancelledError as error:
+                    return self._when_cancelled(error)
             case Sleep(seconds):
                 await asyncio.sleep(seconds)
                 return None
             case Apply(function, argument):
                 result = function(argument)
                 return await result if inspect.isawaitable(result) else result
+
+    def _when_closed(self, error: Exception) -> Failure:
+        # A UsageError is what gRPC raises for a channel that has just been closed.
+        if not self._closed:
+            raise error
+        return client_closed(error)
+
+    def _when_cancelled(self, error: asyncio.CancelledError) -> Failure:
+        # Closing a channel cancels its calls, and so what waits for them, though nobody cancelled the task.
+        if not self._closed or _task_is_cancelled():
+            raise error
+        return Failure(grpc.StatusCode.CANCELLED, "the client was closed meanwhile", cause=error)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -130,9 +153,8 @@ class Connections:
         """Watches a connection until it is ready."""
         channel = self._channels.get(endpoint)
         if channel is not None and endpoint not in self._watches:
-            watch = asyncio.get_running_loop().create_task(self._until_ready(endpoint, channel))
-            self._watches[endpoint] = watch
-            watch.add_done_callback(lambda _: self._watches.pop(endpoint, None))
+            loop = asyncio.get_running_loop()
+            self._watches[endpoint] = loop.create_task(self._until_ready(endpoint, channel))
 
     async def _until_ready(self, endpoint: int, channel: aio.Channel) -> None:
         state = channel.get_state(try_to_connect=True)
@@ -141,4 +163,12 @@ class Connections:
                 self._endpoints.broke(endpoint)
             await channel.wait_for_state_change(state)
             state = channel.get_state(try_to_connect=True)
+        # First, so that whoever finds it broken from now on watches it anew.
+        self._watches.pop(endpoint, None)
         self._endpoints.ready(endpoint)
+
+
+def _task_is_cancelled() -> bool:
+    # Before 3.11 tasks do not tell.
+    task = asyncio.current_task()
+    return sys.version_info >= (3, 11) and task is not None and task.cancelling() > 0

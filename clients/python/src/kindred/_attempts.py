@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 
 from kindred._failure import Failure
-from kindred.errors import KindredError, Outcome
+from kindred.errors import ClientClosedError, KindredError, Outcome
 
 FIRST_DELAY_S = 0.025
 DELAY_MAX_S = 1.0
@@ -33,6 +33,10 @@ class Attempts:
         `chance` is uniform in 0..1: the delay has full jitter, so that clients that failed together do not
         come back together.
         """
+        if failure.closed:
+            # What the attempts before it have done is not known any the better.
+            self._error = (failure, self._error[1] if self._error else "")
+            return None
         self.made += 1
         self._maybe_applied = self._maybe_applied or failure.maybe_applied
         if self._error is None or not _cut_off(failure):
@@ -44,9 +48,17 @@ class Attempts:
         return delay if now + delay + _WORTH_TRYING_S < self.deadline else None
 
     def error(self) -> KindredError:
-        """What the caller is told, after at least one attempt failed."""
+        """What the caller is told, after at least one attempt failed, or the client was closed."""
         assert self._error is not None
         failure, endpoint = self._error
+        if failure.closed:
+            return ClientClosedError(
+                "client",
+                outcome=self.outcome,
+                attempts=self.made,
+                endpoint=endpoint,
+                request_id=self._request_id,
+            )
         error = KindredError(
             failure.message or failure.code.name,
             code=failure.code,

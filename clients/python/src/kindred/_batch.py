@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
@@ -86,11 +86,11 @@ class Batch(Generic[R]):
         self._request_ids = request_ids
         self._request_of = request_of
         self._result_of = result_of
-        self._deadline = operations.clock() + self._settings.timeout
+        self._begun_at: float | None = None
+        self._stopped_for = 0.0
         self._whole = self._attempts(b"")
         self._attempts_of: dict[int, Attempts] = {}
         self._pending = list(range(len(items)))
-        self._begun = False
         self._unanswered: set[int] = set()
         self._again: list[int] = []
         self._any_answer = False
@@ -101,17 +101,18 @@ class Batch(Generic[R]):
     @property
     def pending(self) -> bool:
         """Whether another call is to be made. The first always is: what is wrong with it the server says."""
-        return bool(self._pending) or not self._begun
+        return bool(self._pending) or self._begun_at is None
 
     def request(self) -> tuple[Any, float]:
         """The message of the next call, which goes to `endpoint`, and its timeout in seconds."""
-        self._begun = True
+        if self._begun_at is None:
+            self._begun_at = self._operations.clock()
         self.endpoint = self._operations.endpoints.pick((), self._tried)
         self._unanswered = set(self._pending)
         self._again = []
         self._delay = 0.0
         return self._request_of([self._items[index] for index in self._pending]), max(
-            0.001, self._deadline - self._operations.clock()
+            0.001, self._settings.timeout - self._elapsed()
         )
 
     def answered(self, response: Any) -> BatchItem[R] | None:
@@ -145,6 +146,20 @@ class Batch(Generic[R]):
         self._pending = sorted(self._again)
         return results, self._delay
 
+    @contextmanager
+    def clock_stopped(self) -> Iterator[None]:
+        """The time that results are used in is not that of the batch."""
+        stopped_at = self._operations.clock()
+        try:
+            yield
+        finally:
+            self._stopped_for += self._operations.clock() - stopped_at
+
+    def _elapsed(self) -> float:
+        """The seconds of the batch's timeout that are over."""
+        now = self._operations.clock()
+        return 0.0 if self._begun_at is None else now - self._begun_at - self._stopped_for
+
     def _item_failed(self, index: int, failure: Failure) -> BatchItem[R] | None:
         attempts = self._attempts_of.get(index)
         if attempts is None:
@@ -159,11 +174,12 @@ class Batch(Generic[R]):
     def _failed(self, attempts: Attempts, failure: Failure) -> float | None:
         operations = self._operations
         address = operations.endpoints.addresses[self.endpoint]
-        return attempts.failed(failure, address, operations.clock(), operations.chance())
+        return attempts.failed(failure, address, self._elapsed(), operations.chance())
 
     def _attempts(self, request_id: bytes) -> Attempts:
         write = self.method == "BatchWrite"
-        return Attempts(self._settings.attempts, self._deadline, write=write, request_id=request_id)
+        settings = self._settings
+        return Attempts(settings.attempts, settings.timeout, write=write, request_id=request_id)
 
 
 def batch_get(
@@ -221,5 +237,6 @@ def _mutation_message(
 
 
 def _item_id(batch_id: bytes, index: int) -> bytes:
-    # The same batch sent again by its caller, with the same id, has the same items again.
-    return hashlib.sha256(batch_id + index.to_bytes(4, "big")).digest()[: _wire.REQUEST_ID_BYTES]
+    # As the server derives them: the same batch, sent again with the same id by whatever client, is the same.
+    last = int.from_bytes(batch_id[-4:], "big") ^ index
+    return batch_id[:-4] + last.to_bytes(4, "big")

@@ -12,7 +12,7 @@ import grpc
 
 from kindred._batch import Batch, BatchItem, R
 from kindred._endpoints import Endpoints
-from kindred._failure import Failure, from_rpc_error
+from kindred._failure import Failure, client_closed, from_rpc_error
 from kindred._settings import CHANNEL_OPTIONS, call_metadata, channel_credentials
 from kindred._steps import Apply, Call, Sleep, Step, Steps, T
 from kindred.errors import ClientClosedError
@@ -113,34 +113,45 @@ class Connections:
             reply = self._carry_out(step, cancellation)
 
     def run_batch(self, batch: Batch[R], cancellation: Cancellation | None) -> Iterator[BatchItem[R]]:
-        """Makes the calls of a batch, and yields its items as they come."""
+        """Makes the calls of a batch, and yields the items that each answered."""
         while batch.pending:
-            request, timeout = batch.request()
-            call = self.methods(batch.endpoint)[batch.method](
-                request, timeout=timeout, metadata=self.metadata
-            )
-            failure: Failure | None = None
+            items, failure = self._call_batch(batch, cancellation)
+            failed, delay = batch.ended(failure)
+            with batch.clock_stopped():
+                yield from items
+                yield from failed
+            if batch.pending:
+                _sleep(delay, cancellation)
+
+    def _call_batch(
+        self, batch: Batch[R], cancellation: Cancellation | None
+    ) -> tuple[list[BatchItem[R]], Failure | None]:
+        """One call of a batch: the items that it answered, and how it failed."""
+        # All are taken before any is handed out: a deadline does not wait for whoever uses them.
+        items: list[BatchItem[R]] = []
+        request, timeout = batch.request()
+        try:
+            make = self.methods(batch.endpoint)[batch.method]
+            call = make(request, timeout=timeout, metadata=self.metadata)
             try:
                 with cancellation._covers(call) if cancellation else nullcontext():
                     for response in call:
                         item = batch.answered(response)
                         if item is not None:
-                            yield item
-            except grpc.RpcError as error:
-                failure = from_rpc_error(error)
+                            items.append(item)
             finally:
-                # Also when nobody wants the rest.
                 call.cancel()
-            failed, delay = batch.ended(failure)
-            yield from failed
-            if batch.pending:
-                _sleep(delay, cancellation)
+        except grpc.RpcError as error:
+            return items, from_rpc_error(error)
+        except (ClientClosedError, ValueError) as error:
+            return items, self._when_closed(error)
+        return items, None
 
     def _carry_out(self, step: Step, cancellation: Cancellation | None) -> Any:
         match step:
             case Call(method, request, endpoint, timeout):
-                make = self.methods(endpoint)[method]
                 try:
+                    make = self.methods(endpoint)[method]
                     if cancellation is None:
                         return make(request, timeout=timeout, metadata=self.metadata)
                     if cancellation.cancelled:
@@ -152,15 +163,19 @@ class Connections:
                     return from_rpc_error(error)
                 except grpc.FutureCancelledError as error:
                     return Failure(grpc.StatusCode.CANCELLED, _CANCELLED, cause=error)
-                except ValueError:
-                    # What gRPC raises for a channel that another thread has just closed.
-                    self._check_open()
-                    raise
+                except (ClientClosedError, ValueError) as error:
+                    return self._when_closed(error)
             case Sleep(seconds):
                 _sleep(seconds, cancellation)
                 return None
             case Apply(function, argument):
                 return function(argument)
+
+    def _when_closed(self, error: Exception) -> Failure:
+        # A ValueError is what gRPC raises for a channel that another thread has just closed.
+        if not self._closed:
+            raise error
+        return client_closed(error)
 
     def _check_open(self) -> None:
         if self._closed:

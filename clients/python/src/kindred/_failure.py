@@ -52,6 +52,8 @@ class Failure:
     sent: bool = True
     """False: certainly nothing of it has left this process."""
     cause: BaseException | None = None
+    closed: bool = False
+    """The client was closed before this attempt: it was none."""
 
     @property
     def broken(self) -> bool:
@@ -82,6 +84,11 @@ class Failure:
         if self.detail is None or self.detail.retry_after is None:
             return 0.0
         return self.detail.retry_after.total_seconds()
+
+
+def client_closed(cause: BaseException | None = None) -> Failure:
+    """The failure of a call that a closed client did not make."""
+    return Failure(grpc.StatusCode.CANCELLED, "the client is closed", sent=False, cause=cause, closed=True)
 
 
 def from_rpc_error(error: grpc.RpcError) -> Failure:

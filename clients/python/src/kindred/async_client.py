@@ -165,7 +165,7 @@ class AsyncClient(BaseClient):
     def batch_get(
         self, keys: Iterable[tuple[str, str | bytes]], *, read: ReadOptions | None = None
     ) -> AsyncIterator[BatchItem[GetResult]]:
-        """Reads up to 1,000 keys, given as (bucket, key). Results come as they are ready, in any order."""
+        """Reads up to 1,000 keys, given as (bucket, key). Results come in any order, with each call's end."""
         return self._connections.run_batch(_batch.batch_get(self._operations, list(keys), read))
 
     def batch_write(
@@ -173,7 +173,7 @@ class AsyncClient(BaseClient):
     ) -> AsyncIterator[BatchItem[PutResult]]:
         """Carries out up to 1,000 `Put` and `Delete`. They are independent of each other: no transaction.
 
-        Nothing is sent until the result is iterated over. Results come as they are ready, in any order.
+        Nothing is sent until the result is iterated over. Results come in any order, with each call's end.
         """
         return self._connections.run_batch(_batch.batch_write(self._operations, list(mutations), write))
 

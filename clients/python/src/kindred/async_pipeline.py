@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -216,9 +215,7 @@ class AsyncPipeline:
         self._keep_time()
 
     async def _learn_placement(self, bucket: str) -> None:
-        # When the client is closed meanwhile, nobody wants it any more.
-        with suppress(ClientClosedError):
-            await self._connections.run(self._operations.learn_placement(bucket))
+        await self._connections.run(self._operations.learn_placement(bucket))
 
     def _resolve(self, settled: list[Settled[asyncio.Future[Any]]]) -> None:
         for each in settled:

@@ -142,12 +142,23 @@ class InvalidRequestError(KindredError, ValueError):
 class ClientClosedError(KindredError):
     """The client, or the pipeline, has been closed."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        outcome: Outcome = Outcome.NOT_APPLIED,
+        attempts: int = 0,
+        endpoint: str = "",
+        request_id: bytes = b"",
+    ) -> None:
         super().__init__(
             f"the {what} is closed",
             code=grpc.StatusCode.CANCELLED,
-            outcome=Outcome.NOT_APPLIED,
+            outcome=outcome,
             safe_to_retry=False,
+            attempts=attempts,
+            endpoint=endpoint,
+            request_id=request_id,
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
@@ -188,9 +187,7 @@ class Pipeline:
         _resolve(settled)
 
     def _learn_placement(self, bucket: str) -> None:
-        # When the client is closed meanwhile, nobody wants it any more.
-        with suppress(ClientClosedError):
-            self._connections.run(self._operations.learn_placement(bucket), None)
+        self._connections.run(self._operations.learn_placement(bucket), None)
 
     def _keep_time(self) -> None:
         while True:
