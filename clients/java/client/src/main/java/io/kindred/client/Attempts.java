@@ -41,11 +41,6 @@ final class Attempts {
     return new Attempts(policy, true, true, Optional.of(requestId), deadline(timeout));
   }
 
-  /** An item of a batch that has a request id as a whole. */
-  static Attempts ofBatchedWrite(RetryPolicy policy, Duration timeout) {
-    return new Attempts(policy, true, true, Optional.empty(), deadline(timeout));
-  }
-
   private static long deadline(Duration timeout) {
     return System.nanoTime() + timeout.toNanos();
   }

@@ -36,7 +36,6 @@ final class BatchOperation<Q, R, T> {
    * @param <T> what the caller gets for an item
    * @param method the method of the service
    * @param request makes the request of an attempt, of the positions of the items that are open
-   * @param asksForAll whether a request always has all items, because their positions matter
    * @param index the position of a response in the request
    * @param status the failure of an item, if it failed
    * @param decode the answer, if it did not
@@ -44,7 +43,6 @@ final class BatchOperation<Q, R, T> {
   record Kind<Q, R, T>(
       MethodDescriptor<Q, R> method,
       Function<List<Integer>, Q> request,
-      boolean asksForAll,
       Function<R, Integer> index,
       Function<R, Optional<ItemStatus>> status,
       Function<R, T> decode) {}
@@ -105,7 +103,7 @@ final class BatchOperation<Q, R, T> {
 
   private void attempt() {
     endpoint = engine.choose(Optional.empty(), endpoint);
-    asked = kind.asksForAll() ? IntStream.range(0, done.length).boxed().toList() : open();
+    asked = open();
     whole.begin();
     open().forEach(i -> items.get(i).begin());
     SentTracer tracer = new SentTracer();

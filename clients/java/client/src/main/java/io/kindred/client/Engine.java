@@ -71,10 +71,6 @@ final class Engine {
     return Attempts.ofWrite(policy, timeoutNow(), requestId);
   }
 
-  Attempts newBatchedWrite() {
-    return Attempts.ofBatchedWrite(policy, timeoutNow());
-  }
-
   /** The timeout of the client, or less where the caller's gRPC context ends sooner. */
   private Duration timeoutNow() {
     Deadline deadline = Context.current().getDeadline();

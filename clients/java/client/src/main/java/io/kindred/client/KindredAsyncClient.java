@@ -271,7 +271,6 @@ public final class KindredAsyncClient implements AutoCloseable {
                     .addAllKeys(open.stream().map(names::get).toList())
                     .setOptions(read)
                     .build(),
-            false,
             BatchGetResponse::getIndex,
             item -> item.hasStatus() ? Optional.of(item.getStatus()) : Optional.empty(),
             item -> Answers.get(item.getResult()));
@@ -314,42 +313,38 @@ public final class KindredAsyncClient implements AutoCloseable {
       List<Mutation> mutations,
       WriteOptions options,
       Consumer<? super BatchItem<WriteResult>> onItem) {
-    // The server gives each item an id of its own, made of that of the batch and of its position.
-    // So
-    // the batch is always sent again as it was.
-    WriteOptions write = options.identified();
-    BatchWriteRequest.Builder batch =
-        BatchWriteRequest.newBuilder().setOptions(Requests.write(write));
-    mutations.forEach(mutation -> batch.addMutations(message(mutation)));
-    BatchWriteRequest request = batch.build();
+    // Each item has an id of its own, the one that the server would make of the batch's: so an item
+    // counts once although only those that are open are sent again, at other positions.
+    WriteOptions batch = options.identified();
+    RequestId batchId = batch.requestId().orElseThrow();
+    List<io.kindred.v1.Mutation> messages = new ArrayList<>();
+    List<Attempts> items = new ArrayList<>();
+    for (Mutation mutation : mutations) {
+      WriteOptions write = mutation.write().orElse(batch.anonymous());
+      RequestId id = write.requestId().orElse(batchId.ofItem(items.size()));
+      messages.add(message(mutation, write.toBuilder().requestId(id).build()));
+      items.add(engine.newWrite(id));
+    }
     BatchOperation.Kind<BatchWriteRequest, BatchWriteResponse, WriteResult> kind =
         new BatchOperation.Kind<>(
             KeyValueServiceGrpc.getBatchWriteMethod(),
-            open -> request,
-            true,
+            open ->
+                BatchWriteRequest.newBuilder()
+                    .addAllMutations(open.stream().map(messages::get).toList())
+                    .build(),
             BatchWriteResponse::getIndex,
             item -> item.hasStatus() ? Optional.of(item.getStatus()) : Optional.empty(),
             item -> item.hasPut() ? Answers.put(item.getPut()) : Answers.delete(item.getDelete()));
-    List<Attempts> items = mutations.stream().map(item -> engine.newBatchedWrite()).toList();
-    Attempts whole = engine.newWrite(write.requestId().orElseThrow());
-    return new BatchOperation<>(engine, kind, whole, items, onItem).start();
+    return new BatchOperation<>(engine, kind, engine.newWrite(batchId), items, onItem).start();
   }
 
-  private static io.kindred.v1.Mutation message(Mutation mutation) {
+  private static io.kindred.v1.Mutation message(Mutation mutation, WriteOptions write) {
     io.kindred.v1.Mutation.Builder message = io.kindred.v1.Mutation.newBuilder();
     if (mutation instanceof Mutation.Put put) {
-      Optional<WriteOptions> own = put.options().write().map(WriteOptions::identified);
-      io.kindred.v1.PutRequest.Builder request =
-          Requests.put(put.key(), put.value(), put.options(), own.orElse(WriteOptions.DEFAULT))
-              .toBuilder();
-      return message.setPut(own.isPresent() ? request : request.clearOptions()).build();
+      return message.setPut(Requests.put(put.key(), put.value(), put.options(), write)).build();
     }
     Mutation.Delete delete = (Mutation.Delete) mutation;
-    Optional<WriteOptions> own = delete.options().write().map(WriteOptions::identified);
-    io.kindred.v1.DeleteRequest.Builder request =
-        Requests.delete(delete.key(), delete.options(), own.orElse(WriteOptions.DEFAULT))
-            .toBuilder();
-    return message.setDelete(own.isPresent() ? request : request.clearOptions()).build();
+    return message.setDelete(Requests.delete(delete.key(), delete.options(), write)).build();
   }
 
   /**

@@ -81,7 +81,7 @@ public class KindredException extends RuntimeException {
    * The name of the write that failed, also where the client drew it: with it the write can be
    * repeated, or {@linkplain KindredClient#writeOutcome asked after}.
    *
-   * @return empty for reads, and for the items of a batch
+   * @return empty for reads
    */
   public Optional<RequestId> requestId() {
     return requestId == null ? Optional.empty() : requestId;

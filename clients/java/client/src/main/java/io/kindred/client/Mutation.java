@@ -1,5 +1,7 @@
 package io.kindred.client;
 
+import java.util.Optional;
+
 /** One write of a batch. */
 public sealed interface Mutation {
 
@@ -11,13 +13,25 @@ public sealed interface Mutation {
   Key key();
 
   /**
+   * How it is written.
+   *
+   * @return empty: as the batch says
+   */
+  Optional<WriteOptions> write();
+
+  /**
    * Stores a value.
    *
    * @param key where
    * @param value what
    * @param options how; without {@link PutOptions#write()}, as the batch says
    */
-  record Put(Key key, Value value, PutOptions options) implements Mutation {}
+  record Put(Key key, Value value, PutOptions options) implements Mutation {
+    @Override
+    public Optional<WriteOptions> write() {
+      return options.write();
+    }
+  }
 
   /**
    * Deletes a key.
@@ -25,7 +39,12 @@ public sealed interface Mutation {
    * @param key which
    * @param options how; without {@link DeleteOptions#write()}, as the batch says
    */
-  record Delete(Key key, DeleteOptions options) implements Mutation {}
+  record Delete(Key key, DeleteOptions options) implements Mutation {
+    @Override
+    public Optional<WriteOptions> write() {
+      return options.write();
+    }
+  }
 
   /**
    * Stores a value.

@@ -1,6 +1,7 @@
 package io.kindred.client;
 
 import com.google.protobuf.ByteString;
+import java.nio.ByteBuffer;
 import java.security.SecureRandom;
 import java.util.HexFormat;
 
@@ -48,6 +49,17 @@ public final class RequestId {
       throw new IllegalArgumentException("a request id has 16 bytes, not " + id.length);
     }
     return new RequestId(ByteString.copyFrom(id));
+  }
+
+  /**
+   * The name of one item of a batch that has this one, made as the server makes it: the position of
+   * the item, exclusive-or the last four bytes.
+   */
+  RequestId ofItem(int index) {
+    ByteBuffer bytes = ByteBuffer.wrap(id.toByteArray());
+    int last = SIZE - Integer.BYTES;
+    bytes.putInt(last, bytes.getInt(last) ^ index);
+    return new RequestId(ByteString.copyFrom(bytes.array()));
   }
 
   ByteString toByteString() {

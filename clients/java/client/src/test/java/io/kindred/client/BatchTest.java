@@ -92,30 +92,69 @@ class BatchTest {
             .toList());
   }
 
+  private static BatchWriteResponse.Builder item(int index) {
+    return BatchWriteResponse.newBuilder().setIndex(index);
+  }
+
   @Test
-  void sendsWritesAgainAsTheyWere() {
+  void writesOnlyWhatIsOpenAgainUnderTheSameIds() {
     node.onBatchWrite =
         (request, answers) -> {
-          BatchWriteResponse.Builder first = BatchWriteResponse.newBuilder().setIndex(0);
-          answers.onNext(first.setPut(ScriptedNode.stored("c", 1)).build());
           if (node.batchWrites.size() == 1) {
+            answers.onNext(item(0).setStatus(NO_BUCKET).build());
+            answers.onNext(item(1).setPut(ScriptedNode.stored("c", 1)).build());
             answers.onError(Status.UNAVAILABLE.asRuntimeException());
           } else {
-            answers.onNext(
-                BatchWriteResponse.newBuilder().setIndex(1).setStatus(NO_BUCKET).build());
+            answers.onNext(item(0).setStatus(NO_BUCKET).build());
             answers.onCompleted();
           }
         };
+    RequestId batch = RequestId.copyOf(new byte[16]);
     List<BatchItem<WriteResult>> items =
         client.batchWrite(
-            List.of(Mutation.put(KEYS.get(0), Value.of("A")), Mutation.delete(KEYS.get(1))));
-    assertEquals(node.batchWrites.get(0), node.batchWrites.get(1));
-    assertEquals(16, node.batchWrites.get(0).getOptions().getRequestId().size());
-    assertInstanceOf(Success.class, items.get(0));
-    KindredException error = assertInstanceOf(Failure.class, items.get(1)).error();
+            List.of(
+                Mutation.put(KEYS.get(0), Value.of("A")),
+                Mutation.put(KEYS.get(1), Value.of("B")),
+                Mutation.delete(KEYS.get(2))),
+            WriteOptions.builder().requestId(batch).build());
+    List<io.kindred.v1.Mutation> first = node.batchWrites.get(0).getMutationsList();
+    assertEquals(first.subList(2, 3), node.batchWrites.get(1).getMutationsList());
+    assertEquals(batch.toByteString(), first.get(0).getPut().getOptions().getRequestId());
+    RequestId last = RequestId.copyOf(new byte[] {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2});
+    assertEquals(last.toByteString(), first.get(2).getDelete().getOptions().getRequestId());
+    // Told as not applied, and never sent again.
+    assertEquals(
+        WriteOutcome.NOT_APPLIED, assertInstanceOf(Failure.class, items.get(0)).error().outcome());
+    assertInstanceOf(Success.class, items.get(1));
+    KindredException error = assertInstanceOf(Failure.class, items.get(2)).error();
     // The first attempt broke off with this item under way.
     assertEquals(WriteOutcome.UNKNOWN, error.outcome());
     assertEquals(io.kindred.client.ErrorReason.BUCKET_UNKNOWN, error.reason());
+    assertEquals(last, error.requestId().orElseThrow());
+  }
+
+  @Test
+  void anItemWithOptionsOfItsOwnHasTheIdOfItsPosition() {
+    node.onBatchWrite =
+        (request, answers) -> {
+          answers.onNext(item(0).setPut(ScriptedNode.stored("c", 1)).build());
+          answers.onNext(item(1).setPut(ScriptedNode.stored("c", 1)).build());
+          answers.onCompleted();
+        };
+    RequestId batch = RequestId.random();
+    RequestId own = RequestId.random();
+    PutOptions all = PutOptions.DEFAULT.withWrite(WriteOptions.at(Consistency.ALL));
+    PutOptions named = PutOptions.DEFAULT.withWrite(WriteOptions.builder().requestId(own).build());
+    client.batchWrite(
+        List.of(
+            new Mutation.Put(KEYS.get(0), Value.of("A"), named),
+            new Mutation.Put(KEYS.get(1), Value.of("B"), all)),
+        WriteOptions.builder().requestId(batch).build());
+    List<io.kindred.v1.Mutation> sent = node.batchWrites.get(0).getMutationsList();
+    assertEquals(own.toByteString(), sent.get(0).getPut().getOptions().getRequestId());
+    io.kindred.v1.WriteOptions second = sent.get(1).getPut().getOptions();
+    assertEquals(batch.ofItem(1).toByteString(), second.getRequestId());
+    assertEquals(io.kindred.v1.ConsistencyLevel.CONSISTENCY_LEVEL_ALL, second.getConsistency());
   }
 
   @Test
