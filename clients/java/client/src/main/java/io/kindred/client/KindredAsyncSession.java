@@ -218,6 +218,9 @@ public final class KindredAsyncSession {
           (answer, error) -> {
             if (error == null) {
               remember(context.apply(answer));
+            } else if (error instanceof ConflictException conflict && conflict.applied()) {
+              // The session has written all the same, and reads that.
+              remember(conflict.context());
             }
             end();
             if (error == null) {

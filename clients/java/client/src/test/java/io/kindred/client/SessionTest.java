@@ -139,6 +139,32 @@ class SessionTest {
   }
 
   @Test
+  void remembersAWriteThatEndedInAConflict() {
+    node.onPut = (request, answer) -> ScriptedNode.succeed(answer, ScriptedNode.stored("mine", 2));
+    node.onGet =
+        (request, answer) ->
+            ScriptedNode.succeed(
+                answer,
+                node.gets.size() == 1
+                    ? ScriptedNode.absent("before")
+                    : ScriptedNode.conflict("both", "1", "2"));
+    KindredSession session = client.session();
+    Resolver broken =
+        versions -> {
+          throw new IllegalStateException("no");
+        };
+    assertThrows(
+        ConflictException.class,
+        () ->
+            session.update(
+                KEY,
+                current -> Update.put(Value.of("1")),
+                UpdateOptions.DEFAULT.withResolver(broken)));
+    session.get(KEY);
+    assertEquals("both", minContext(2));
+  }
+
+  @Test
   void aFailureDoesNotStopTheNext() {
     node.onPut =
         (request, answer) -> answer.onError(io.grpc.Status.PERMISSION_DENIED.asRuntimeException());
