@@ -6,7 +6,8 @@ import java.util.Optional;
 
 /**
  * An {@linkplain KindredClient#update update} met versions that raced, and could not make one of
- * them: nobody has given a resolver, or others wrote faster for as long as it tried.
+ * them: nobody has given a resolver, the resolver failed after the write (which is the cause then),
+ * or others wrote faster for as long as it tried.
  */
 public final class ConflictException extends KindredException {
 

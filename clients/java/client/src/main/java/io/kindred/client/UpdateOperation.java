@@ -109,7 +109,8 @@ final class UpdateOperation {
         update instanceof Update.Put put ? Optional.of(put.value()) : Optional.empty();
     WriteOptions write = options.write().orElse(client.defaultWrite());
     run(
-        () -> store(next, state.context(), begun == 1 ? write : write.anonymous()),
+        () ->
+            store(next, state.context(), options.expiry(), begun == 1 ? write : write.anonymous()),
         written -> written(next, written),
         error -> refused(error, state));
   }
@@ -168,10 +169,17 @@ final class UpdateOperation {
 
   private void resolve(Conflict conflict) {
     resolved++;
-    Optional<Value> value = resolver.orElseThrow().resolve(conflict.versions());
+    Optional<Value> value;
+    try {
+      value = resolver.orElseThrow().resolve(conflict.versions());
+    } catch (RuntimeException thrown) {
+      unsettled(thrown, conflict.versions(), conflict.context());
+      return;
+    }
     WriteOptions write = options.write().orElse(client.defaultWrite()).anonymous();
     run(
-        () -> store(value, conflict.context(), write),
+        // What was written says when it expires: to resolve it must not make it live longer.
+        () -> store(value, conflict.context(), Optional.of(Expiry.keep()), write),
         written -> written(value, written),
         error -> {
           if (LOST_RACE.contains(error.reason())) {
@@ -182,7 +190,7 @@ final class UpdateOperation {
         });
   }
 
-  private void unsettled(KindredException error, List<Version> versions, CausalContext seenLast) {
+  private void unsettled(Throwable error, List<Version> versions, CausalContext seenLast) {
     fail(
         conflict(
             "the write is applied, but not resolved: " + error.getMessage(),
@@ -193,12 +201,12 @@ final class UpdateOperation {
   }
 
   private CompletableFuture<WriteResult> store(
-      Optional<Value> value, CausalContext context, WriteOptions write) {
+      Optional<Value> value, CausalContext context, Optional<Expiry> expiry, WriteOptions write) {
     if (value.isEmpty()) {
       return client.delete(key, DeleteOptions.replacing(context).withWrite(write));
     }
     PutOptions put = PutOptions.replacing(context).withWrite(write);
-    return client.put(key, value.get(), options.expiry().map(put::withExpiry).orElse(put));
+    return client.put(key, value.get(), expiry.map(put::withExpiry).orElse(put));
   }
 
   private ReadOptions readOptions(Optional<CausalContext> minimum) {
@@ -211,16 +219,18 @@ final class UpdateOperation {
       boolean applied,
       List<Version> versions,
       CausalContext context,
-      KindredException cause) {
+      Throwable cause) {
+    Optional<KindredException> failure =
+        cause instanceof KindredException known ? Optional.of(known) : Optional.empty();
     return new ConflictException(
         key + ": " + message,
         applied,
         applied ? WriteOutcome.NONE : WriteOutcome.NOT_APPLIED,
         versions,
         context,
-        Optional.ofNullable(cause).flatMap(KindredException::detail),
+        failure.flatMap(KindredException::detail),
         begun + resolved,
-        cause == null ? "" : cause.endpoint(),
+        failure.map(KindredException::endpoint).orElse(""),
         cause);
   }
 

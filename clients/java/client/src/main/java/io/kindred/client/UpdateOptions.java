@@ -19,6 +19,8 @@ public record UpdateOptions(
     Optional<Expiry> expiry,
     int attemptsMax) {
 
+  private static final Optional<ConflictMode> PICK_LATEST = Optional.of(ConflictMode.PICK_LATEST);
+
   /** The resolver of the bucket, QUORUM, and ten attempts. */
   public static final UpdateOptions DEFAULT =
       new UpdateOptions(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty(), 10);
@@ -28,6 +30,14 @@ public record UpdateOptions(
     if (attemptsMax < 1) {
       throw new IllegalArgumentException("attemptsMax is at least 1, not " + attemptsMax);
     }
+    // And that the read shows all that the write supersedes.
+    read.ifPresent(
+        options -> {
+          if (options.omitData() || options.onConflict().equals(PICK_LATEST)) {
+            throw new IllegalArgumentException(
+                "an update reads all versions with their data: neither PICK_LATEST nor omitData");
+          }
+        });
   }
 
   /**
@@ -43,8 +53,10 @@ public record UpdateOptions(
   /**
    * Says how to read.
    *
-   * @param options in place of QUORUM
+   * @param options in place of QUORUM; all versions, with their data
    * @return these options, but for that
+   * @throws IllegalArgumentException if the options hide versions or data that the update would
+   *     write over
    */
   public UpdateOptions withRead(ReadOptions options) {
     return new UpdateOptions(resolver, Optional.of(options), write, expiry, attemptsMax);

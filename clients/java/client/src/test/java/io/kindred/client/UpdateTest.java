@@ -11,6 +11,7 @@ import io.grpc.inprocess.InProcessChannelBuilder;
 import io.kindred.v1.ErrorReason;
 import io.kindred.v1.GetResponse;
 import io.kindred.v1.PutResponse;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
@@ -181,6 +182,53 @@ class UpdateTest {
     assertTrue(error.applied());
     assertEquals(1, steps.get());
     assertEquals(3, node.puts.size());
+  }
+
+  @Test
+  void aResolverThatFailsAfterTheWriteDoesNotHideIt() {
+    reads(ScriptedNode.found("c1", "milk"), ScriptedNode.conflict("c3", "milk,eggs", "salt"));
+    writes(ScriptedNode.stored("c2", 2));
+    IllegalStateException thrown = new IllegalStateException("no");
+    Resolver broken =
+        versions -> {
+          throw thrown;
+        };
+    ConflictException error =
+        assertThrows(
+            ConflictException.class,
+            () ->
+                client.update(
+                    KEY,
+                    current -> add(current, "eggs"),
+                    UpdateOptions.DEFAULT.withResolver(broken)));
+    assertTrue(error.applied());
+    assertSame(thrown, error.getCause());
+    assertEquals(2, error.versions().size());
+    assertEquals(CausalContext.of(ScriptedNode.bytes("c3")), error.context());
+  }
+
+  @Test
+  void resolvingKeepsTheExpiry() {
+    reads(ScriptedNode.found("c1", "milk"), ScriptedNode.conflict("c3", "milk,eggs", "salt"));
+    writes(ScriptedNode.stored("c2", 2), ScriptedNode.stored("c4", 1));
+    client.update(
+        KEY,
+        current -> add(current, "eggs"),
+        UpdateOptions.DEFAULT.withExpiry(Expiry.after(Duration.ofHours(1))));
+    assertTrue(node.puts.get(0).hasTtl());
+    assertFalse(node.puts.get(1).hasTtl());
+    assertTrue(node.puts.get(1).getKeepExpiry());
+  }
+
+  @Test
+  void refusesReadsThatHideWhatTheWriteSupersedes() {
+    for (ReadOptions.Builder read :
+        List.of(
+            ReadOptions.builder().onConflict(ConflictMode.PICK_LATEST),
+            ReadOptions.builder().omitData(true))) {
+      assertThrows(
+          IllegalArgumentException.class, () -> UpdateOptions.DEFAULT.withRead(read.build()));
+    }
   }
 
   @Test
