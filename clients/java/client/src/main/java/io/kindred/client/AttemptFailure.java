@@ -8,6 +8,7 @@ import io.grpc.protobuf.StatusProto;
 import io.kindred.v1.ItemStatus;
 import java.io.IOException;
 import java.util.Optional;
+import java.util.concurrent.RejectedExecutionException;
 
 /**
  * How one attempt failed: a call, or an item of a batch or a pipeline.
@@ -49,6 +50,18 @@ record AttemptFailure(
         false,
         endpoint,
         null);
+  }
+
+  /** The attempt could not be made, or not to its end: as a rule because the client is closed. */
+  static AttemptFailure ofThrown(RuntimeException thrown, boolean sent, String endpoint) {
+    Status status =
+        thrown instanceof RejectedExecutionException
+            ? Status.UNAVAILABLE.withDescription("the client is closed").withCause(thrown)
+            : Status.fromThrowable(thrown);
+    if (status.getDescription() == null) {
+      status = status.withDescription(thrown.toString());
+    }
+    return ofCall(status, new Metadata(), sent, endpoint);
   }
 
   /** What this attempt, taken alone, means for a write. */

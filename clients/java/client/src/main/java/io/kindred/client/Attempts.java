@@ -73,7 +73,8 @@ final class Attempts {
     return exception(failure);
   }
 
-  private void note(AttemptFailure failure) {
+  /** Notes what an attempt may have done, without a word on the next. */
+  void note(AttemptFailure failure) {
     maybeApplied |= write && failure.writeOutcome() == WriteOutcome.UNKNOWN;
   }
 

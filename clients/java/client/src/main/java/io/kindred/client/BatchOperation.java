@@ -102,11 +102,20 @@ final class BatchOperation<Q, R, T> {
   }
 
   private void attempt() {
+    SentTracer tracer = new SentTracer();
+    try {
+      send(tracer);
+    } catch (RuntimeException e) {
+      String address = endpoint == null ? "" : endpoint.address();
+      giveUp(AttemptFailure.ofThrown(e, tracer.sent(), address));
+    }
+  }
+
+  private void send(SentTracer tracer) {
     endpoint = engine.choose(Optional.empty(), endpoint);
     asked = open();
     whole.begin();
     open().forEach(i -> items.get(i).begin());
-    SentTracer tracer = new SentTracer();
     CallOptions options =
         CallOptions.DEFAULT
             .withDeadlineAfter(whole.remaining().toNanos(), TimeUnit.NANOSECONDS)
@@ -166,8 +175,20 @@ final class BatchOperation<Q, R, T> {
     if (wait.isEmpty()) {
       result.complete(null);
     } else if (!engine.later(wait.get(), context, this::attemptAgain)) {
-      result.completeExceptionally(whole.exception(failure));
+      giveUp(failure);
     }
+  }
+
+  /** There is no next attempt: whatever is open fails, each item as its own attempts say. */
+  private void giveUp(AttemptFailure failure) {
+    if (!anyDone) {
+      result.completeExceptionally(whole.finallyFailed(failure));
+      return;
+    }
+    for (int i : open()) {
+      finish(i, new BatchItem.Failure<>(i, items.get(i).finallyFailed(failure)));
+    }
+    result.complete(null);
   }
 
   private boolean isAnythingAnswered() {
@@ -192,6 +213,7 @@ final class BatchOperation<Q, R, T> {
     for (int i : open()) {
       AttemptFailure failure = failures[i] == null ? unanswered : failures[i];
       failures[i] = null;
+      whole.note(failure);
       Optional<Duration> wait = items.get(i).failed(failure);
       if (wait.isEmpty()) {
         finish(i, new BatchItem.Failure<>(i, items.get(i).exception(failure)));
@@ -214,11 +236,7 @@ final class BatchOperation<Q, R, T> {
       cancelled(false);
       return;
     }
-    try {
-      attempt();
-    } catch (RuntimeException e) {
-      result.completeExceptionally(e);
-    }
+    attempt();
   }
 
   /** The stream of one attempt. */

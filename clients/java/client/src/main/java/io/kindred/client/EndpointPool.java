@@ -2,6 +2,7 @@ package io.kindred.client;
 
 import io.grpc.ConnectivityState;
 import io.grpc.ManagedChannel;
+import io.grpc.Status;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -48,7 +49,7 @@ final class EndpointPool {
    */
   Endpoint next(Endpoint last) {
     if (closed) {
-      throw new IllegalStateException("the client is closed");
+      throw Status.UNAVAILABLE.withDescription("the client is closed").asRuntimeException();
     }
     int start = turn.getAndIncrement();
     Endpoint connecting = null;

@@ -222,17 +222,20 @@ public final class KindredPipeline implements AutoCloseable {
   }
 
   private void send(PipelinedOperation<?> operation) {
+    boolean handedOver = false;
     try {
       Endpoint endpoint = engine.choose(Optional.of(operation.key()), operation.endpoint());
       operation.begin(endpoint);
       PipelineStream stream = stream(endpoint);
+      handedOver = true;
       while (!stream.send(operation)) {
         // It has ended, and has not come to say so.
         streams.remove(endpoint, stream);
         stream = stream(endpoint);
       }
     } catch (RuntimeException e) {
-      operation.fail(e);
+      Endpoint last = operation.endpoint();
+      operation.giveUp(AttemptFailure.ofThrown(e, handedOver, last == null ? "" : last.address()));
     }
   }
 

@@ -94,7 +94,7 @@ final class PipelinedOperation<T> extends CompletableFuture<T> {
   void giveUp(AttemptFailure failure) {
     KindredException error;
     synchronized (this) {
-      error = attempts.exception(failure);
+      error = attempts.finallyFailed(failure);
     }
     // Whoever waits for the answer goes on without the lock.
     fail(error);

@@ -67,9 +67,19 @@ final class UnaryOperation<Q, R, T> {
   }
 
   private void attempt() {
+    SentTracer tracer = new SentTracer();
+    try {
+      send(tracer);
+    } catch (RuntimeException e) {
+      String address = endpoint == null ? "" : endpoint.address();
+      result.completeExceptionally(
+          attempts.finallyFailed(AttemptFailure.ofThrown(e, tracer.sent(), address)));
+    }
+  }
+
+  private void send(SentTracer tracer) {
     endpoint = engine.choose(key, endpoint);
     attempts.begin();
-    SentTracer tracer = new SentTracer();
     CallOptions options =
         CallOptions.DEFAULT
             .withDeadlineAfter(attempts.remaining().toNanos(), TimeUnit.NANOSECONDS)
@@ -110,11 +120,7 @@ final class UnaryOperation<Q, R, T> {
       result.completeExceptionally(attempts.cancelled(false, endpoint.address()));
       return;
     }
-    try {
-      attempt();
-    } catch (RuntimeException e) {
-      result.completeExceptionally(e);
-    }
+    attempt();
   }
 
   /** The answer to one attempt. */

@@ -275,8 +275,42 @@ class ClientTest {
 
   @Test
   void aClosedClientRefusesOperations() {
+    KindredPipeline pipeline = client.pipeline();
     client.close();
-    assertThrows(IllegalStateException.class, () -> client.get(KEY));
+    assertThrows(KindredException.class, () -> client.get(KEY));
+    KindredException error =
+        assertThrows(KindredException.class, () -> client.put(KEY, Value.of("milk")));
+    assertEquals(WriteOutcome.NOT_APPLIED, error.outcome());
+    assertEquals(0, error.attempts());
+    KindredException batch =
+        assertThrows(
+            KindredException.class, () -> client.batchWrite(List.of(Mutation.delete(KEY))));
+    assertEquals(WriteOutcome.NOT_APPLIED, batch.outcome());
+    ExecutionException piped =
+        assertThrows(ExecutionException.class, () -> pipeline.put(KEY, Value.of("milk")).get());
+    assertEquals(
+        WriteOutcome.NOT_APPLIED,
+        assertInstanceOf(KindredException.class, piped.getCause()).outcome());
+  }
+
+  @Test
+  void closingBetweenAttemptsDoesNotForgetWhatMayBeApplied() throws Exception {
+    failPuts(
+        ScriptedNode.failure(
+            Status.Code.UNAVAILABLE,
+            ScriptedNode.detail(
+                    ErrorReason.ERROR_REASON_QUORUM_TIMEOUT,
+                    io.kindred.v1.WriteOutcome.WRITE_OUTCOME_UNKNOWN,
+                    true)
+                .setRetryAfter(Requests.duration(Duration.ofMillis(300)))));
+    CompletableFuture<WriteResult> put = client.async().put(KEY, Value.of("milk"));
+    // Two reads reach both nodes: the answer to the put has come by then.
+    client.get(KEY);
+    client.get(KEY);
+    client.close();
+    ExecutionException error = assertThrows(ExecutionException.class, put::get);
+    assertEquals(
+        WriteOutcome.UNKNOWN, assertInstanceOf(KindredException.class, error.getCause()).outcome());
   }
 
   @Test
