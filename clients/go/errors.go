@@ -212,9 +212,9 @@ func (e *Error) GRPCStatus() *status.Status { return status.New(e.Code, e.Messag
 // it with [ErrConflict].
 type ConflictError struct {
 	Key Key
-	// Versions are the siblings, as they were read last.
+	// Versions are the siblings, as they were read last. None: they could not be read after the last write.
 	Versions []Version
-	// Context covers them: a put with it resolves.
+	// Context covers them, and what was written if Applied: a put with it resolves.
 	Context CausalContext
 	// Applied tells whether the update itself was written. Then only the siblings are left to resolve.
 	Applied bool
@@ -225,7 +225,12 @@ type ConflictError struct {
 // Error returns the failure in one line.
 func (e *ConflictError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "kindred: update of %q in bucket %q: %d versions raced", e.Key.Key, e.Key.bucketName(), len(e.Versions))
+	fmt.Fprintf(&b, "kindred: update of %q in bucket %q: ", e.Key.Key, e.Key.bucketName())
+	if len(e.Versions) > 0 {
+		fmt.Fprintf(&b, "%d versions raced", len(e.Versions))
+	} else {
+		b.WriteString("writes raced")
+	}
 	if e.Applied {
 		b.WriteString(", the update is one of them")
 	} else {

@@ -3,6 +3,7 @@ package kindred
 import (
 	"container/list"
 	"context"
+	"errors"
 	"sync"
 
 	kindredv1 "github.com/kindred-db/kindred/clients/go/gen/kindred/v1"
@@ -116,6 +117,10 @@ func (s *Session) Update(
 		u := s.client.newUpdate(op.key, change, opts)
 		u.readOptions = notBefore(seen, u.readOptions)
 		result, err = u.run(ctx)
+		var conflict *ConflictError
+		if errors.As(err, &conflict) && conflict.Applied {
+			return conflict.Context, err
+		}
 		if err != nil {
 			return CausalContext{}, err
 		}
@@ -137,7 +142,7 @@ func (s *Session) write(ctx context.Context, op operation, send func(seen Causal
 }
 
 // do carries out one operation in its turn, with what the session has seen of the key, and remembers what it answers.
-// After an error what was seen before still holds.
+// After an error without a context what was seen before still holds.
 func (s *Session) do(ctx context.Context, op operation, once func(seen CausalContext) (CausalContext, error)) error {
 	k := s.enter(Key{op.key.bucketName(), op.key.Key})
 	defer s.leave(k)
@@ -148,7 +153,7 @@ func (s *Session) do(ctx context.Context, op operation, once func(seen CausalCon
 	}
 	defer func() { <-k.turn }()
 	seen, err := once(k.context)
-	if err == nil && !seen.IsZero() {
+	if !seen.IsZero() {
 		k.context = seen
 	}
 	return err

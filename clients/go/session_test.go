@@ -74,6 +74,26 @@ func TestSessionUpdates(t *testing.T) {
 	}
 }
 
+func TestSessionRemembersAnUpdateThatEndsInAConflict(t *testing.T) {
+	n := startNode(t, func(n *fakeNode) {
+		n.onGet = script[*kindredv1.GetRequest](t, says(absent("c1")), says(conflict("c3", "a", "b")), says(found("c4", "ab")))
+		n.onPut = script[*kindredv1.PutRequest](t, held("c2", 2))
+	})
+	s := dialNodes(t, []*fakeNode{n}, WithUpdateAttempts(1)).Session()
+	calls := 0
+	_, err := s.Update(t.Context(), "", "k", appending("b", &calls), ResolvedBy(joining))
+	var conflict *ConflictError
+	if !errors.As(err, &conflict) || !conflict.Applied {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := s.Get(t.Context(), "", "k"); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(requests[*kindredv1.GetRequest](n)[2].GetOptions().GetMinContext()); got != "c3" {
+		t.Errorf("the read after the update has min_context %q", got)
+	}
+}
+
 func TestSessionKeepsWhatItKnowsAfterAFailure(t *testing.T) {
 	n := startNode(t, func(n *fakeNode) {
 		n.onPut = script[*kindredv1.PutRequest](t,

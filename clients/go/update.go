@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	kindredv1 "github.com/kindred-db/kindred/clients/go/gen/kindred/v1"
 )
 
 // A Change is what the function given to [Client.Update] wants done: [Store], [Remove] or [Keep].
@@ -50,7 +52,9 @@ func ResolvedBy(resolver Resolver) UpdateOption {
 	return updateOption(func(u *update) { u.resolver = resolver })
 }
 
-// ReadingWith carries out the reads of an update with these options. Default: at [Quorum].
+// ReadingWith carries out the reads of an update with these options. Default: at [Quorum]. An update has to see all
+// versions as they are, whatever the client's [WithReadOptions] say: [WithoutData], and [WithConflictMode] for another
+// mode than [ReturnAll], are refused.
 func ReadingWith(opts ...ReadOption) UpdateOption {
 	return updateOption(func(u *update) { u.readOptions = append(u.readOptions, opts...) })
 }
@@ -97,7 +101,7 @@ type update struct {
 
 	// left is how many rounds may yet be begun.
 	left int
-	// versions and context are what was read last.
+	// versions and context are what was read last; after a write that was applied, nothing and the context of that.
 	versions []Version
 	context  CausalContext
 }
@@ -118,6 +122,9 @@ func (c *Client) newUpdate(key Key, change func(*Value) (Change, error), opts []
 }
 
 func (u *update) run(ctx context.Context) (*UpdateResult, error) {
+	if err := u.refused(); err != nil {
+		return nil, err
+	}
 	var lost error
 	for made := 1; u.left > 0; made++ {
 		u.left--
@@ -147,13 +154,31 @@ func (u *update) run(ctx context.Context) (*UpdateResult, error) {
 	return nil, u.conflict(false, lost)
 }
 
+// refused returns an error for options under which an update would supersede what it has not seen.
+func (u *update) refused() error {
+	o := new(kindredv1.ReadOptions)
+	for _, opt := range u.readOptions {
+		opt.applyToRead(o)
+	}
+	op := operation{name: "update", write: true, key: u.key}
+	switch {
+	case o.GetOnConflict() != kindredv1.ConflictMode_CONFLICT_MODE_UNSPECIFIED && ConflictMode(o.GetOnConflict()) != ReturnAll:
+		return invalidArgument(op, "options.on_conflict", "an update reads all versions")
+	case o.GetOmitData():
+		return invalidArgument(op, "options.omit_data", "an update reads the data")
+	}
+	return nil
+}
+
+// completely is the last option of every read, over the client's defaults.
+var completely = readOption(func(o *kindredv1.ReadOptions) {
+	o.OnConflict = kindredv1.ConflictMode_CONFLICT_MODE_RETURN_ALL
+	o.OmitData = false
+})
+
 // settle resolves what raced with a write that has been applied.
 func (u *update) settle(ctx context.Context, written Change, result *WriteResult) (*UpdateResult, error) {
 	for made := 1; result.VersionsHeld > 1 && u.resolver != nil; made++ {
-		if u.left == 0 {
-			return nil, u.conflict(true, nil)
-		}
-		u.left--
 		merged, err := u.read(ctx, WithMinContext(result.Context))
 		if err != nil {
 			return nil, u.conflict(true, err)
@@ -162,6 +187,12 @@ func (u *update) settle(ctx context.Context, written Change, result *WriteResult
 			// Somebody else has resolved it.
 			return &UpdateResult{Value: merged, Context: u.context, VersionsHeld: len(u.versions)}, nil
 		}
+		if u.left == 0 {
+			return nil, u.conflict(true, nil)
+		}
+		u.left--
+		// The siblings have their expiry already, and the merged value takes that of the latest.
+		u.expiry = WithKeptExpiry()
 		resolved := Remove()
 		if merged != nil {
 			resolved = Store(*merged)
@@ -186,6 +217,7 @@ func (u *update) settle(ctx context.Context, written Change, result *WriteResult
 // read returns the value of the key, merged, or nil; and keeps what it read.
 func (u *update) read(ctx context.Context, more ...ReadOption) (*Value, error) {
 	opts := append(u.readOptions[:len(u.readOptions):len(u.readOptions)], more...)
+	opts = append(opts, completely)
 	result, err := u.client.get(ctx, u.key, opts)
 	if err != nil {
 		return nil, err
@@ -211,7 +243,16 @@ func (u *update) read(ctx context.Context, more ...ReadOption) (*Value, error) {
 	}
 }
 
+// write carries out a change. When it is applied, what was read before holds no longer.
 func (u *update) write(ctx context.Context, change Change) (*WriteResult, error) {
+	result, err := u.send(ctx, change)
+	if err == nil {
+		u.versions, u.context = nil, result.Context
+	}
+	return result, err
+}
+
+func (u *update) send(ctx context.Context, change Change) (*WriteResult, error) {
 	if change.kind == remove {
 		opts := []DeleteOption{WithCausalContext(u.context)}
 		for _, opt := range u.writeOptions {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -168,14 +169,14 @@ func TestUpdateIsBounded(t *testing.T) {
 func TestUpdateThatRacesOnIsBounded(t *testing.T) {
 	n := startNode(t, func(n *fakeNode) {
 		n.onGet = script[*kindredv1.GetRequest](t,
-			says(absent("c")), says(conflict("c", "a", "b")), says(conflict("c", "a", "b")))
-		n.onPut = script[*kindredv1.PutRequest](t, held("c", 2), held("c", 2), held("c", 2))
+			says(absent("c0")), says(conflict("c2", "a", "b")), says(conflict("c4", "a", "b")), says(conflict("c6", "d", "e", "f")))
+		n.onPut = script[*kindredv1.PutRequest](t, held("c1", 2), held("c3", 2), held("c5", 2))
 	})
 	c := dialNodes(t, []*fakeNode{n}, WithUpdateAttempts(3))
 	calls := 0
 	_, err := c.Update(t.Context(), "", "k", appending("x", &calls), ResolvedBy(joining))
 	var conflict *ConflictError
-	if calls != 1 || !errors.As(err, &conflict) || !conflict.Applied || len(conflict.Versions) != 2 {
+	if calls != 1 || !errors.As(err, &conflict) || !conflict.Applied || len(conflict.Versions) != 3 || string(conflict.Context.Bytes()) != "c6" {
 		t.Errorf("got %v after %d calls", err, calls)
 	}
 }
@@ -207,5 +208,68 @@ func TestUpdateReturnsTheErrorOfChange(t *testing.T) {
 	_, err := c.Update(t.Context(), "", "k", func(*Value) (Change, error) { return Keep(), refused })
 	if !errors.Is(err, refused) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestUpdateThatCannotReadWhatRacedHasTheContextOfItsWrite(t *testing.T) {
+	n := startNode(t, func(n *fakeNode) {
+		n.onGet = script[*kindredv1.GetRequest](t, says(found("c1", "a")),
+			fails[*kindredv1.GetResponse](failing(codes.FailedPrecondition, &kindredv1.ErrorDetail{})))
+		n.onPut = script[*kindredv1.PutRequest](t, held("c2", 2))
+	})
+	c := dialNodes(t, []*fakeNode{n})
+	calls := 0
+	_, err := c.Update(t.Context(), "", "k", appending("x", &calls), ResolvedBy(joining))
+	var conflict *ConflictError
+	if !errors.As(err, &conflict) || !conflict.Applied || conflict.Versions != nil || string(conflict.Context.Bytes()) != "c2" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUpdateReadsAllVersionsWhateverTheDefaults(t *testing.T) {
+	n := startNode(t, func(n *fakeNode) {
+		n.onGet = script[*kindredv1.GetRequest](t, says(absent("c1")), says(conflict("c3", "x", "y")))
+		n.onPut = script[*kindredv1.PutRequest](t, held("c2", 2), held("c4", 1))
+	})
+	c := dialNodes(t, []*fakeNode{n}, WithReadOptions(WithConflictMode(PickLatest), WithoutData()))
+	calls := 0
+	if _, err := c.Update(t.Context(), "", "k", appending("x", &calls), ResolvedBy(joining)); err != nil {
+		t.Fatal(err)
+	}
+	for i, get := range requests[*kindredv1.GetRequest](n) {
+		if o := get.GetOptions(); ConflictMode(o.GetOnConflict()) != ReturnAll || o.GetOmitData() {
+			t.Errorf("read %d has options %v", i, o)
+		}
+	}
+}
+
+func TestUpdateRefusesToReadLess(t *testing.T) {
+	n := startNode(t, func(n *fakeNode) {
+		n.onGet = script[*kindredv1.GetRequest, *kindredv1.GetResponse](t)
+	})
+	c := dialNodes(t, []*fakeNode{n})
+	calls := 0
+	for _, opt := range []ReadOption{WithConflictMode(PickLatest), WithConflictMode(FailOnConflict), WithoutData()} {
+		_, err := c.Update(t.Context(), "", "k", appending("x", &calls), ReadingWith(opt))
+		if e := asError(t, err); e.Reason != ReasonInvalidRequest || e.Outcome != OutcomeNotApplied || calls != 0 {
+			t.Errorf("got %+v after %d calls", e, calls)
+		}
+	}
+}
+
+func TestUpdateKeepsTheExpiryOfWhatRaced(t *testing.T) {
+	n := startNode(t, func(n *fakeNode) {
+		n.onGet = script[*kindredv1.GetRequest](t, says(absent("c1")), says(conflict("c3", "x", "y")))
+		n.onPut = script[*kindredv1.PutRequest](t, held("c2", 2), held("c4", 1))
+	})
+	c := dialNodes(t, []*fakeNode{n})
+	calls := 0
+	_, err := c.Update(t.Context(), "", "k", appending("x", &calls), ResolvedBy(joining), Expiring(WithTTL(time.Hour)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	puts := requests[*kindredv1.PutRequest](n)
+	if puts[0].GetTtl().AsDuration() != time.Hour || !puts[1].GetKeepExpiry() {
+		t.Errorf("got puts %v", puts)
 	}
 }
