@@ -19,6 +19,8 @@ type operation struct {
 	name  string
 	write bool
 	key   Key
+	// requestID is that of a write, once it has one.
+	requestID RequestID
 }
 
 // attempts counts the attempts of one operation, and remembers what they leave open.
@@ -41,6 +43,7 @@ func (a *attempts) failed(f failure, ended error) *Error {
 		Code:        f.code,
 		Message:     f.message,
 		SafeToRetry: true,
+		RequestID:   a.op.requestID,
 		Attempts:    a.made,
 		Endpoint:    a.endpoint.address,
 		Detail:      detailFromProto(f.detail),

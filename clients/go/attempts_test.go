@@ -3,6 +3,7 @@ package kindred
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -290,5 +291,15 @@ func TestBackoff(t *testing.T) {
 		if longest > ceiling || longest < ceiling/2 {
 			t.Errorf("after %d attempts: at most %v, want up to %v", i+1, longest, ceiling)
 		}
+	}
+}
+
+func TestErrorTellsTheRequestID(t *testing.T) {
+	n := startNode(t, alwaysPut(failing(codes.FailedPrecondition, notApplied(ReasonKeyExists))))
+	c := dialNodes(t, []*fakeNode{n})
+	_, err := c.Put(t.Context(), "", "k", Value{})
+	sent := requests[*kindredv1.PutRequest](n)[0].GetOptions().GetRequestId()
+	if e := asError(t, err); e.RequestID.String() != fmt.Sprintf("%x", sent) {
+		t.Errorf("sent with request id %x, got %+v", sent, e)
 	}
 }

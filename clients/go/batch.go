@@ -39,8 +39,9 @@ func (c *Client) BatchGet(ctx context.Context, keys []Key, opts ...ReadOption) i
 		client: c,
 		op:     op,
 		size:   len(keys),
-		call: func(ctx context.Context, kv kindredv1.KeyValueServiceClient, to grpc.CallOption) (receiver[GetResult], error) {
-			stream, err := kv.BatchGet(ctx, &kindredv1.BatchGetRequest{Keys: all, Options: options}, to)
+		call: func(ctx context.Context, kv kindredv1.KeyValueServiceClient, open []int, to grpc.CallOption) (receiver[GetResult], error) {
+			request := &kindredv1.BatchGetRequest{Keys: these(all, open), Options: options}
+			stream, err := kv.BatchGet(ctx, request, to)
 			return func() (int, *kindredv1.ItemStatus, func() GetResult, error) {
 				response, err := stream.Recv()
 				result := func() GetResult { return getResultFromProto(response.GetResult()) }
@@ -78,23 +79,26 @@ func NewDelete(bucket, key string, opts ...DeleteOption) Mutation {
 
 // BatchWrite carries out up to 1,000 writes, of at most 4 MiB together, and yields one item for each, in the order in
 // which the answers come. They are independent: it is no transaction, and writes of the same key take effect in no
-// particular order. A request id given here covers the whole batch.
+// particular order. A request id given here covers the whole batch: each item without one of its own gets one that is
+// made of it and of the item's index. [Error.RequestID] tells it.
 //
 // The call is made when the iteration begins. Leaving the iteration gives it up: writes whose item was not seen may
 // have been applied or not.
 func (c *Client) BatchWrite(ctx context.Context, mutations []Mutation, opts ...WriteOption) iter.Seq[BatchItem[*WriteResult]] {
 	op := operation{name: "batch write", write: true}
-	request := &kindredv1.BatchWriteRequest{Options: c.writeOptions()}
+	options := c.writeOptions()
 	for _, opt := range opts {
-		opt.applyToWrite(request.Options)
+		opt.applyToWrite(options)
 	}
+	ensureRequestID(options)
+	all := make([]*kindredv1.Mutation, len(mutations))
 	b := &batch[*WriteResult]{
 		client: c,
 		op:     op,
 		size:   len(mutations),
-		call: func(ctx context.Context, kv kindredv1.KeyValueServiceClient, to grpc.CallOption) (receiver[*WriteResult], error) {
-			// Sent again as it was: the ids of the items come from that of the batch and from their index.
-			stream, err := kv.BatchWrite(ctx, request, to)
+		ids:    make([]RequestID, len(mutations)),
+		call: func(ctx context.Context, kv kindredv1.KeyValueServiceClient, open []int, to grpc.CallOption) (receiver[*WriteResult], error) {
+			stream, err := kv.BatchWrite(ctx, &kindredv1.BatchWriteRequest{Mutations: these(all, open)}, to)
 			return func() (int, *kindredv1.ItemStatus, func() *WriteResult, error) {
 				response, err := stream.Recv()
 				return int(response.GetIndex()), response.GetStatus(), func() *WriteResult { return mutationResult(response) }, err
@@ -106,39 +110,38 @@ func (c *Client) BatchWrite(ctx context.Context, mutations []Mutation, opts ...W
 		if err := op.invalid(mutation.value); err != nil {
 			b.refused = fmt.Errorf("mutations[%d]: %w", i, err)
 		}
-		request.Mutations = append(request.Mutations, mutation.proto(request.Options))
+		all[i], b.ids[i] = mutation.proto(options, i)
 	}
-	ensureRequestID(request.Options)
 	return b.items(ctx)
 }
 
-// proto encodes the mutation. Options of its own replace those of the batch as a whole, so they are laid over them;
-// but the id of the batch would make two such items one write.
-func (m Mutation) proto(batch *kindredv1.WriteOptions) *kindredv1.Mutation {
-	common := proto.CloneOf(batch)
-	common.RequestId = nil
-	own := proto.CloneOf(common)
-	settle := func() *kindredv1.WriteOptions {
-		if proto.Equal(own, common) {
-			return nil
-		}
-		ensureRequestID(own)
-		return own
-	}
+// proto encodes the mutation, and returns its request id. Its options are those of the batch with its own laid over them:
+// whatever else is sent with it, it stays the same write.
+func (m Mutation) proto(batch *kindredv1.WriteOptions, index int) (*kindredv1.Mutation, RequestID) {
+	id := RequestID(batch.GetRequestId()).item(index)
+	own := proto.CloneOf(batch)
+	own.RequestId = id[:]
 	if m.isPut {
 		put := &kindredv1.PutRequest{Key: m.key.proto(), Value: m.value.proto(), Options: own}
 		for _, opt := range m.puts {
 			opt.applyToPut(put)
 		}
-		put.Options = settle()
-		return &kindredv1.Mutation{Op: &kindredv1.Mutation_Put{Put: put}}
+		return &kindredv1.Mutation{Op: &kindredv1.Mutation_Put{Put: put}}, RequestID(own.RequestId)
 	}
 	del := &kindredv1.DeleteRequest{Key: m.key.proto(), Options: own}
 	for _, opt := range m.deletes {
 		opt.applyToDelete(del)
 	}
-	del.Options = settle()
-	return &kindredv1.Mutation{Op: &kindredv1.Mutation_Delete{Delete: del}}
+	return &kindredv1.Mutation{Op: &kindredv1.Mutation_Delete{Delete: del}}, RequestID(own.RequestId)
+}
+
+// these returns the items with the given indexes.
+func these[T any](all []T, indexes []int) []T {
+	some := make([]T, len(indexes))
+	for i, index := range indexes {
+		some[i] = all[index]
+	}
+	return some
 }
 
 func mutationResult(response *kindredv1.BatchWriteResponse) *WriteResult {
@@ -157,10 +160,14 @@ type batch[T any] struct {
 	op      operation
 	size    int
 	refused error
-	call    func(context.Context, kindredv1.KeyValueServiceClient, grpc.CallOption) (receiver[T], error)
+	// ids are the request ids of the items. Nil for reads.
+	ids []RequestID
+	// call sends the items that are open. The receiver's index is the place among these.
+	call func(ctx context.Context, kv kindredv1.KeyValueServiceClient, open []int, to grpc.CallOption) (receiver[T], error)
 }
 
-// items makes the call, and yields what comes. A call that breaks is repeated; what was yielded already is not again.
+// items makes the call, and yields what comes. When a call breaks, the items that are still open are sent again, and
+// only those: one that was refused for good must not be applied after all.
 func (b *batch[T]) items(ctx context.Context) iter.Seq[BatchItem[T]] {
 	return func(yield func(BatchItem[T]) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -178,7 +185,7 @@ func (b *batch[T]) items(ctx context.Context) iter.Seq[BatchItem[T]] {
 			}
 			for i := range answered {
 				if !answered[i] {
-					items <- BatchItem[T]{Index: i, Err: err}
+					items <- BatchItem[T]{Index: i, Err: b.unanswered(i, err)}
 				}
 			}
 		}()
@@ -190,22 +197,34 @@ func (b *batch[T]) items(ctx context.Context) iter.Seq[BatchItem[T]] {
 	}
 }
 
+// unanswered returns the error of the call as that of an item: it wraps it.
+func (b *batch[T]) unanswered(index int, call error) error {
+	e, ok := call.(*Error)
+	if !ok || b.ids == nil {
+		return call
+	}
+	item := *e
+	item.RequestID, item.cause = b.ids[index], call
+	return &item
+}
+
 func (b *batch[T]) once(ctx context.Context, a *attempts, answered []bool, items chan<- BatchItem[T]) (sent bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var to peer.Peer
-	receive, err := b.call(ctx, a.endpoint.kv, grpc.Peer(&to))
+	var open []int
+	for i := range answered {
+		if !answered[i] {
+			open = append(open, i)
+		}
+	}
+	receive, err := b.call(ctx, a.endpoint.kv, open, grpc.Peer(&to))
 	if err != nil {
 		return to.Addr != nil, err
 	}
-	missing := 0
-	for i := range answered {
-		if !answered[i] {
-			missing++
-		}
-	}
+	missing := len(open)
 	for {
-		index, failed, result, err := receive()
+		place, failed, result, err := receive()
 		if errors.Is(err, io.EOF) && missing > 0 {
 			err = status.Error(codes.Unavailable, "the stream ended before all items were answered")
 		}
@@ -215,9 +234,10 @@ func (b *batch[T]) once(ctx context.Context, a *attempts, answered []bool, items
 		if err != nil {
 			return true, err
 		}
-		if index >= b.size || answered[index] {
+		if place >= len(open) || answered[open[place]] {
 			continue
 		}
+		index := open[place]
 		answered[index] = true
 		missing--
 		if failed.GetCode() == int32(codes.OK) {
@@ -226,6 +246,9 @@ func (b *batch[T]) once(ctx context.Context, a *attempts, answered []bool, items
 		}
 		// Of a copy: that this item is open says nothing of the others.
 		item := *a
+		if b.ids != nil {
+			item.op.requestID = b.ids[index]
+		}
 		items <- BatchItem[T]{Index: index, Err: item.failed(failureOfItem(failed), nil)}
 	}
 }

@@ -29,12 +29,12 @@ func TestBatchGetYieldsEachItemOnce(t *testing.T) {
 			calls++
 			for i := len(r.GetKeys()) - 1; i >= 0; i-- {
 				response := &kindredv1.BatchGetResponse{Index: uint32(i)}
-				switch i {
-				case 2:
+				switch string(r.GetKeys()[i].GetKey()) {
+				case "2":
 					if calls == 1 {
 						return status.Error(codes.Unavailable, "broken")
 					}
-				case 1:
+				case "1":
 					response.Status = &kindredv1.ItemStatus{
 						Code: int32(codes.NotFound), Detail: &kindredv1.ErrorDetail{Reason: kindredv1.ErrorReason_ERROR_REASON_BUCKET_UNKNOWN},
 					}
@@ -87,7 +87,7 @@ func TestBatchWriteThatBreaks(t *testing.T) {
 				return status.Error(codes.Unavailable, "broken")
 			}
 			refused := &kindredv1.ItemStatus{Code: int32(codes.Unavailable), Detail: notApplied(ReasonNotEnoughReplicas)}
-			return stream.Send(&kindredv1.BatchWriteResponse{Index: 1, Status: refused})
+			return stream.Send(&kindredv1.BatchWriteResponse{Index: 0, Status: refused})
 		}
 	})
 	c := dialNodes(t, []*fakeNode{n}, WithAttempts(2))
@@ -107,11 +107,58 @@ func TestBatchWriteThatBreaks(t *testing.T) {
 		t.Errorf("item 2: %+v", e)
 	}
 	sent := requests[*kindredv1.BatchWriteRequest](n)
-	if len(sent) != 2 || !proto.Equal(sent[0], sent[1]) {
-		t.Error("the batch was not sent again as it was")
+	if len(sent) != 2 {
+		t.Fatalf("%d calls, want 2", len(sent))
 	}
-	if len(sent[0].GetOptions().GetRequestId()) != 16 {
-		t.Error("the batch has no request id")
+	open := sent[1].GetMutations()
+	if len(open) != 2 || !proto.Equal(open[0], sent[0].GetMutations()[1]) || !proto.Equal(open[1], sent[0].GetMutations()[2]) {
+		t.Errorf("sent again %v", open)
+	}
+	for i, id := range [][]byte{
+		1: open[0].GetDelete().GetOptions().GetRequestId(),
+		2: open[1].GetPut().GetOptions().GetRequestId(),
+	} {
+		if i > 0 && asError(t, items[i].Err).RequestID.String() != fmt.Sprintf("%x", id) {
+			t.Errorf("item %d was sent with request id %x: %+v", i, id, items[i].Err)
+		}
+	}
+}
+
+// TestBatchWriteLeavesWhatWasRefused: the caller was told that the item is not applied, so it must not be sent again.
+func TestBatchWriteLeavesWhatWasRefused(t *testing.T) {
+	n := startNode(t, func(n *fakeNode) {
+		n.onBatchWrite = func(r *kindredv1.BatchWriteRequest, stream grpc.ServerStreamingServer[kindredv1.BatchWriteResponse]) error {
+			if len(requests[*kindredv1.BatchWriteRequest](n)) == 1 {
+				refused := &kindredv1.ItemStatus{Code: int32(codes.FailedPrecondition), Detail: notApplied(ReasonKeyExists)}
+				if err := stream.Send(&kindredv1.BatchWriteResponse{Index: 0, Status: refused}); err != nil {
+					return err
+				}
+				return status.Error(codes.Unavailable, "broken")
+			}
+			for i, mutation := range r.GetMutations() {
+				put := &kindredv1.BatchWriteResponse_Put{Put: &kindredv1.PutResponse{Context: mutation.GetPut().GetKey().GetKey()}}
+				if err := stream.Send(&kindredv1.BatchWriteResponse{Index: uint32(i), Result: put}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	})
+	c := dialNodes(t, []*fakeNode{n})
+	items := make(map[int]BatchItem[*WriteResult])
+	for item := range c.BatchWrite(t.Context(), []Mutation{NewPut("", "a", Value{}), NewPut("", "b", Value{})}) {
+		items[item.Index] = item
+	}
+	if e := asError(t, items[0].Err); e.Reason != ReasonKeyExists || e.Outcome != OutcomeNotApplied {
+		t.Errorf("item 0: %+v", e)
+	}
+	if items[1].Err != nil || string(items[1].Result.Context.Bytes()) != "b" {
+		t.Errorf("item 1: %+v", items[1])
+	}
+	for _, mutation := range requests[*kindredv1.BatchWriteRequest](n)[1].GetMutations() {
+		if string(mutation.GetPut().GetKey().GetKey()) == "a" {
+			t.Error("the refused item was sent again")
+		}
 	}
 }
 
@@ -122,6 +169,7 @@ func TestBatchWriteOptions(t *testing.T) {
 		}
 	})
 	c := dialNodes(t, []*fakeNode{n}, WithWriteOptions(WithDurability(Buffered)))
+	batch := RequestID{0: 7, 12: 1, 15: 3}
 	id := NewRequestID()
 	causal := NewCausalContext([]byte("c"))
 	mutations := []Mutation{
@@ -129,20 +177,19 @@ func TestBatchWriteOptions(t *testing.T) {
 		NewPut("", "b", Value{}, WithConsistency(One)),
 		NewDelete("", "c", WithRequestID(id)),
 	}
-	for item := range c.BatchWrite(t.Context(), mutations, WithConsistency(All)) {
+	for item := range c.BatchWrite(t.Context(), mutations, WithConsistency(All), WithRequestID(batch)) {
 		if item.Err == nil {
 			t.Errorf("item %d succeeded", item.Index)
 		}
 	}
 	sent := requests[*kindredv1.BatchWriteRequest](n)[0]
-	if o := sent.GetOptions(); Consistency(o.GetConsistency()) != All || Durability(o.GetDurability()) != Buffered {
-		t.Errorf("options of the batch: %v", o)
+	o := sent.GetMutations()[0].GetPut().GetOptions()
+	if Consistency(o.GetConsistency()) != All || Durability(o.GetDurability()) != Buffered || string(o.GetRequestId()) != string(batch[:]) {
+		t.Errorf("options of item 0: %v", o)
 	}
-	if o := sent.GetMutations()[0].GetPut().GetOptions(); o != nil {
-		t.Errorf("item 0 has options %v", o)
-	}
-	o := sent.GetMutations()[1].GetPut().GetOptions()
-	if Consistency(o.GetConsistency()) != One || Durability(o.GetDurability()) != Buffered || len(o.GetRequestId()) != 16 {
+	o = sent.GetMutations()[1].GetPut().GetOptions()
+	second := RequestID{0: 7, 12: 1, 15: 2}
+	if Consistency(o.GetConsistency()) != One || Durability(o.GetDurability()) != Buffered || string(o.GetRequestId()) != string(second[:]) {
 		t.Errorf("options of item 1: %v", o)
 	}
 	o = sent.GetMutations()[2].GetDelete().GetOptions()

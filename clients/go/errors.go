@@ -139,6 +139,9 @@ type Error struct {
 	// SafeToRetry tells whether the very same message (with its request id) may be sent again without a second
 	// effect. It does not say that this would help.
 	SafeToRetry bool
+	// RequestID is the one that the write carried: send it again with this one, or ask [Client.WriteOutcome]. Zero if the
+	// call was not a write, or was refused before it had one.
+	RequestID RequestID
 	// Attempts is how many times the operation was tried. 0: it was not begun.
 	Attempts int
 	// Endpoint is the one that the last attempt went to. Empty if there was none.
@@ -334,7 +337,7 @@ func detailFromProto(d *kindredv1.ErrorDetail) *ErrorDetail {
 
 // notBegun is the error of an operation that was given up before its first attempt.
 func notBegun(op operation, code codes.Code, cause error) *Error {
-	e := &Error{Op: op.name, Code: code, Message: cause.Error(), SafeToRetry: true, cause: cause}
+	e := &Error{Op: op.name, Code: code, Message: cause.Error(), SafeToRetry: true, RequestID: op.requestID, cause: cause}
 	if op.write {
 		e.Outcome = OutcomeNotApplied
 	}

@@ -82,7 +82,9 @@ func (p *Pipeline) Get(ctx context.Context, bucket, key string, opts ...ReadOpti
 // Put queues a put; see [Client.Put] and [Pipeline.Get]. The value must not be changed before it is answered.
 func (p *Pipeline) Put(ctx context.Context, bucket, key string, value Value, opts ...PutOption) *Future[*WriteResult] {
 	op := operation{name: "put", write: true, key: Key{bucket, key}}
-	request := &kindredv1.Operation{Op: &kindredv1.Operation_Put{Put: p.client.putRequest(op.key, value, opts)}}
+	put := p.client.putRequest(op.key, value, opts)
+	op.requestID = RequestID(put.GetOptions().GetRequestId())
+	request := &kindredv1.Operation{Op: &kindredv1.Operation_Put{Put: put}}
 	return enqueue(ctx, p, op, value, request, func(r *kindredv1.OperationResult) *WriteResult {
 		p.client.observe(r.GetPut().GetReport().GetTopologyEpoch())
 		return putResultFromProto(r.GetPut())
@@ -92,7 +94,9 @@ func (p *Pipeline) Put(ctx context.Context, bucket, key string, value Value, opt
 // Delete queues a delete; see [Client.Delete] and [Pipeline.Get].
 func (p *Pipeline) Delete(ctx context.Context, bucket, key string, opts ...DeleteOption) *Future[*WriteResult] {
 	op := operation{name: "delete", write: true, key: Key{bucket, key}}
-	request := &kindredv1.Operation{Op: &kindredv1.Operation_Delete{Delete: p.client.deleteRequest(op.key, opts)}}
+	del := p.client.deleteRequest(op.key, opts)
+	op.requestID = RequestID(del.GetOptions().GetRequestId())
+	request := &kindredv1.Operation{Op: &kindredv1.Operation_Delete{Delete: del}}
 	return enqueue(ctx, p, op, Value{}, request, func(r *kindredv1.OperationResult) *WriteResult {
 		p.client.observe(r.GetDelete().GetReport().GetTopologyEpoch())
 		return deleteResultFromProto(r.GetDelete())
@@ -102,7 +106,9 @@ func (p *Pipeline) Delete(ctx context.Context, bucket, key string, opts ...Delet
 // Touch queues a touch; see [Client.Touch] and [Pipeline.Get].
 func (p *Pipeline) Touch(ctx context.Context, bucket, key string, opts ...TouchOption) *Future[*TouchResult] {
 	op := operation{name: "touch", write: true, key: Key{bucket, key}}
-	request := &kindredv1.Operation{Op: &kindredv1.Operation_Touch{Touch: p.client.touchRequest(op.key, opts)}}
+	touch := p.client.touchRequest(op.key, opts)
+	op.requestID = RequestID(touch.GetOptions().GetRequestId())
+	request := &kindredv1.Operation{Op: &kindredv1.Operation_Touch{Touch: touch}}
 	return enqueue(ctx, p, op, Value{}, request, func(r *kindredv1.OperationResult) *TouchResult {
 		p.client.observe(r.GetTouch().GetReport().GetTopologyEpoch())
 		return touchResultFromProto(r.GetTouch())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"time"
@@ -217,6 +218,14 @@ func ParseRequestID(b []byte) (RequestID, error) {
 		return id, invalidArgument(operation{name: "request id", write: true}, "options.request_id", message)
 	}
 	return RequestID(b), nil
+}
+
+// item returns the id of one item of the batch that has this one: the index, exclusive-or the last four bytes. The
+// server makes it likewise, so a batch that is given its id again counts once, item by item, even if sent in parts.
+func (id RequestID) item(index int) RequestID {
+	last := id[len(id)-4:]
+	binary.BigEndian.PutUint32(last, binary.BigEndian.Uint32(last)^uint32(index))
+	return id
 }
 
 // String returns the id in hexadecimal.

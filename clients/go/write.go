@@ -58,6 +58,7 @@ func (c *Client) put(ctx context.Context, key Key, value Value, opts []PutOption
 }
 
 func (c *Client) sendPut(ctx context.Context, op operation, request *kindredv1.PutRequest) (*WriteResult, error) {
+	op.requestID = RequestID(request.GetOptions().GetRequestId())
 	response, err := unary(ctx, c, op, request, kindredv1.KeyValueServiceClient.Put)
 	if err != nil {
 		return nil, err
@@ -80,6 +81,7 @@ func (c *Client) delete(ctx context.Context, key Key, opts []DeleteOption) (*Wri
 }
 
 func (c *Client) sendDelete(ctx context.Context, op operation, request *kindredv1.DeleteRequest) (*WriteResult, error) {
+	op.requestID = RequestID(request.GetOptions().GetRequestId())
 	response, err := unary(ctx, c, op, request, kindredv1.KeyValueServiceClient.Delete)
 	if err != nil {
 		return nil, err
@@ -95,7 +97,9 @@ func (c *Client) Touch(ctx context.Context, bucket, key string, opts ...TouchOpt
 	if err := op.invalid(Value{}); err != nil {
 		return nil, err
 	}
-	response, err := unary(ctx, c, op, c.touchRequest(op.key, opts), kindredv1.KeyValueServiceClient.Touch)
+	request := c.touchRequest(op.key, opts)
+	op.requestID = RequestID(request.GetOptions().GetRequestId())
+	response, err := unary(ctx, c, op, request, kindredv1.KeyValueServiceClient.Touch)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -65,15 +66,19 @@ func batchWrite(client *kindred.Client, r *request) (work, error) {
 	}, nil
 }
 
-// itemsOf puts the items of a batch in order. When all of them failed alike, the call did: then the runner is told so.
+// itemsOf puts the items of a batch in order. When all of them have the error of the call, the runner is told so.
 func itemsOf[T any](items iter.Seq[kindred.BatchItem[T]], size int, render func(T) object) (any, error) {
 	results := make([]object, size)
 	failures := make(map[error]int)
 	for item := range items {
 		if item.Err != nil {
-			failures[item.Err]++
-			if failures[item.Err] == size {
-				return nil, item.Err
+			call := item.Err
+			if wrapped, ok := errors.Unwrap(item.Err).(*kindred.Error); ok {
+				call = wrapped
+			}
+			failures[call]++
+			if failures[call] == size {
+				return nil, call
 			}
 			results[item.Index] = object{"index": item.Index, "error": failureOf(item.Err)}
 		} else {
