@@ -258,6 +258,8 @@ type failure struct {
 	detail  *kindredv1.ErrorDetail
 	// sent is false only if nothing of the attempt can have reached a server.
 	sent bool
+	// ofStream: a pipeline's stream ended. Why need not have to do with each of the operations that it leaves.
+	ofStream bool
 }
 
 // failureOf reads a gRPC error.
@@ -294,6 +296,9 @@ func (f failure) outcome() Outcome {
 func (f failure) worthRetrying(ended bool) bool {
 	if ended {
 		return false
+	}
+	if f.ofStream {
+		return true
 	}
 	if f.detail != nil {
 		return f.detail.GetSafeToRetry() && Reason(f.detail.GetReason()).transient()
@@ -341,6 +346,13 @@ func notBegun(op operation, code codes.Code, cause error) *Error {
 	if op.write {
 		e.Outcome = OutcomeNotApplied
 	}
+	return e
+}
+
+// tooLarge is the error of an operation that no message can hold.
+func tooLarge(op operation, field string, bytes, limit int) *Error {
+	e := invalidArgument(op, field, fmt.Sprintf("the operation has %d bytes, and may have %d", bytes, limit))
+	e.Reason = ReasonTooLarge
 	return e
 }
 

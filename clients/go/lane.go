@@ -20,6 +20,9 @@ import (
 const (
 	groupOperationsMax = 1000
 	groupBytesMax      = 1 << 20
+	// What one operation may have, which then is alone in its message. One that no message can hold would end the
+	// stream, and with it all the others.
+	operationBytesMax = 3 << 20
 )
 
 // A lane is one Pipeline stream to one endpoint, from its beginning until it breaks. Then what it has is sent again
@@ -164,11 +167,14 @@ func (l *lane) end(err error) {
 	queue, sent := l.queue, l.sent
 	l.queue, l.sent = nil, nil
 	l.mu.Unlock()
+	f := failureOf(err, true)
+	f.ofStream = true
 	for _, op := range sent {
-		l.pipeline.failed(op, failureOf(err, true))
+		l.pipeline.failed(op, f)
 	}
+	f.sent = false
 	for _, op := range queue {
-		l.pipeline.failed(op, failureOf(err, false))
+		l.pipeline.failed(op, f)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 
 	kindredv1 "github.com/kindred-db/kindred/clients/go/gen/kindred/v1"
 )
@@ -23,7 +24,9 @@ const sweepInterval = 20 * time.Millisecond
 // one of them to be answered. Operations are not ordered, not even those on one key; wait for the first before the
 // second is queued if it matters.
 //
-// What breaks is sent again by the same rules as for the methods of [Client]. It is safe for use by many goroutines.
+// What breaks is sent again by the same rules as for the methods of [Client]; and so is, for whatever reason a stream
+// ends, all that it leaves without an answer. An operation may have 3 MiB: [ErrTooLarge]. It is safe for use by many
+// goroutines.
 type Pipeline struct {
 	client *Client
 	slots  chan struct{}
@@ -139,6 +142,15 @@ func enqueue[T any](
 		f.resolve(none, err)
 		return f
 	}
+	bytes := proto.Size(request)
+	if bytes > operationBytesMax {
+		field := "value.data"
+		if len(value.Data) == 0 {
+			field = "key.key"
+		}
+		f.resolve(none, tooLarge(op, field, bytes, operationBytesMax))
+		return f
+	}
 	if err := p.enter(ctx, op); err != nil {
 		f.resolve(none, err)
 		return f
@@ -146,7 +158,7 @@ func enqueue[T any](
 	p.send(&pipelined{
 		attempts: attempts{op: op, limit: p.client.options.attempts},
 		request:  request,
-		bytes:    sizeOf(op, value),
+		bytes:    bytes,
 		deadline: deadline,
 		resolve: func(r *kindredv1.OperationResult, err error) {
 			if err != nil {
@@ -158,15 +170,6 @@ func enqueue[T any](
 		},
 	})
 	return f
-}
-
-// sizeOf is about how much the operation adds to a message. It decides nothing that has to be exact.
-func sizeOf(op operation, value Value) int {
-	size := 256 + len(op.key.Bucket) + len(op.key.Key) + len(value.Data) + len(value.ContentType)
-	for name, text := range value.Metadata {
-		size += 8 + len(name) + len(text)
-	}
-	return size
 }
 
 // enter waits for a place among the operations in flight.

@@ -350,3 +350,60 @@ func TestClosingTheClientEndsAPipeline(t *testing.T) {
 		t.Errorf("got %+v", e)
 	}
 }
+
+func TestPipelineRefusesWhatNoMessageHolds(t *testing.T) {
+	n := startNode(t, func(n *fakeNode) { n.onPipeline = echoing(n, done) })
+	p := dialNodes(t, []*fakeNode{n}).Pipeline()
+	large := p.Put(t.Context(), "", "large", Value{Data: make([]byte, operationBytesMax)})
+	var puts []*Future[*WriteResult]
+	for i := range 10 {
+		puts = append(puts, p.Put(t.Context(), "", fmt.Sprint(i), Value{}))
+	}
+	_, err := large.Result()
+	if e := asError(t, err); e.Reason != ReasonTooLarge || e.Outcome != OutcomeNotApplied || e.Attempts != 0 || e.Detail.Field != "value.data" {
+		t.Errorf("got %+v", e)
+	}
+	for i, f := range puts {
+		if _, err := f.Result(); err != nil {
+			t.Errorf("put %d: %v", i, err)
+		}
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPipelineSendsAgainWhyeverTheStreamEnded: the server says why, and means one operation or message among many.
+func TestPipelineSendsAgainWhyeverTheStreamEnded(t *testing.T) {
+	ends := []error{
+		status.Error(codes.ResourceExhausted, "a message is too large"),
+		failing(codes.InvalidArgument, unknown(ReasonInvalidRequest)),
+	}
+	var mu sync.Mutex
+	n := startNode(t, func(n *fakeNode) {
+		echo := echoing(n, done)
+		n.onPipeline = func(stream pipelineStream) error {
+			mu.Lock()
+			var end error
+			if len(ends) > 0 {
+				end, ends = ends[0], ends[1:]
+			}
+			mu.Unlock()
+			if end == nil {
+				return echo(stream)
+			}
+			if _, err := stream.Recv(); err != nil {
+				return err
+			}
+			return end
+		}
+	})
+	p := dialNodes(t, []*fakeNode{n}).Pipeline()
+	put, get := p.Put(t.Context(), "", "p", Value{}), p.Get(t.Context(), "", "g")
+	if _, err := put.Result(); err != nil {
+		t.Errorf("put: %v", err)
+	}
+	if _, err := get.Result(); err != nil {
+		t.Errorf("get: %v", err)
+	}
+}
