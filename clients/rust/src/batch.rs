@@ -10,7 +10,7 @@ use crate::batch_call::{Gets, ItemResult, Items, Writes, carry_out};
 use crate::error::Error;
 use crate::operation::{Batched, Delete, OperationFuture, Put};
 use crate::proto::{self, mutation};
-use crate::{Client, GetResult, PutResult, ReadOptions, WriteOptions, request};
+use crate::{Client, GetResult, PutResult, ReadOptions, RequestId, WriteOptions};
 
 /// Reads many keys. Made by [`Client::batch_get`]; `.await` waits for all results, [`stream`](Self::stream) takes them as
 /// they come.
@@ -110,23 +110,21 @@ impl BatchWrite {
 
     /// The results as they come, in any order, each with the position of its mutation.
     pub fn stream(self) -> BatchResults<PutResult> {
-        let options = proto::WriteOptions::from(self.options);
-        let ids_are_derived = !options.request_id.is_empty();
-        let mutations = self.mutations.into_iter().map(|Mutation(mut op)| {
+        let batch_id = self.options.id().unwrap_or_else(RequestId::random);
+        let options = proto::WriteOptions::from(self.options.without_request_id());
+        let mutations = (0..).zip(self.mutations).map(|(index, Mutation(mut op))| {
             let own = match &mut op {
                 mutation::Op::Put(put) => &mut put.options,
                 mutation::Op::Delete(delete) => &mut delete.options,
             };
-            if !ids_are_derived {
-                own.get_or_insert_with(|| options.clone());
-                request::identify(own);
+            let own = own.get_or_insert_with(|| options.clone());
+            if own.request_id.is_empty() {
+                own.request_id = batch_id.of_item(index).into();
             }
             proto::Mutation { op: Some(op) }
         });
         let items = Writes {
             mutations: mutations.collect(),
-            options,
-            ids_are_derived,
         };
         BatchResults::new(self.client, items)
     }

@@ -24,11 +24,6 @@ pub(crate) trait Items: Send + Sync + 'static {
 
     fn len(&self) -> usize;
 
-    /// Which items go into a message that is to carry these.
-    fn selection(&self, wanted: &[usize]) -> Vec<usize> {
-        wanted.to_vec()
-    }
-
     fn send(
         &self,
         stub: Stub,
@@ -81,10 +76,8 @@ impl Items for Gets {
 }
 
 pub(crate) struct Writes {
+    /// Each with its options and a request id of its own, so that any of them may be sent again without the others.
     pub(crate) mutations: Vec<proto::Mutation>,
-    pub(crate) options: proto::WriteOptions,
-    /// The server makes the request id of each item out of that of the batch and the position of the item.
-    pub(crate) ids_are_derived: bool,
 }
 
 impl Items for Writes {
@@ -96,15 +89,6 @@ impl Items for Writes {
         self.mutations.len()
     }
 
-    fn selection(&self, wanted: &[usize]) -> Vec<usize> {
-        if self.ids_are_derived {
-            // Another position would be another write. What is repeated counts once.
-            (0..self.len()).collect()
-        } else {
-            wanted.to_vec()
-        }
-    }
-
     async fn send(
         &self,
         mut stub: Stub,
@@ -114,7 +98,7 @@ impl Items for Writes {
         let mutations = selection.iter().map(|&i| self.mutations[i].clone());
         let mut request = tonic::Request::new(proto::BatchWriteRequest {
             mutations: mutations.collect(),
-            options: Some(self.options.clone()),
+            options: None,
         });
         request.set_timeout(timeout);
         Ok(stub.batch_write(request).await?.into_inner())
@@ -221,8 +205,7 @@ async fn round<I: Items>(
     results: &mpsc::UnboundedSender<Result<ItemResult<I::Answer>, Error>>,
 ) -> Result<(), Error> {
     let failure = |status| retry::failure(I::KIND, connection, status);
-    let wanted: Vec<usize> = open.iter().map(|item| item.index).collect();
-    let selection = items.selection(&wanted);
+    let selection: Vec<usize> = open.iter().map(|item| item.index).collect();
     let mut responses = items
         .send(connection.stub(), &selection, attempts.remaining())
         .await

@@ -25,6 +25,12 @@ impl RequestId {
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
+
+    /// The id of one item of a batch that has this one, as the server makes it: the position, exclusive-or the last four
+    /// bytes. So a batch that is given an id again counts once, item by item, even if it is sent in parts.
+    pub(crate) fn of_item(self, index: u32) -> Self {
+        Self((u128::from_be_bytes(self.0) ^ u128::from(index)).to_be_bytes())
+    }
 }
 
 impl From<[u8; 16]> for RequestId {
@@ -192,6 +198,10 @@ impl WriteOptions {
     pub fn request_id(mut self, id: impl Into<RequestId>) -> Self {
         self.request_id = Some(id.into());
         self
+    }
+
+    pub(crate) fn id(&self) -> Option<RequestId> {
+        self.request_id
     }
 
     /// The same, for another write.

@@ -62,7 +62,7 @@ pub(crate) fn key(bucket: impl Into<String>, key: impl AsRef<[u8]>) -> proto::Ke
 }
 
 /// Gives the write a random id, unless it has one.
-pub(crate) fn identify(options: &mut Option<proto::WriteOptions>) {
+fn identify(options: &mut Option<proto::WriteOptions>) {
     let options = options.get_or_insert_default();
     if options.request_id.is_empty() {
         options.request_id = RequestId::random().into();

@@ -8,7 +8,7 @@ use super::node::{Node, Reply, failure};
 use super::{Answer, client_of, found, request_id, stored};
 use crate::proto::operation::Op;
 use crate::proto::{DeleteResponse, ErrorReason, WriteOutcome};
-use crate::{Delete, Error, Mutation, Outcome, Pipeline, Put};
+use crate::{Delete, Error, Mutation, Outcome, Pipeline, Put, WriteOptions};
 
 fn unknown_bucket() -> Reply {
     Reply::Fail(failure(
@@ -166,6 +166,39 @@ async fn a_batch_sends_again_only_the_items_that_failed_for_now() {
     let received = node.received();
     assert_eq!(received.len(), 5);
     assert_eq!(request_id(&received[2]), request_id(&received[4]));
+}
+
+#[tokio::test]
+async fn an_item_of_a_batch_with_a_request_id_is_not_sent_again_after_its_failure_for_good() {
+    let failed = AtomicUsize::new(0);
+    let node = Node::start(move |operation| match bucket(operation) {
+        "nowhere" => unknown_bucket(),
+        _ if failed.fetch_add(1, Ordering::Relaxed) == 0 => draining(),
+        _ => Reply::Answer(stored(1)),
+    })
+    .await;
+    let client = client_of(&[&node]).connect().await.unwrap();
+    let mutations: [Mutation; 3] = [
+        Put::of("nowhere", "a", "value").into(),
+        Put::of("default", "b", "value").into(),
+        Put::of("nowhere", "c", "value").request_id([7; 16]).into(),
+    ];
+    let mut batch_id = [0; 16];
+    batch_id[15] = 0x83;
+    let results = client
+        .batch_write(mutations)
+        .options(WriteOptions::new().request_id(batch_id))
+        .await
+        .unwrap();
+    assert_eq!(
+        results[0].as_ref().unwrap_err().outcome(),
+        Some(Outcome::NotApplied)
+    );
+    assert!(results[1].is_ok(), "{results:?}");
+    let received = node.received();
+    // The id of the batch, exclusive-or the position; unless the item has one.
+    let last_bytes = received.iter().map(|operation| request_id(operation)[15]);
+    assert_eq!(last_bytes.collect::<Vec<_>>(), [0x83, 0x82, 7, 0x82]);
 }
 
 #[tokio::test]
