@@ -125,6 +125,7 @@ impl BatchWrite {
         });
         let items = Writes {
             mutations: mutations.collect(),
+            batch_id,
         };
         BatchResults::new(self.client, items)
     }

@@ -9,9 +9,9 @@ use tonic::{Status, Streaming};
 
 use crate::connection::{Connection, Stub};
 use crate::error::{Error, Kind, Outcome};
-use crate::proto::{self, batch_write_response};
+use crate::proto::{self, batch_write_response, mutation};
 use crate::retry::{self, Attempts};
-use crate::{Client, GetResult, PutResult};
+use crate::{Client, GetResult, PutResult, RequestId};
 
 /// The result of one item, and which.
 pub(crate) type ItemResult<T> = (usize, Result<T, Error>);
@@ -23,6 +23,9 @@ pub(crate) trait Items: Send + Sync + 'static {
     const KIND: Kind;
 
     fn len(&self) -> usize;
+
+    /// The identity of an item that is a write, or of the whole batch.
+    fn request_id(&self, index: Option<usize>) -> Option<RequestId>;
 
     fn send(
         &self,
@@ -52,6 +55,10 @@ impl Items for Gets {
         self.keys.len()
     }
 
+    fn request_id(&self, _: Option<usize>) -> Option<RequestId> {
+        None
+    }
+
     async fn send(
         &self,
         mut stub: Stub,
@@ -78,6 +85,7 @@ impl Items for Gets {
 pub(crate) struct Writes {
     /// Each with its options and a request id of its own, so that any of them may be sent again without the others.
     pub(crate) mutations: Vec<proto::Mutation>,
+    pub(crate) batch_id: RequestId,
 }
 
 impl Items for Writes {
@@ -87,6 +95,17 @@ impl Items for Writes {
 
     fn len(&self) -> usize {
         self.mutations.len()
+    }
+
+    fn request_id(&self, index: Option<usize>) -> Option<RequestId> {
+        let Some(index) = index else {
+            return Some(self.batch_id);
+        };
+        let options = match self.mutations[index].op.as_ref()? {
+            mutation::Op::Put(put) => &put.options,
+            mutation::Op::Delete(delete) => &delete.options,
+        };
+        RequestId::try_from(options.as_ref()?.request_id.as_ref()).ok()
     }
 
     async fn send(
@@ -183,12 +202,14 @@ pub(crate) async fn carry_out<I: Items>(
             && open.len() == items.len()
         {
             let unknown = open.iter().any(|item| item.unknown);
-            let _ = results.send(Err(error.after(attempts.made(), unknown)));
+            let error = error.after(attempts.made(), unknown);
+            let _ = results.send(Err(error.of(items.request_id(None))));
             return;
         }
         for item in open {
             if let Some(error) = item.failed {
                 let error = error.after(attempts.made(), item.unknown);
+                let error = error.of(items.request_id(Some(item.index)));
                 let _ = results.send(Ok((item.index, Err(error))));
             }
         }
@@ -225,7 +246,10 @@ async fn round<I: Items>(
                 item.failed = Some(error);
                 continue;
             }
-            Err(error) => Err(error.after(attempts.made(), item.unknown)),
+            Err(error) => {
+                let error = error.after(attempts.made(), item.unknown);
+                Err(error.of(items.request_id(Some(item.index))))
+            }
         };
         let index = item.index;
         open.swap_remove(place);

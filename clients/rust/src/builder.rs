@@ -12,7 +12,7 @@ use crate::endpoints::Endpoints;
 use crate::error::{Error, Kind};
 use crate::placement::Router;
 use crate::resolver::Resolver;
-use crate::{Client, ReadOptions, WriteOptions};
+use crate::{Client, ReadOptions, WriteOptions, request};
 
 /// Settings of a [`Client`].
 ///
@@ -97,7 +97,8 @@ impl ClientBuilder {
 
     /// What makes versions that raced into one, in the [updates](Client::update) of a bucket.
     pub fn resolver(mut self, bucket: impl Into<String>, resolver: impl Resolver) -> Self {
-        self.resolvers.insert(bucket.into(), Arc::new(resolver));
+        let bucket = request::bucket_name(&bucket.into()).to_owned();
+        self.resolvers.insert(bucket, Arc::new(resolver));
         self
     }
 

@@ -288,7 +288,7 @@ impl Client {
         mut request: R,
         budget: Budget,
     ) -> Result<R::Answer, Error> {
-        request.identify();
+        let id = request.identify();
         let inner = &self.inner;
         let home = self.home_of(request.key(), budget).await;
         let answer = retry::run(
@@ -306,7 +306,8 @@ impl Client {
                 }
             },
         )
-        .await?;
+        .await
+        .map_err(|error| error.of(id))?;
         self.learn_from(request.key(), &answer);
         Ok(answer)
     }
@@ -314,7 +315,7 @@ impl Client {
     /// The endpoint that keeps the key, if the client routes directly and knows it.
     pub(crate) async fn home_of(&self, key: &proto::Key, budget: Budget) -> Option<Arc<Endpoint>> {
         let router = self.inner.router.as_ref()?;
-        router.home_of(&self.inner.endpoints, budget, key).await
+        router.home_of(self, budget, key).await
     }
 
     /// Takes note of what an answer tells about the layout of the cluster.
@@ -332,6 +333,11 @@ impl fmt::Debug for Client {
 }
 
 impl Inner {
+    /// The resolver of a bucket, if it has one.
+    pub(crate) fn resolver_of(&self, bucket: &str) -> Option<Arc<dyn Resolver>> {
+        self.resolvers.get(request::bucket_name(bucket)).cloned()
+    }
+
     /// What an operation may use that begins now.
     pub(crate) fn budget(&self) -> Budget {
         Budget {

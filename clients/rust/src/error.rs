@@ -5,7 +5,7 @@ use tonic::{Code, Status};
 
 use crate::proto::{self, ErrorDetail, ErrorReason};
 use crate::status;
-use crate::{Context, Version};
+use crate::{Context, RequestId, Version};
 
 /// What a failure means for the write that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +50,7 @@ struct Inner {
     /// Whether the connection failed, rather than the operation.
     broken: bool,
     attempts: u32,
+    request_id: Option<RequestId>,
     endpoint: Option<String>,
     conflict: Option<UnresolvedConflict>,
     source: Option<Status>,
@@ -147,6 +148,13 @@ impl Error {
         self.0.attempts
     }
 
+    /// The identity of the write that failed: for [`Client::write_outcome`](crate::Client::write_outcome), or to send it
+    /// again. That of the batch if a batch failed as a whole; `None` for reads, and for what never became a write.
+    #[must_use]
+    pub fn request_id(&self) -> Option<RequestId> {
+        self.0.request_id
+    }
+
     /// The endpoint of the last attempt; `None` if there was none.
     #[must_use]
     pub fn endpoint(&self) -> Option<&str> {
@@ -173,6 +181,7 @@ impl Error {
             transient: false,
             broken: false,
             attempts: 0,
+            request_id: None,
             endpoint: None,
             conflict: None,
             source: None,
@@ -232,6 +241,18 @@ impl Error {
         );
         self.0.outcome = None;
         self.0.conflict = Some(conflict);
+        self
+    }
+
+    /// The failure of an update whose writes were all refused, because others came first; what is stored is covered by
+    /// the context of the last refusal, or by what was read.
+    pub(crate) fn after_lost_races(mut self, read: Context) -> Self {
+        let context = self.context().unwrap_or(read);
+        self.0.conflict = Some(UnresolvedConflict {
+            versions: Vec::new(),
+            context,
+            applied: false,
+        });
         self
     }
 
@@ -295,10 +316,17 @@ impl Error {
             transient,
             broken: false,
             attempts: 1,
+            request_id: None,
             endpoint: None,
             conflict: None,
             source: None,
         }))
+    }
+
+    /// The same, of the write with this id.
+    pub(crate) fn of(mut self, request_id: Option<RequestId>) -> Self {
+        self.0.request_id = request_id;
+        self
     }
 
     /// The error of the whole operation, of which this was the last attempt.
@@ -339,6 +367,7 @@ impl fmt::Debug for Error {
             .field("message", &inner.message)
             .field("outcome", &inner.outcome)
             .field("attempts", &inner.attempts)
+            .field("request_id", &inner.request_id)
             .field("endpoint", &inner.endpoint)
             .field("detail", &inner.detail)
             .field("conflict", &inner.conflict)

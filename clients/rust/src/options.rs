@@ -133,6 +133,17 @@ impl ReadOptions {
         self
     }
 
+    /// Refuses to leave out what an update has to see.
+    pub(crate) fn check_complete(&self) -> Result<(), Error> {
+        if self.omit_data || self.on_conflict == ConflictMode::PickLatest {
+            let message =
+                "an update reads whole values and all versions: no omit_data, no PICK_LATEST";
+            let reason = ErrorReason::InvalidRequest;
+            return Err(Error::invalid(Kind::Write, reason, message));
+        }
+        Ok(())
+    }
+
     /// The same, with a level of its own only if these have none.
     pub(crate) fn or_consistency(mut self, level: ConsistencyLevel) -> Self {
         self.strength.get_or_insert(Strength::Level(level));

@@ -152,12 +152,12 @@ impl Call for Pipeline {
             let message = "the pipeline is closed";
             return Err(Error::local(R::KIND, Code::FailedPrecondition, message));
         };
-        request.identify();
+        let id = request.identify();
         let key = request.key().clone();
         let operation = request.into_operation();
         if operation.encoded_len() > MESSAGE_BYTES_MAX {
             let message = "the operation is larger than a message may be (4 MiB)";
-            return Err(Error::invalid(R::KIND, ErrorReason::TooLarge, message));
+            return Err(Error::invalid(R::KIND, ErrorReason::TooLarge, message).of(id));
         }
         let client = &inner.client;
         let budget = client.inner.budget();
@@ -187,7 +187,8 @@ impl Call for Pipeline {
                 }
             },
         )
-        .await?;
+        .await
+        .map_err(|error| error.of(id))?;
         client.learn_from(&key, &answer);
         Ok(answer)
     }

@@ -3,20 +3,23 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tonic::Code;
 use twox_hash::XxHash64;
 
-use crate::Client;
 use crate::connection::Endpoint;
 use crate::endpoints::Endpoints;
 use crate::error::{Error, Kind};
 use crate::proto::topology_service_client::TopologyServiceClient;
 use crate::proto::{self, GetPlacementRequest, GetPlacementResponse};
 use crate::retry::{self, Budget};
+use crate::{Client, request};
 
 /// Tables are asked for again at most this often.
 const REFRESH_MIN: Duration = Duration::from_secs(1);
+
+/// An operation waits at most this long for the first table of its bucket, and at most half of the time that it has.
+const FIRST_WITHIN: Duration = Duration::from_secs(1);
 
 /// Homes that are not connected by then are left to themselves.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
@@ -39,7 +42,7 @@ impl Placement {
     /// The place of a key on the ring, a number of 64 bits: xxh64 with seed 0 of the bucket, a zero byte, the key.
     #[must_use]
     pub fn token(bucket: &str, key: &[u8]) -> u64 {
-        let bucket = if bucket.is_empty() { "default" } else { bucket };
+        let bucket = request::bucket_name(bucket);
         let mut record_key = Vec::with_capacity(bucket.len() + 1 + key.len());
         record_key.extend_from_slice(bucket.as_bytes());
         record_key.push(0);
@@ -153,27 +156,27 @@ pub(crate) struct Router {
 struct Table {
     placement: RwLock<Option<Arc<Placement>>>,
     /// When it was asked for last. Locked while it is being fetched.
-    asked_at: tokio::sync::Mutex<Option<Instant>>,
+    asked_at: Arc<tokio::sync::Mutex<Option<Instant>>>,
 }
 
 impl Router {
-    /// The first home of the key that is connected; `None`: any endpoint will do. Waits for the bucket's first table.
+    /// The first home of the key that is connected; `None`: any endpoint will do. Waits a moment for the bucket's first
+    /// table.
     pub(crate) async fn home_of(
         &self,
-        endpoints: &Endpoints,
+        client: &Client,
         budget: Budget,
         key: &proto::Key,
     ) -> Option<Arc<Endpoint>> {
         let table = self.table(&key.bucket);
         if table.placement().is_none() {
-            let mut asked_at = table.asked_at.lock().await;
-            // Somebody else may have fetched it meanwhile.
-            if table.placement().is_none() {
-                let bucket = &key.bucket;
-                table.fetch(&mut asked_at, endpoints, budget, bucket).await;
-            }
+            table.fetch(client, &key.bucket);
+            // A node that does not answer must not cost the operation its time: without a table it costs a hop.
+            let remaining = budget.deadline.saturating_duration_since(Instant::now());
+            let _ = timeout(FIRST_WITHIN.min(remaining / 2), table.asked_at.lock()).await;
         }
         let placement = table.placement()?;
+        let endpoints = &client.inner.endpoints;
         placement
             .home_nodes(Placement::token(&key.bucket, &key.key))
             .filter_map(|node| endpoints.at(&node.address))
@@ -181,24 +184,13 @@ impl Router {
     }
 
     /// Takes note of the layout that answered a key of this bucket: another one than that of the table has the table
-    /// fetched again, in the background.
+    /// fetched again.
     pub(crate) fn layout_seen(&self, client: &Client, bucket: &str, topology_epoch: u64) {
         let table = self.table(bucket);
-        let is_known = |placement: Arc<Placement>| placement.topology_epoch == topology_epoch;
-        if table.placement().is_none_or(is_known) {
-            return;
+        let is_other = |placement: Arc<Placement>| placement.topology_epoch != topology_epoch;
+        if table.placement().is_some_and(is_other) {
+            table.fetch(client, bucket);
         }
-        let inner = Arc::clone(&client.inner);
-        let bucket = bucket.to_owned();
-        tokio::spawn(async move {
-            // Else somebody is fetching it already.
-            if let Ok(mut asked_at) = table.asked_at.try_lock() {
-                let budget = inner.budget();
-                table
-                    .fetch(&mut asked_at, &inner.endpoints, budget, &bucket)
-                    .await;
-            }
-        });
     }
 
     fn table(&self, bucket: &str) -> Arc<Table> {
@@ -216,28 +208,29 @@ impl Table {
         placement.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Fetches the table, unless that was tried a moment ago. Without a table, or with an old one, any endpoint will do: a
-    /// failure costs a hop.
-    async fn fetch(
-        &self,
-        asked_at: &mut Option<Instant>,
-        endpoints: &Endpoints,
-        budget: Budget,
-        bucket: &str,
-    ) {
+    /// Fetches the table in the background, unless that is under way or was tried a moment ago. Without a table, or with
+    /// an old one, any endpoint will do: a failure costs a hop.
+    fn fetch(self: &Arc<Self>, client: &Client, bucket: &str) {
+        let Ok(mut asked_at) = Arc::clone(&self.asked_at).try_lock_owned() else {
+            return;
+        };
         if asked_at.is_some_and(|at| at.elapsed() < REFRESH_MIN) {
             return;
         }
         *asked_at = Some(Instant::now());
-        if let Ok(placement) = Placement::fetch(endpoints, budget, bucket).await {
-            let addresses = placement.nodes.iter().map(|node| node.address.as_str());
-            endpoints.connect_to(addresses, CONNECT_WITHIN).await;
-            let mut place = self
-                .placement
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            *place = Some(placement);
-        }
+        let table = Arc::clone(self);
+        let inner = Arc::clone(&client.inner);
+        let bucket = bucket.to_owned();
+        tokio::spawn(async move {
+            let endpoints = &inner.endpoints;
+            if let Ok(placement) = Placement::fetch(endpoints, inner.budget(), &bucket).await {
+                let addresses = placement.nodes.iter().map(|node| node.address.as_str());
+                endpoints.connect_to(addresses, CONNECT_WITHIN).await;
+                let place = table.placement.write();
+                *place.unwrap_or_else(PoisonError::into_inner) = Some(placement);
+            }
+            drop(asked_at);
+        });
     }
 }
 

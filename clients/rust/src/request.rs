@@ -29,8 +29,8 @@ pub trait Request: Clone + Send + Sync + 'static {
     /// Makes the operation start from what has been seen: a read answers no less, a write supersedes it.
     fn continue_from(&mut self, seen: &Context);
 
-    /// Gives a write its identity, if it has none yet.
-    fn identify(&mut self);
+    /// Gives a write its identity, if it has none yet, and tells it; `None` for a read.
+    fn identify(&mut self) -> Option<RequestId>;
 
     /// Sends it by itself.
     fn send(
@@ -61,12 +61,18 @@ pub(crate) fn key(bucket: impl Into<String>, key: impl AsRef<[u8]>) -> proto::Ke
     }
 }
 
+/// The name of a bucket: "" is another name of "default".
+pub(crate) fn bucket_name(bucket: &str) -> &str {
+    if bucket.is_empty() { "default" } else { bucket }
+}
+
 /// Gives the write a random id, unless it has one.
-fn identify(options: &mut Option<proto::WriteOptions>) {
+fn identify(options: &mut Option<proto::WriteOptions>) -> Option<RequestId> {
     let options = options.get_or_insert_default();
     if options.request_id.is_empty() {
         options.request_id = RequestId::random().into();
     }
+    RequestId::try_from(options.request_id.as_ref()).ok()
 }
 
 fn key_of(key: Option<&proto::Key>) -> &proto::Key {
@@ -89,7 +95,9 @@ impl Request for proto::GetRequest {
         self.options.get_or_insert_default().min_context = seen.as_bytes().clone();
     }
 
-    fn identify(&mut self) {}
+    fn identify(&mut self) -> Option<RequestId> {
+        None
+    }
 
     async fn send(mut stub: Stub, request: tonic::Request<Self>) -> Result<GetResult, Status> {
         Ok(stub.get(request).await?.into_inner().into())
@@ -121,8 +129,8 @@ impl Request for proto::PutRequest {
         ));
     }
 
-    fn identify(&mut self) {
-        identify(&mut self.options);
+    fn identify(&mut self) -> Option<RequestId> {
+        identify(&mut self.options)
     }
 
     async fn send(mut stub: Stub, request: tonic::Request<Self>) -> Result<PutResult, Status> {
@@ -155,8 +163,8 @@ impl Request for proto::DeleteRequest {
         ));
     }
 
-    fn identify(&mut self) {
-        identify(&mut self.options);
+    fn identify(&mut self) -> Option<RequestId> {
+        identify(&mut self.options)
     }
 
     async fn send(mut stub: Stub, request: tonic::Request<Self>) -> Result<PutResult, Status> {
@@ -187,8 +195,8 @@ impl Request for proto::TouchRequest {
         self.context = seen.as_bytes().clone();
     }
 
-    fn identify(&mut self) {
-        identify(&mut self.options);
+    fn identify(&mut self) -> Option<RequestId> {
+        identify(&mut self.options)
     }
 
     async fn send(mut stub: Stub, request: tonic::Request<Self>) -> Result<TouchResult, Status> {

@@ -154,9 +154,7 @@ impl Memory {
 
     fn seen(&mut self, bucket: &str, key: &Bytes) -> Seen {
         self.clock += 1;
-        // "" is another name of the bucket "default".
-        let bucket = if bucket.is_empty() { "default" } else { bucket };
-        let name = (bucket.to_owned(), key.clone());
+        let name = (request::bucket_name(bucket).to_owned(), key.clone());
         let (seen, used) = self.seen.entry(name.clone()).or_default();
         let seen = Arc::clone(seen);
         self.order.remove(used);

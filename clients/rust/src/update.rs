@@ -72,7 +72,8 @@ impl<T, F> Update<T, F> {
         self
     }
 
-    /// How to read. Default: at `QUORUM`, whatever the default of the client.
+    /// How to read. Default: at `QUORUM`, whatever the default of the client. Only whole values and all versions can be
+    /// updated: `omit_data` and `PICK_LATEST` are refused.
     pub fn read_options(mut self, options: ReadOptions) -> Self {
         self.read = Some(options);
         self
@@ -122,9 +123,17 @@ where
             let seen = self.target.seen(&self.key);
             let mut seen = seen.lock().await;
             let client = self.target.client().clone();
-            let updated = self.run(&client, seen.clone()).await?;
-            *seen = Some(updated.context.clone());
-            Ok(updated)
+            let updated = self.run(&client, seen.clone()).await;
+            match &updated {
+                Ok(updated) => *seen = Some(updated.context.clone()),
+                Err(error) => {
+                    // The session has written, though what raced the write is not resolved.
+                    if let Some(conflict) = error.conflict().filter(|conflict| conflict.applied) {
+                        *seen = Some(conflict.context.clone());
+                    }
+                }
+            }
+            updated
         })
     }
 }
@@ -139,7 +148,7 @@ where
             resolver: self
                 .resolver
                 .take()
-                .or_else(|| client.inner.resolvers.get(&self.key.bucket).cloned()),
+                .or_else(|| client.inner.resolver_of(&self.key.bucket)),
             read: self
                 .read
                 .take()
@@ -153,6 +162,7 @@ where
             key: self.key,
             client,
         };
+        keeper.read.check_complete()?;
         let mut lost_races = 0;
         loop {
             let current = keeper.read(seen.as_ref()).await?;
@@ -171,7 +181,7 @@ where
                 Err(error) if is_lost_race(&error) => {
                     lost_races += 1;
                     if lost_races >= client.inner.update_attempts {
-                        return Err(error);
+                        return Err(error.after_lost_races(current.context));
                     }
                 }
                 Err(error) => return Err(error),

@@ -15,6 +15,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use crate::proto::key_value_service_server::{KeyValueService, KeyValueServiceServer};
 use crate::proto::operation::Op;
 use crate::proto::operation_result::Result as Answer;
+use crate::proto::topology_service_server::{TopologyService, TopologyServiceServer};
 use crate::proto::{self, ErrorDetail, ErrorReason, ItemStatus, WriteOutcome, rpc};
 
 /// What becomes of one operation.
@@ -54,6 +55,7 @@ impl Node {
         };
         let server = tonic::transport::Server::builder()
             .add_service(KeyValueServiceServer::new(service))
+            .add_service(TopologyServiceServer::new(SilentTopology))
             .serve_with_incoming(TcpListenerStream::new(listener));
         Self {
             address,
@@ -299,5 +301,41 @@ impl KeyValueService for Service {
         _: Request<proto::GetWriteOutcomeRequest>,
     ) -> Result<Response<proto::GetWriteOutcomeResponse>, Status> {
         Err(Status::unimplemented("no test asks for it"))
+    }
+}
+
+/// Never tells where keys live.
+struct SilentTopology;
+
+#[tonic::async_trait]
+impl TopologyService for SilentTopology {
+    async fn get_topology(
+        &self,
+        _: Request<proto::GetTopologyRequest>,
+    ) -> Result<Response<proto::GetTopologyResponse>, Status> {
+        pending().await
+    }
+
+    type WatchTopologyStream = Responses<proto::WatchTopologyResponse>;
+
+    async fn watch_topology(
+        &self,
+        _: Request<proto::WatchTopologyRequest>,
+    ) -> Result<Response<Self::WatchTopologyStream>, Status> {
+        pending().await
+    }
+
+    async fn locate(
+        &self,
+        _: Request<proto::LocateRequest>,
+    ) -> Result<Response<proto::LocateResponse>, Status> {
+        pending().await
+    }
+
+    async fn get_placement(
+        &self,
+        _: Request<proto::GetPlacementRequest>,
+    ) -> Result<Response<proto::GetPlacementResponse>, Status> {
+        pending().await
     }
 }

@@ -120,7 +120,7 @@ async fn an_update_resolves_what_it_reads_and_what_raced_it() {
     ]))
     .await;
     let client = client_of(&[&node])
-        .resolver("default", join)
+        .resolver("", join)
         .connect()
         .await
         .unwrap();
@@ -245,4 +245,64 @@ async fn a_session_goes_on_from_its_last_answer() {
     assert_eq!(put(&received[2]), (b"two".as_slice(), b"found".as_slice()));
     assert_eq!(read_options(&received[3]).min_context, "");
     assert_eq!(read_options(&received[4]).min_context, "stored");
+}
+
+#[tokio::test]
+async fn a_session_remembers_an_applied_update_that_ends_in_a_conflict() {
+    let node = Node::start(|operation| match operation {
+        Op::Get(_) => Reply::Answer(conflict(&["a", "b"])),
+        _ => Reply::Answer(stored(2)),
+    })
+    .await;
+    let client = client_of(&[&node])
+        .update_attempts(1)
+        .connect()
+        .await
+        .unwrap();
+    let session = client.session();
+    let update = session.update("default", "key", |current| append(current, "!"));
+    let error = update.resolver(last_writer).await.unwrap_err();
+    assert!(error.conflict().unwrap().applied);
+    let _ = session.get("default", "key").await.unwrap();
+    let received = node.received();
+    assert_eq!(read_options(received.last().unwrap()).min_context, "stored");
+}
+
+#[tokio::test]
+async fn an_update_that_loses_every_race_fails_with_the_conflict() {
+    let node = Node::start(|operation| match operation {
+        Op::Get(_) => Reply::Answer(found("a")),
+        _ => too_many_siblings(),
+    })
+    .await;
+    let client = client_of(&[&node])
+        .update_attempts(2)
+        .connect()
+        .await
+        .unwrap();
+    let error = client
+        .update("default", "key", |current| append(current, "!"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.reason(), ErrorReason::TooManySiblings);
+    assert_eq!(error.outcome(), Some(Outcome::NotApplied));
+    let conflict = error.conflict().unwrap();
+    assert!(!conflict.applied);
+    assert_eq!(conflict.context.as_bytes(), "found");
+    assert_eq!(node.received().len(), 4);
+}
+
+#[tokio::test]
+async fn an_update_does_not_read_less_than_it_needs() {
+    let node = Node::start(script(Vec::new())).await;
+    let client = client_of(&[&node]).connect().await.unwrap();
+    for options in [
+        crate::ReadOptions::new().omit_data(),
+        crate::ReadOptions::new().on_conflict(proto::ConflictMode::PickLatest),
+    ] {
+        let update = client.update("default", "key", |current| append(current, "!"));
+        let error = update.read_options(options).await.unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument);
+        assert_eq!(error.outcome(), Some(Outcome::NotApplied));
+    }
 }

@@ -136,9 +136,27 @@ async fn time_that_is_over_leaves_a_write_unknown() {
     let error = client.put("default", "key", "value").await.unwrap_err();
     assert_eq!(error.code(), Code::DeadlineExceeded);
     assert_eq!(error.outcome(), Some(Outcome::Unknown));
+    let id = error.request_id().unwrap();
+    assert_eq!(id.as_bytes()[..], request_id(&node.received()[0]));
     let error = client.get("default", "key").await.unwrap_err();
     assert_eq!(error.code(), Code::DeadlineExceeded);
     assert_eq!(error.outcome(), None);
+    assert_eq!(error.request_id(), None);
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_tell_the_placement_leaves_operations_time() {
+    let node = Node::start(|_| Reply::Answer(stored(1))).await;
+    let client = client_of(&[&node])
+        .timeout(Duration::from_secs(1))
+        .direct_routing(true)
+        .connect()
+        .await
+        .unwrap();
+    let put = || async { client.put("default", "key", "value").await };
+    let (one, two) = tokio::join!(put(), put());
+    one.unwrap();
+    two.unwrap();
 }
 
 #[tokio::test]

@@ -196,6 +196,8 @@ async fn an_item_of_a_batch_with_a_request_id_is_not_sent_again_after_its_failur
     );
     assert!(results[1].is_ok(), "{results:?}");
     let received = node.received();
+    let id = results[0].as_ref().unwrap_err().request_id().unwrap();
+    assert_eq!(id.as_bytes()[..], request_id(&received[0]));
     // The id of the batch, exclusive-or the position; unless the item has one.
     let last_bytes = received.iter().map(|operation| request_id(operation)[15]);
     assert_eq!(last_bytes.collect::<Vec<_>>(), [0x83, 0x82, 7, 0x82]);
