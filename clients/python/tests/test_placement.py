@@ -98,3 +98,13 @@ def test_each_key_goes_to_its_first_home() -> None:
         assert isinstance(call.request, kv_pb2.GetRequest)
         assert call.endpoint == placement.homes(token_of("carts", call.request.key.key))[0]
     assert {call.endpoint for call in world.calls[1:]} == {0, 1, 2}
+
+
+def test_the_default_bucket_is_learnt_once_by_whatever_name() -> None:
+    placements = Placements(["a:1", "b:2", "x:9"].index)
+    assert placements.ask("", 100.0)
+    placements.learn("", FOUR_PARTITIONS)
+    assert not placements.ask("default", 200.0)
+    assert placements.homes("default", b"ann") == placements.homes("", b"ann") != ()
+    placements.saw("default", 8)
+    assert placements.ask("", 200.0)

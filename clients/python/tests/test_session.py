@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from play import World
 
-from kindred import Consistency, ReadOptions
+from kindred import ConflictError, Consistency, ReadOptions
 from kindred._session import SessionOperations
 from kindred._steps import Call
-from kindred.v1 import kv_pb2
+from kindred.v1 import kv_pb2, types_pb2
 
 
 def world_of_contexts() -> World:
@@ -71,6 +72,35 @@ def test_updates_go_on_from_what_was_seen() -> None:
     assert put.context == b"c2"
     assert isinstance(last, kv_pb2.GetRequest)
     assert last.options.min_context == b"c3"
+
+
+def test_an_update_that_ends_in_a_conflict_is_remembered() -> None:
+    def answer(call: Call) -> object:
+        if isinstance(call.request, kv_pb2.GetRequest):
+            value = types_pb2.Version(value=types_pb2.Value(data=b"milk"))
+            return kv_pb2.GetResponse(
+                state=kv_pb2.GetResponse.STATE_CONFLICT, versions=[value, value], context=b"both"
+            )
+        return kv_pb2.PutResponse(context=b"written", versions_held=1)
+
+    world = World(answer)
+    session = SessionOperations(world.operations, 10)
+    with pytest.raises(ConflictError):
+        world.run(session.update("carts", "ann", lambda current: b"eggs"))
+    world.run(session.put("carts", "ann", b"eggs"))
+    put = world.calls[-1].request
+    assert isinstance(put, kv_pb2.PutRequest)
+    assert put.context == b"both"
+
+
+def test_no_bucket_is_the_default_bucket() -> None:
+    world = world_of_contexts()
+    session = SessionOperations(world.operations, 10)
+    world.run(session.put("", "ann", b"milk"))
+    world.run(session.get("default", "ann"))
+    get = world.calls[-1].request
+    assert isinstance(get, kv_pb2.GetRequest)
+    assert get.options.min_context == b"c1"
 
 
 def test_the_key_that_was_not_used_for_longest_is_forgotten() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import grpc
 import pytest
 from play import World, broken, refused
@@ -11,8 +13,11 @@ from kindred import (
     KEEP,
     ConflictError,
     Context,
+    InvalidRequestError,
     KindredError,
+    OnConflict,
     Outcome,
+    ReadOptions,
     Reason,
     Value,
     ValueLike,
@@ -138,6 +143,54 @@ def test_a_race_that_never_ends_is_given_up_and_the_write_said_to_be_applied() -
         run(key, add("milk"), resolver=json_set_union)
     assert raised.value.applied
     assert raised.value.outcome is Outcome.NONE
+
+
+def test_a_resolver_that_fails_after_the_write_does_not_hide_that_it_is_applied() -> None:
+    def fails(versions: object) -> ValueLike:
+        raise ValueError("no set")
+
+    key = Key(b'["eggs"]', before_write=[b'["tea"]'])
+    with pytest.raises(ConflictError) as raised:
+        run(key, add("milk"), resolver=fails)
+    assert raised.value.applied
+    assert raised.value.outcome is Outcome.NONE
+    assert len(raised.value.versions) == 2
+    assert isinstance(raised.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize(
+    "read", [ReadOptions(on_conflict=OnConflict.PICK_LATEST), ReadOptions(omit_data=True)]
+)
+def test_a_read_that_leaves_out_what_the_write_would_supersede_is_refused(read: ReadOptions) -> None:
+    key = Key(b'["eggs"]', b'["tea"]')
+    with pytest.raises(InvalidRequestError):
+        run(key, add("milk"), resolver=json_set_union, read=read)
+    assert len(key.versions) == 2
+
+
+def test_the_expiry_is_that_of_the_first_write_and_kept_when_a_race_is_resolved() -> None:
+    key = Key(b'["eggs"]', before_write=[b'["tea"]'])
+    world = World(key.answer)
+    steps = update(
+        world.operations,
+        "carts",
+        "ann",
+        add("milk"),  # type: ignore[arg-type]
+        resolver=json_set_union,
+        ttl=timedelta(seconds=60),
+    )
+    world.run(steps)
+    first, settled = (call.request for call in world.calls if isinstance(call.request, kv_pb2.PutRequest))
+    assert first.ttl.seconds == 60
+    assert settled.WhichOneof("expiry") == "keep_expiry"
+
+
+@pytest.mark.parametrize("bucket", ["", "default"])
+def test_no_bucket_is_the_default_bucket(bucket: str) -> None:
+    key = Key(b'["eggs"]', b'["tea"]')
+    world = World(key.answer, resolvers={"default": json_set_union})
+    world.run(update(world.operations, bucket, "ann", add("milk")))  # type: ignore[arg-type]
+    assert list(key.versions.values()) == [b'["eggs","milk","tea"]']
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from kindred._endpoints import Endpoints
 from kindred._operations import Operations
 from kindred._placement import Placements
 from kindred._settings import Settings
+from kindred._wire import bucket_name
 from kindred.options import ReadOptions, Tls, WriteOptions
 from kindred.resolvers import Resolver
 
@@ -53,7 +54,12 @@ class BaseClient(ABC):
         update_attempts: int = 10,
     ) -> None:
         settings = Settings(
-            timeout, attempts, read, write or WriteOptions(), dict(resolvers or {}), update_attempts
+            timeout,
+            attempts,
+            read,
+            write or WriteOptions(),
+            {bucket_name(bucket): resolver for bucket, resolver in (resolvers or {}).items()},
+            update_attempts,
         )
         known = Endpoints([endpoints] if isinstance(endpoints, str) else endpoints)
         placements = Placements(known.index_of) if direct_routing else None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import xxhash
 
+from kindred._wire import bucket_name
 from kindred.v1 import topology_pb2
 
 HASH = "xxh64"
@@ -15,7 +16,7 @@ _REFRESH_S = 1.0
 
 def token_of(bucket: str, key: bytes) -> int:
     """The place of a key on the ring: the same on every node and in every client, for ever."""
-    return xxhash.xxh64_intdigest((bucket or "default").encode() + b"\0" + key, seed=0)
+    return xxhash.xxh64_intdigest(bucket_name(bucket).encode() + b"\0" + key, seed=0)
 
 
 class Placement:
@@ -54,15 +55,16 @@ class Placements:
         self._stale: set[str] = set()
 
     def homes(self, bucket: str, key: bytes) -> Sequence[int]:
-        placement = self._placements.get(bucket)
+        placement = self._placements.get(bucket_name(bucket))
         return placement.homes(token_of(bucket, key)) if placement else ()
 
     def home_ids(self, bucket: str, key: bytes) -> list[str]:
-        placement = self._placements.get(bucket)
+        placement = self._placements.get(bucket_name(bucket))
         return placement.home_ids(token_of(bucket, key)) if placement else []
 
     def ask(self, bucket: str, now: float) -> bool:
         """Whether the caller should ask for the bucket's placement now. If so, nobody else should."""
+        bucket = bucket_name(bucket)
         if bucket in self._placements and bucket not in self._stale:
             return False
         asked_at = self._asked_at.get(bucket)
@@ -74,11 +76,11 @@ class Placements:
     def learn(self, bucket: str, response: topology_pb2.GetPlacementResponse) -> None:
         # A way of hashing that this client does not know: it goes on without.
         if response.hash == HASH:
-            self._placements[bucket] = Placement(response, self._index_of)
-            self._stale.discard(bucket)
+            self._placements[bucket_name(bucket)] = Placement(response, self._index_of)
+            self._stale.discard(bucket_name(bucket))
 
     def saw(self, bucket: str, epoch: int) -> None:
         """Takes note of the layout that an answer came from."""
-        placement = self._placements.get(bucket)
+        placement = self._placements.get(bucket_name(bucket))
         if placement is not None and epoch not in (0, placement.epoch):
-            self._stale.add(bucket)
+            self._stale.add(bucket_name(bucket))

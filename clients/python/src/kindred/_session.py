@@ -12,7 +12,7 @@ from kindred import _wire
 from kindred._operations import Operations
 from kindred._steps import Steps
 from kindred._update import update
-from kindred.errors import InvalidRequestError
+from kindred.errors import ConflictError, InvalidRequestError
 from kindred.options import Consistency, ReadOptions, WriteOptions
 from kindred.resolvers import Resolver
 from kindred.values import Context, GetResult, PutResult, UpdateResult, Value, ValueLike
@@ -23,7 +23,7 @@ SessionKey: TypeAlias = tuple[str, bytes]
 
 
 def session_key(bucket: str, key: str | bytes) -> SessionKey:
-    return bucket, _wire.key_bytes(key)
+    return _wire.bucket_name(bucket), _wire.key_bytes(key)
 
 
 class SessionOperations:
@@ -81,14 +81,31 @@ class SessionOperations:
         change: Callable[[Value | None], Any],
         *,
         resolver: Resolver | None = None,
+        ttl: timedelta | None = None,
+        expire_time: datetime | None = None,
+        keep_expiry: bool = False,
         read: ReadOptions | None = None,
         write: WriteOptions | None = None,
     ) -> Steps[UpdateResult]:
         name = session_key(bucket, key)
         read = self._at_least_seen(name, read or ReadOptions(consistency=Consistency.QUORUM))
-        result = yield from update(
-            self._operations, bucket, key, change, resolver=resolver, read=read, write=write
-        )
+        try:
+            result = yield from update(
+                self._operations,
+                bucket,
+                key,
+                change,
+                resolver=resolver,
+                ttl=ttl,
+                expire_time=expire_time,
+                keep_expiry=keep_expiry,
+                read=read,
+                write=write,
+            )
+        except ConflictError as error:
+            # The versions have been seen, and the write may be among them.
+            self._remember(name, error.context)
+            raise
         self._remember(name, result.context)
         return result
 

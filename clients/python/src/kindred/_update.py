@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from kindred import _wire
 from kindred._operations import Operations
 from kindred._steps import Apply, Steps
-from kindred.errors import ConflictError, KindredError, Outcome, Reason
-from kindred.options import Consistency, ReadOptions, WriteOptions
+from kindred.errors import ConflictError, InvalidRequestError, KindredError, Outcome, Reason
+from kindred.options import Consistency, OnConflict, ReadOptions, WriteOptions
 from kindred.resolvers import Resolver
 from kindred.values import (
     Conflict,
@@ -54,13 +55,19 @@ def update(
     change: Callable[[Value | None], Any],
     *,
     resolver: Resolver | None = None,
+    ttl: timedelta | None = None,
+    expire_time: datetime | None = None,
+    keep_expiry: bool = False,
     read: ReadOptions | None = None,
     write: WriteOptions | None = None,
 ) -> Steps[UpdateResult]:
     """Changes what is stored. `change` is called again only if its write was certainly not applied."""
     settings = operations.settings
-    resolver = resolver or settings.resolvers.get(bucket)
+    resolver = resolver or settings.resolvers.get(_wire.bucket_name(bucket))
     read = read or ReadOptions(consistency=Consistency.QUORUM)
+    if read.on_conflict is OnConflict.PICK_LATEST or read.omit_data:
+        # The context covers what such a read leaves out: the write would supersede what nobody has seen.
+        raise InvalidRequestError("update reads all versions with their data: no PICK_LATEST, no omit_data")
     lost: KindredError | None = None
     for _ in range(settings.update_attempts):
         seen = yield from operations.get(bucket, key, read)
@@ -70,7 +77,17 @@ def update(
             return UpdateResult(current, seen.context, 0)
         value = None if wanted is DELETE else _wire.value_of(wanted)
         try:
-            stored = yield from _store(operations, bucket, key, value, seen.context, write)
+            stored = yield from _store(
+                operations,
+                bucket,
+                key,
+                value,
+                seen.context,
+                ttl=ttl,
+                expire_time=expire_time,
+                keep_expiry=keep_expiry,
+                write=write,
+            )
         except KindredError as error:
             if not _lost_race(error):
                 raise
@@ -99,7 +116,7 @@ def _settle(
     # A request id given by the caller belongs to the first write.
     write = replace(write, request_id=None) if write else None
     seen: GetResult | None = None
-    failed: KindredError | None = None
+    failed: Exception | None = None
     for _ in range(operations.settings.update_attempts):
         try:
             seen = yield from operations.get(bucket, key, replace(read, min_context=context))
@@ -107,10 +124,11 @@ def _settle(
                 return UpdateResult(seen.value if isinstance(seen, Found) else None, seen.context, 1)
             context = seen.context
             value = _resolved(seen, resolver)
-            stored = yield from _store(operations, bucket, key, value, context, write)
-        except KindredError as error:
+            stored = yield from _store(operations, bucket, key, value, context, keep_expiry=True, write=write)
+        except Exception as error:
+            # Of the resolver, too: whatever it is, the write of this update is stored.
             failed = error
-            if _lost_race(error):
+            if isinstance(error, KindredError) and _lost_race(error):
                 continue
             break
         if stored.versions_held <= 1:
@@ -146,11 +164,25 @@ def _store(
     key: str | bytes,
     value: Value | None,
     context: Context,
+    *,
+    ttl: timedelta | None = None,
+    expire_time: datetime | None = None,
+    keep_expiry: bool = False,
     write: WriteOptions | None,
 ) -> Steps[PutResult]:
     if value is None:
         return (yield from operations.delete(bucket, key, context=context, write=write))
-    return (yield from operations.put(bucket, key, value, context=context, write=write))
+    steps = operations.put(
+        bucket,
+        key,
+        value,
+        context=context,
+        ttl=ttl,
+        expire_time=expire_time,
+        keep_expiry=keep_expiry,
+        write=write,
+    )
+    return (yield from steps)
 
 
 def _lost_race(error: KindredError) -> bool:

@@ -46,6 +46,11 @@ def key_bytes(key: str | bytes) -> bytes:
     return key.encode() if isinstance(key, str) else key
 
 
+def bucket_name(bucket: str) -> str:
+    """The bucket that is meant: no name is that of the default bucket."""
+    return bucket or "default"
+
+
 def key_message(bucket: str, key: bytes) -> types_pb2.Key:
     return types_pb2.Key(bucket=bucket, key=key)
 

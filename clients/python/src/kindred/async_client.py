@@ -136,6 +136,9 @@ class AsyncClient(BaseClient):
         change: AsyncChange,
         *,
         resolver: Resolver | None = None,
+        ttl: timedelta | None = None,
+        expire_time: datetime | None = None,
+        keep_expiry: bool = False,
         read: ReadOptions | None = None,
         write: WriteOptions | None = None,
     ) -> UpdateResult:
@@ -144,10 +147,22 @@ class AsyncClient(BaseClient):
         `change` is given the current value, or None, and answers the new one, `KEEP` or `DELETE`. Siblings
         are resolved by `resolver`, or by the client's for this bucket. Raises `ConflictError` if there is
         none, or if the race cannot be won within the client's `update_attempts`. Each read and each write
-        may take the client's `timeout`.
+        may take the client's `timeout`. The new value expires as with `put`; what a race is resolved to, when
+        the last of what it unites would have. `read` leaves out no version and no data.
         """
         return await self._connections.run(
-            _update.update(self._operations, bucket, key, change, resolver=resolver, read=read, write=write)
+            _update.update(
+                self._operations,
+                bucket,
+                key,
+                change,
+                resolver=resolver,
+                ttl=ttl,
+                expire_time=expire_time,
+                keep_expiry=keep_expiry,
+                read=read,
+                write=write,
+            )
         )
 
     async def write_outcome(
@@ -238,12 +253,25 @@ class AsyncSession:
         change: AsyncChange,
         *,
         resolver: Resolver | None = None,
+        ttl: timedelta | None = None,
+        expire_time: datetime | None = None,
+        keep_expiry: bool = False,
         read: ReadOptions | None = None,
         write: WriteOptions | None = None,
     ) -> UpdateResult:
         """As `AsyncClient.update`, from nothing older than this session has seen."""
         async with self._turns.take(session_key(bucket, key)):
-            steps = self._operations.update(bucket, key, change, resolver=resolver, read=read, write=write)
+            steps = self._operations.update(
+                bucket,
+                key,
+                change,
+                resolver=resolver,
+                ttl=ttl,
+                expire_time=expire_time,
+                keep_expiry=keep_expiry,
+                read=read,
+                write=write,
+            )
             return await self._connections.run(steps)
 
 

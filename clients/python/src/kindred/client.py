@@ -136,6 +136,9 @@ class Client(BaseClient):
         change: Change,
         *,
         resolver: Resolver | None = None,
+        ttl: timedelta | None = None,
+        expire_time: datetime | None = None,
+        keep_expiry: bool = False,
         read: ReadOptions | None = None,
         write: WriteOptions | None = None,
     ) -> UpdateResult:
@@ -144,10 +147,20 @@ class Client(BaseClient):
         `change` is given the current value, or None, and answers the new one, `KEEP` or `DELETE`. Siblings
         are resolved by `resolver`, or by the client's for this bucket. Raises `ConflictError` if there is
         none, or if the race cannot be won within the client's `update_attempts`. Each read and each write
-        may take the client's `timeout`.
+        may take the client's `timeout`. The new value expires as with `put`; what a race is resolved to, when
+        the last of what it unites would have. `read` leaves out no version and no data.
         """
         steps = _update.update(
-            self._operations, bucket, key, change, resolver=resolver, read=read, write=write
+            self._operations,
+            bucket,
+            key,
+            change,
+            resolver=resolver,
+            ttl=ttl,
+            expire_time=expire_time,
+            keep_expiry=keep_expiry,
+            read=read,
+            write=write,
         )
         return self._connections.run(steps, self._cancellation)
 
@@ -252,12 +265,25 @@ class Session:
         change: Change,
         *,
         resolver: Resolver | None = None,
+        ttl: timedelta | None = None,
+        expire_time: datetime | None = None,
+        keep_expiry: bool = False,
         read: ReadOptions | None = None,
         write: WriteOptions | None = None,
     ) -> UpdateResult:
         """As `Client.update`, from nothing older than this session has seen."""
         with self._turns.take(session_key(bucket, key)):
-            steps = self._operations.update(bucket, key, change, resolver=resolver, read=read, write=write)
+            steps = self._operations.update(
+                bucket,
+                key,
+                change,
+                resolver=resolver,
+                ttl=ttl,
+                expire_time=expire_time,
+                keep_expiry=keep_expiry,
+                read=read,
+                write=write,
+            )
             return self._client._connections.run(steps, self._client._cancellation)
 
 
