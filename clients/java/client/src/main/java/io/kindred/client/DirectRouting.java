@@ -1,6 +1,5 @@
 package io.kindred.client;
 
-import io.grpc.ConnectivityState;
 import io.grpc.Context;
 import io.kindred.v1.GetPlacementRequest;
 import io.kindred.v1.GetPlacementResponse;
@@ -26,7 +25,7 @@ final class DirectRouting {
     this.engine = engine;
   }
 
-  /** The first home that is not known to be broken. */
+  /** The first home that is connected, or may be in a moment. */
   Optional<Endpoint> home(Key key) {
     Placement placement = table(key.bucket()).placement;
     if (placement == null) {
@@ -34,7 +33,7 @@ final class DirectRouting {
     }
     return placement.homeAddresses(key).stream()
         .map(address -> engine.pool().at(address))
-        .filter(endpoint -> endpoint.connect() != ConnectivityState.TRANSIENT_FAILURE)
+        .filter(endpoint -> endpoint.isNear(System.nanoTime()))
         .findFirst();
   }
 

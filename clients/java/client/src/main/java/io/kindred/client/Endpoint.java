@@ -15,9 +15,15 @@ final class Endpoint {
 
   private static final long RECONNECT_MILLIS = 1_000;
 
+  /** How long a connection may take before others are asked in its place. */
+  private static final long CONNECT_NANOS = 1_000_000_000L;
+
   private final String address;
   private final ManagedChannel channel;
   private final ScheduledExecutorService timer;
+
+  /** Since when there is no connection, if there is none. */
+  private volatile long connectingNanos = System.nanoTime();
 
   Endpoint(String address, ManagedChannel channel, ScheduledExecutorService timer) {
     this.address = address;
@@ -37,7 +43,23 @@ final class Endpoint {
   /** The state of the connection; a channel that rests begins to connect. */
   ConnectivityState connect() {
     ConnectivityState state = channel.getState(false);
-    return state == ConnectivityState.IDLE ? channel.getState(true) : state;
+    if (state != ConnectivityState.IDLE) {
+      return state;
+    }
+    connectingNanos = System.nanoTime();
+    return channel.getState(true);
+  }
+
+  /**
+   * Whether it is connected, or has begun to connect just now. A machine that is gone answers
+   * nothing at all: connecting to it ends late, and begins anew each time.
+   */
+  boolean isNear(long nowNanos) {
+    return switch (connect()) {
+      case READY -> true;
+      case IDLE, CONNECTING -> nowNanos - connectingNanos < CONNECT_NANOS;
+      case TRANSIENT_FAILURE, SHUTDOWN -> false;
+    };
   }
 
   private void watch(ConnectivityState state) {

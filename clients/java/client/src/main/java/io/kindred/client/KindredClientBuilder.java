@@ -6,6 +6,8 @@ import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.TlsChannelCredentials;
+import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.shaded.io.netty.channel.ChannelOption;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -35,6 +37,7 @@ public final class KindredClientBuilder {
   /** A record may be 8 MiB, and raced writes may make it larger for a while. */
   private static final int MESSAGE_BYTES_MAX = 16 << 20;
 
+  private static final int CONNECT_MILLIS_MAX = 2_000;
   private static final long KEEPALIVE_SECONDS = 20;
   private static final AtomicInteger CLIENTS = new AtomicInteger();
 
@@ -49,7 +52,7 @@ public final class KindredClientBuilder {
   private boolean directRouting;
   private Optional<Executor> executor = Optional.empty();
   private Function<String, ManagedChannelBuilder<?>> channels =
-      address -> Grpc.newChannelBuilder(address, credentials);
+      address -> connectingSoon(Grpc.newChannelBuilder(address, credentials));
 
   KindredClientBuilder() {}
 
@@ -266,6 +269,13 @@ public final class KindredClientBuilder {
             .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS);
     token.ifPresent(source -> channel.intercept(new BearerToken(source)));
     return channel.build();
+  }
+
+  /** By default a machine that is gone is waited for 20 seconds, longer than an operation takes. */
+  private static ManagedChannelBuilder<?> connectingSoon(ManagedChannelBuilder<?> channel) {
+    return channel instanceof NettyChannelBuilder netty
+        ? netty.withOption(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_MILLIS_MAX)
+        : channel;
   }
 
   private static ThreadFactory daemons(String name) {
