@@ -7,6 +7,7 @@ import io.grpc.Status;
 import io.grpc.protobuf.StatusProto;
 import io.kindred.v1.ItemStatus;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.RejectedExecutionException;
 
@@ -50,6 +51,38 @@ record AttemptFailure(
         false,
         endpoint,
         null);
+  }
+
+  /** What the client itself refuses to send. */
+  static AttemptFailure ofTooLarge(String message) {
+    ErrorDetail detail =
+        new ErrorDetail(
+            ErrorReason.TOO_LARGE,
+            WriteOutcome.NOT_APPLIED,
+            true,
+            Optional.empty(),
+            0,
+            0,
+            0,
+            List.of(),
+            0,
+            Optional.empty(),
+            "");
+    return new AttemptFailure(
+        Status.Code.INVALID_ARGUMENT, message, Optional.of(detail), false, false, "", null);
+  }
+
+  /**
+   * The same for an operation whose stream ended: what was said of the stream says nothing of it.
+   */
+  AttemptFailure ofStream() {
+    return new AttemptFailure(code, message, Optional.empty(), sent, broken, endpoint, cause);
+  }
+
+  /** The same as a broken connection is told of. */
+  AttemptFailure asUnavailable() {
+    return new AttemptFailure(
+        Status.Code.UNAVAILABLE, message, Optional.empty(), sent, true, endpoint, cause);
   }
 
   /** The attempt could not be made, or not to its end: as a rule because the client is closed. */

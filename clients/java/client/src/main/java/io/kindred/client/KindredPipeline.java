@@ -19,8 +19,8 @@ import java.util.function.Function;
  *
  * <p>Operations that are asked for while others are being written go together in one message. A
  * bounded number may be under way: whoever asks for one more waits until one of them has its
- * answer. If a stream breaks, what has no answer is sent again over another, writes under the same
- * request id.
+ * answer. An operation has at most 3 MiB; use the client for larger values. If a stream ends, what
+ * has no answer is sent again over another, writes under the same request id.
  *
  * <p>Futures are completed by the threads that receive answers. What depends on them must not block
  * there, and must not ask for further operations of a full pipeline; use the {@code Async} methods
@@ -31,6 +31,9 @@ import java.util.function.Function;
 public final class KindredPipeline implements AutoCloseable {
 
   static final int DEFAULT_IN_FLIGHT_MAX = 1_024;
+
+  /** What surely fits into one message of the server's limit; larger ones go alone, unary. */
+  private static final int OPERATION_BYTES_MAX = 3 << 20;
 
   /** How often operations are looked for whose time is up and whose stream does not say so. */
   private static final long SWEEP_MILLIS = 50;
@@ -198,6 +201,16 @@ public final class KindredPipeline implements AutoCloseable {
     Attempts attempts = requestId.map(engine::newWrite).orElseGet(engine::newRead);
     PipelinedOperation<T> operation =
         new PipelinedOperation<>(key, message, attempts, decode, this::left);
+    if (operation.bytes() > OPERATION_BYTES_MAX) {
+      // The server would end the stream, and with it all others.
+      operation.giveUp(
+          AttemptFailure.ofTooLarge(
+              "an operation of a pipeline has at most "
+                  + OPERATION_BYTES_MAX
+                  + " bytes, not "
+                  + operation.bytes()));
+      return operation;
+    }
     inFlight.add(operation);
     send(operation);
     return operation;
@@ -263,7 +276,16 @@ public final class KindredPipeline implements AutoCloseable {
 
     @Override
     public void failed(PipelinedOperation<?> operation, AttemptFailure failure) {
-      Optional<Duration> wait = operation.failed(failure);
+      sendAgain(operation, operation.failed(failure), failure);
+    }
+
+    @Override
+    public void leftBehind(PipelinedOperation<?> operation, AttemptFailure end) {
+      sendAgain(operation, operation.streamEnded(end), end.ofStream());
+    }
+
+    private void sendAgain(
+        PipelinedOperation<?> operation, Optional<Duration> wait, AttemptFailure failure) {
       if (wait.isPresent() && !engine.later(wait.get(), Context.ROOT, () -> send(operation))) {
         operation.giveUp(failure);
       }

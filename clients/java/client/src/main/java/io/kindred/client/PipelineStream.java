@@ -6,7 +6,6 @@ import io.grpc.Context;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.kindred.v1.KeyValueServiceGrpc;
-import io.kindred.v1.Operation;
 import io.kindred.v1.OperationResult;
 import io.kindred.v1.PipelineRequest;
 import io.kindred.v1.PipelineResponse;
@@ -37,6 +36,8 @@ final class PipelineStream {
     void ended(PipelineStream stream);
 
     void failed(PipelinedOperation<?> operation, AttemptFailure failure);
+
+    void leftBehind(PipelinedOperation<?> operation, AttemptFailure end);
   }
 
   private final Endpoint endpoint;
@@ -129,7 +130,12 @@ final class PipelineStream {
   private PipelineRequest group() {
     PipelineRequest.Builder group = PipelineRequest.newBuilder();
     int bytes = 0;
-    while (group.getOperationsCount() < GROUP_OPERATIONS_MAX && bytes < GROUP_BYTES_MAX) {
+    while (group.getOperationsCount() < GROUP_OPERATIONS_MAX) {
+      PipelinedOperation<?> next = queue.peek();
+      if (next == null || (bytes > 0 && bytes + next.bytes() > GROUP_BYTES_MAX)) {
+        break;
+      }
+      // Not the one that was looked at, if that was taken back because the stream has ended.
       PipelinedOperation<?> operation = queue.poll();
       if (operation == null) {
         break;
@@ -139,9 +145,8 @@ final class PipelineStream {
       }
       long id = nextId++;
       unanswered.put(id, operation);
-      Operation message = operation.message(id);
-      bytes += message.getSerializedSize();
-      group.addOperations(message);
+      bytes += operation.bytes();
+      group.addOperations(operation.message(id));
     }
     return group.build();
   }
@@ -166,7 +171,7 @@ final class PipelineStream {
       unsent.add(next);
     }
     owner.ended(this);
-    sent.forEach(operation -> owner.failed(operation, failure));
+    sent.forEach(operation -> owner.leftBehind(operation, failure));
     // Whatever ended the stream, it was not one of these.
     AttemptFailure notBegun =
         AttemptFailure.ofCall(

@@ -23,6 +23,7 @@ final class PipelinedOperation<T> extends CompletableFuture<T> {
   private final Attempts attempts;
   private final Function<OperationResult, T> decode;
   private final Consumer<PipelinedOperation<?>> onLeave;
+  private final int bytes;
   private final AtomicBoolean left = new AtomicBoolean();
   private Endpoint endpoint;
 
@@ -34,9 +35,15 @@ final class PipelinedOperation<T> extends CompletableFuture<T> {
       Consumer<PipelinedOperation<?>> onLeave) {
     this.key = key;
     this.message = message;
+    this.bytes = message.build().getSerializedSize();
     this.attempts = attempts;
     this.decode = decode;
     this.onLeave = onLeave;
+  }
+
+  /** The size of its message, but for the few bytes that differ from attempt to attempt. */
+  int bytes() {
+    return bytes;
   }
 
   Key key() {
@@ -77,13 +84,25 @@ final class PipelinedOperation<T> extends CompletableFuture<T> {
 
   /** Notes that the attempt failed; how long to wait before the next. Fails if there is none. */
   Optional<Duration> failed(AttemptFailure failure) {
+    return failed(failure, failure);
+  }
+
+  /**
+   * Notes that the stream of the attempt ended; how long to wait before the next. Whatever ended it
+   * was perhaps another operation: so it counts as a connection that broke.
+   */
+  Optional<Duration> streamEnded(AttemptFailure end) {
+    return failed(end.ofStream(), end.asUnavailable());
+  }
+
+  private Optional<Duration> failed(AttemptFailure failure, AttemptFailure retriedAs) {
     if (isDone()) {
       leave();
       return Optional.empty();
     }
     Optional<Duration> wait;
     synchronized (this) {
-      wait = attempts.failed(failure);
+      wait = attempts.failed(retriedAs);
     }
     if (wait.isEmpty()) {
       giveUp(failure);

@@ -174,6 +174,55 @@ class PipelineTest {
   }
 
   @Test
+  void sendsWhatHasNoAnswerAgainWhateverEndsTheStream() throws Exception {
+    try (KindredPipeline pipeline = client.pipeline()) {
+      CompletableFuture<GetResult> get = pipeline.get(KEY);
+      groups.take().stream().onError(Status.RESOURCE_EXHAUSTED.asRuntimeException());
+      answer(groups.take());
+      assertInstanceOf(GetResult.Found.class, get.get());
+    }
+  }
+
+  @Test
+  void refusesAnOperationThatNoStreamTakes() throws Exception {
+    try (KindredPipeline pipeline = client.pipeline(1)) {
+      CompletableFuture<WriteResult> put = pipeline.put(KEY, Value.of("x".repeat((3 << 20) + 1)));
+      ExecutionException error = assertThrows(ExecutionException.class, put::get);
+      KindredException failure = assertInstanceOf(KindredException.class, error.getCause());
+      assertEquals(ErrorReason.TOO_LARGE, failure.reason());
+      assertEquals(WriteOutcome.NOT_APPLIED, failure.outcome());
+      // It has made room, and disturbs nobody.
+      CompletableFuture<GetResult> get = pipeline.get(KEY);
+      answer(groups.take());
+      assertInstanceOf(GetResult.Found.class, get.get());
+    }
+  }
+
+  @Test
+  void noGroupIsLargerThanAMebibyteUnlessItIsOneOperation() throws Exception {
+    try (KindredPipeline pipeline = client.pipeline()) {
+      String text = "x".repeat(700_000);
+      for (int i = 0; i < 20; i++) {
+        pipeline.put(KEY, Value.of(text));
+      }
+      int count = 0;
+      while (count < 20) {
+        Group group = groups.take();
+        assertEquals(1, group.operations().size());
+        count++;
+        group.stream()
+            .onNext(
+                PipelineResponse.newBuilder()
+                    .addResults(
+                        OperationResult.newBuilder()
+                            .setId(group.operations().get(0).getId())
+                            .setPut(ScriptedNode.stored("c", 1)))
+                    .build());
+      }
+    }
+  }
+
+  @Test
   void anOperationWithoutAnAnswerEndsInTime() throws Exception {
     try (KindredClient impatient = client(Duration.ofMillis(200));
         KindredPipeline pipeline = impatient.pipeline()) {
