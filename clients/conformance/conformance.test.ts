@@ -1,6 +1,6 @@
 /**
  * The suite with every client that this machine can run. Those that it cannot are skipped by name, with what is missing;
- * with KINDRED_CLIENTS=all, as in CI, they fail.
+ * with CONFORMANCE_CLIENTS=all, as in CI, they fail.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -11,7 +11,7 @@ import { meetStrangers } from './strangers.ts';
 import { runClient } from './suite.ts';
 import { TestBed } from './test-bed.ts';
 
-const isRequired = process.env['KINDRED_CLIENTS'] === 'all';
+const isRequired = process.env['CONFORMANCE_CLIENTS'] === 'all';
 const groups = loadGroups();
 
 describe('conformance', () => {

@@ -27,7 +27,7 @@ test.for([
   const address = `127.0.0.1:${cluster.nodes[0]?.ports.client}`;
   const script = join(root, 'clients/recipes', recipe, 'run');
   const { exitCode, output } = await runCommand(script, [address], { timeoutMs: withinMs });
-  if (exitCode === toolMissing && process.env['KINDRED_CLIENTS'] !== 'all') {
+  if (exitCode === toolMissing && process.env['CONFORMANCE_CLIENTS'] !== 'all') {
     process.stderr.write(`recipe left out ${recipe}: ${output}`);
     skip(output);
   }

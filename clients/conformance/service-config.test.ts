@@ -60,7 +60,8 @@ test.for<[string, Call, boolean]>([
   ['Python (grpcio)', pythonLibrary, existsSync(python)],
 ])('%s retries what the configuration names, and nothing else', async ([, call, isThere], { skip }) => {
   if (!isThere) {
-    if (process.env['KINDRED_CLIENTS'] === 'all') expect.fail('clients/python/run/setup has not been run');
+    if (process.env['CONFORMANCE_CLIENTS'] === 'all')
+      expect.fail('clients/python/run/setup has not been run');
     skip('clients/python/run/setup has not been run');
   }
   node.follow([unavailable, unavailable]);
