@@ -83,6 +83,8 @@ const strangers: readonly Stranger[] = [
 
 /** Each tool in turn. */
 export async function meetStrangers(bed: TestBed): Promise<readonly StrangerResult[]> {
+  // The last case may have left a node down.
+  await bed.arrange([]);
   const results: StrangerResult[] = [];
   for (const { tool, program, install, talk } of strangers) {
     const { exitCode } = await runCommand(program, ['--version'], { timeoutMs: withinMs });
