@@ -157,12 +157,17 @@ function gets({ name, bytes }: Size): Row[] {
 }
 
 function pipelined({ name, bytes, pipelineKeys, pipelineInFlight }: Size): Row[] {
-  return (['put', 'get'] as const).map((operation) => ({
+  const kinds = [
+    ['put', levels[1]],
+    ['get', levels[1]],
+    ['get', levels[0]],
+  ] as const;
+  return kinds.map(([operation, { name: levelName, level }]) => ({
     kind: 'pipelined',
     system: 'kindred',
-    name: `pipelined ${operation} QUORUM ${name}`,
+    name: `pipelined ${operation} ${levelName} ${name}`,
     operation,
-    level: quorum,
+    level,
     valueBytes: bytes,
     keys: pipelineKeys,
     inFlight: pipelineInFlight,

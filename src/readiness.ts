@@ -21,7 +21,8 @@ export function unreadyReason({ store, placement, isUp }: ReadinessDependencies)
   const quorum = quorumOf(placement.replication);
   let lacking = 0;
   for (let partition = 0; partition < placement.layout.partitions; partition++) {
-    const up = placement.homes(partition as PartitionId).filter((node) => !down.has(node)).length;
+    let up = 0;
+    for (const node of placement.homes(partition as PartitionId)) if (!down.has(node)) up++;
     if (up < quorum) lacking++;
   }
   if (lacking === 0) return undefined;

@@ -281,7 +281,7 @@ const shape = z.strictObject({
     .strictObject({
       hedge_factor: z.number().min(0).max(100).default(3),
       hedge_ms_min: integer(0, 60_000).default(5),
-      repair_chance: z.number().min(0).max(1).default(0.1),
+      repair_chance: z.number().min(0).max(1).default(0.01),
     })
     .prefault({}),
   background: z

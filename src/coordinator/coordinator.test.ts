@@ -583,6 +583,33 @@ test('a slow answer is hedged with one replica more', async () => {
   expect([cluster.hedges, cluster.env.timersPending]).toEqual([1, 0]);
 });
 
+test('at ONE the own copy is read and nobody else is asked, unless it cannot be read or lacks what the reader has seen', async () => {
+  const cluster = new Cluster('abc');
+  cluster.of('a').record = recordOf(7);
+  cluster.of('b').record = recordOf(5, 7);
+  const own = {
+    achieved: { kind: 'level', level: 'one' },
+    asked: 1,
+    answered: 1,
+    agreed: 1,
+    coordinator: 'a',
+  };
+  expect(await cluster.end(cluster.read('one'))).toEqual({
+    record: recordOf(7),
+    report: { ...own, repairStarted: false, layoutVersion: 4 },
+  });
+  expect(cluster.replicas.map(({ calls }) => calls)).toEqual([['read'], [], []]);
+
+  const minContext = contextOf(recordOf(5, 7));
+  expect(await cluster.end(cluster.read('one', { minContext }))).toMatchObject({ record: recordOf(5, 7) });
+
+  cluster.of('a').reading = 'record-damaged';
+  expect(await cluster.end(cluster.read('one'))).toMatchObject({
+    record: recordOf(5, 7),
+    report: { asked: 2, answered: 1 },
+  });
+});
+
 test('below quorum the repair comes after the answer', async () => {
   const cluster = new Cluster('abc', { repairChance: 1 });
   cluster.of('b').record = recordOf(5);

@@ -48,10 +48,21 @@ export class PreferenceLists {
   /** Those that are up, this node first, then the quickest. */
   up(homes: readonly NodeId[]): readonly NodeId[] {
     const { self, health } = this.#deps;
-    const nodes = homes.filter((node) => health.isUp(node));
-    if (nodes.length < 2) return nodes;
-    const cost = (node: NodeId): number => (node === self ? -1 : health.latencyMs(node));
-    return nodes.sort((a, b) => cost(a) - cost(b));
+    const nodes: NodeId[] = [];
+    const costs: number[] = [];
+    // Sorted as they come: there are few, and every read at a quorum passes here.
+    for (const node of homes) {
+      if (!health.isUp(node)) continue;
+      const cost = node === self ? -1 : health.latencyMs(node);
+      let at = nodes.length;
+      for (; at > 0 && (costs[at - 1] as number) > cost; at--) {
+        nodes[at] = nodes[at - 1] as NodeId;
+        costs[at] = costs[at - 1] as number;
+      }
+      nodes[at] = node;
+      costs[at] = cost;
+    }
+    return nodes;
   }
 
   /**

@@ -1,7 +1,11 @@
 /** The reading half of the coordinator: reads at a level, and the repair of replicas that were found behind. */
 
+import { crc32 } from 'node:zlib';
 import type { Throttle } from '../core/background/throttle.ts';
+import { MalformedError } from '../core/binary.ts';
 import type { Bucket } from '../core/bucket.ts';
+import type { VersionedRecord } from '../core/causality/record.ts';
+import { decodeRecord } from '../core/causality/record-codec.ts';
 import { OperationError } from '../core/coordinator/failure.ts';
 import type { ReadCore } from '../core/coordinator/read-core.ts';
 import type { NodeId } from '../core/identity.ts';
@@ -18,7 +22,7 @@ import type { PreferenceLists } from './preference-list.ts';
 import { type ReadAttempt, ReadRun, type ReadRunDependencies, type ReadRunResult } from './read-run.ts';
 import { invalidLevel } from './refusal.ts';
 import { RepairBacklog } from './repair-backlog.ts';
-import type { ReplicaClient } from './replica-client.ts';
+import type { ReadAnswer, ReplicaClient } from './replica-client.ts';
 
 export interface CoordinatorObserver {
   readRepair(kind: 'blocking' | 'background', replicas: number): void;
@@ -54,6 +58,8 @@ export interface RepairOutcome {
 }
 
 const repairMs = 5_000;
+/** How long this node's own replica may take: it answers at once. */
+const localMs = 1;
 
 export class ReadCoordinator {
   readonly #deps: ReadCoordinatorDependencies;
@@ -83,6 +89,8 @@ export class ReadCoordinator {
     const { bucket, recordKey, strength } = operation;
     const { lists, env, observe, self } = this.#deps;
     const { homes, layoutVersion } = lists.place(bucket.replication, recordKey);
+    const here = this.#readHere(operation, homes, layoutVersion);
+    if (here !== undefined) return here;
     const nearest = lists.up(homes);
     // Rare path, safe: the order saves time, and any home may answer.
     const candidates = env.rarePath('read-farthest-first') ? nearest.toReversed() : nearest;
@@ -121,6 +129,41 @@ export class ReadCoordinator {
         answered: core.answered,
         agreed: core.agreed,
         repairStarted: repairStarted || behind.length > 0,
+        coordinator: self,
+        layoutVersion,
+      },
+    };
+  }
+
+  /**
+   * A read that one answer satisfies, of a key that this node has a copy of: no run, no promise, no other node. `undefined`
+   * where that is not so, and where the copy cannot be read: then others are asked.
+   */
+  #readHere(
+    operation: ReadOperation,
+    homes: readonly NodeId[],
+    layoutVersion: number,
+  ): ReadResult | undefined {
+    const { bucket, recordKey, strength, minContext } = operation;
+    const { env, observe, self, clientOf } = this.#deps;
+    if (minContext !== undefined || attemptOf(strength, homes.length).required !== 1) return undefined;
+    // Rare path, safe: the other way reads the same, from whomever.
+    if (!homes.includes(self) || env.rarePath('read-farthest-first')) return undefined;
+    const copy = readOnce(clientOf(self), recordKey);
+    if (copy === undefined) return undefined;
+    const { record } = copy;
+    const siblings = record?.versions.length ?? 0;
+    if (siblings >= bucket.siblingsWarn) observe.manySiblings(bucket, recordKey, siblings);
+    const mayDiffer = homes.length > 1 && env.random.fraction() < this.#options.repairChance;
+    if (mayDiffer || env.rarePath('repair-needlessly')) this.repairLater(bucket, recordKey);
+    return {
+      record,
+      report: {
+        achieved: strength,
+        asked: 1,
+        answered: 1,
+        agreed: 1,
+        repairStarted: false,
         coordinator: self,
         layoutVersion,
       },
@@ -228,6 +271,26 @@ export class ReadCoordinator {
     if (this.#deps.env.rarePath('hedge-at-once')) return 0;
     const usual = this.#deps.lists.usualMs(candidates.slice(0, required));
     return usual === undefined ? undefined : Math.max(hedgeMsMin, usual * hedgeFactor);
+  }
+}
+
+/** What a replica that answers before it returns holds. `undefined`: it cannot be read, or what it holds is no record. */
+function readOnce(
+  replica: ReplicaClient,
+  recordKey: Uint8Array,
+): { readonly record: VersionedRecord | undefined } | undefined {
+  let answer: ReadAnswer | undefined;
+  replica.read(recordKey, false, localMs, (given) => {
+    answer = given;
+  });
+  // What the callback assigns is not seen by the compiler.
+  const given = answer as ReadAnswer | undefined;
+  if (given?.kind !== 'record') return undefined;
+  try {
+    return { record: given.bytes === undefined ? undefined : decodeRecord(given.bytes, crc32) };
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error;
+    return undefined;
   }
 }
 

@@ -15,6 +15,7 @@ import {
   type ProbeResult,
 } from '../gen/kindred/peer/v1/peer.ts';
 import { Backoff } from '../rpc/backoff.ts';
+import { encodeMessage } from '../rpc/encode-message.ts';
 import { refusalOf, wrongPeer } from '../rpc/hello.ts';
 import type { HeartbeatSample } from './liveness.ts';
 import type { StoreWitness } from './store-witness.ts';
@@ -225,7 +226,7 @@ export class Heartbeat {
     const sent = { sequence, regular, monotonicMs: clock.monotonicMs(), wallMicros: clock.wallMicros() };
     this.#outstanding[sequence % outstandingMax] = sent;
     const request = { sequence, sentAt: hybridMicros(), hello, storedMark: storedMark?.() ?? 0, probe };
-    const frame = HeartbeatRequest.encode(request).finish();
+    const frame = encodeMessage(HeartbeatRequest, request);
     // While the stream takes nothing, more heartbeats would only wait behind each other.
     if (this.#writable) this.#writable = this.#stream?.send(frame) ?? false;
   }
@@ -464,13 +465,13 @@ export class HeartbeatServer {
 
   #response(change: Partial<HeartbeatResponse> & Pick<HeartbeatResponse, 'sequence'>): Uint8Array {
     const { hybridMicros, storedMark } = this.#dependencies;
-    return HeartbeatResponse.encode({
+    return encodeMessage(HeartbeatResponse, {
       answeredAt: hybridMicros(),
       hello: undefined,
       storedMark: storedMark?.() ?? 0,
       probed: [],
       ...change,
-    }).finish();
+    });
   }
 
   /** Closes all streams. */

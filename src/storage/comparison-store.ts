@@ -22,7 +22,7 @@ import { equalBytes } from '../core/bytes.ts';
 import { type NodeId, nodeId } from '../core/identity.ts';
 import type { StorageEngine } from './engine.ts';
 import type { GroupCommit } from './group-commit.ts';
-import { number64, readNumber64 } from './number64.ts';
+import { number64, readNumber64, writeNumber64 } from './number64.ts';
 import { type Crc32, openValue, sealValue } from './value-envelope.ts';
 
 export interface ComparisonStoreDependencies {
@@ -130,7 +130,12 @@ export class ComparisonStore {
   #put(key: Uint8Array, numbers: readonly number[], sync: boolean): Promise<void> {
     const payload = new Uint8Array(1 + 8 * numbers.length);
     payload[0] = format;
-    for (const [index, number] of numbers.entries()) payload.set(number64(number), 1 + 8 * index);
+    const view = new DataView(payload.buffer);
+    let at = 1;
+    for (const number of numbers) {
+      writeNumber64(view, at, number);
+      at += 8;
+    }
     const value = sealValue(this.#deps.crc32, key, payload);
     return this.#deps.commit.write({ kind: 'put', key, value }, { sync });
   }

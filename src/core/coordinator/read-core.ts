@@ -45,6 +45,8 @@ export interface ReadCoreOptions {
   readonly restoreAnswers: number;
 }
 
+const none: readonly never[] = [];
+
 interface Held {
   readonly record: VersionedRecord | undefined;
   readonly digest: Digest;
@@ -64,16 +66,16 @@ export class ReadCore {
   readonly #asked = new Set<NodeId>();
   /** Asked and silent: whatever else speaks is not listened to, so nothing counts twice. */
   readonly #awaited = new Set<NodeId>();
-  /** Of those awaited, the ones whose digest is known and whose record is being fetched. */
-  readonly #fetching = new Set<NodeId>();
+  /** Of those awaited, the ones whose digest is known and whose record is being fetched. Like the next four made when needed: most reads have none. */
+  #fetching: Set<NodeId> | undefined;
   readonly #answers = new Map<NodeId, Answer>();
-  readonly #failures: ReplicaFailure[] = [];
+  #failures: ReplicaFailure[] | undefined;
   /** Replicas whose record failed its checksum: no answer, but the merge is sent to them with every repair. */
-  readonly #damaged = new Set<NodeId>();
+  #damaged: Set<NodeId> | undefined;
   /** What a damaged replica was restored to; `undefined` after it failed to take it. */
-  readonly #restored = new Map<NodeId, Digest | undefined>();
+  #restored: Map<NodeId, Digest | undefined> | undefined;
   /** The merge each replica was sent, until it confirms. A later answer may have made another merge since. */
-  readonly #repairing = new Map<NodeId, Held>();
+  #repairing: Map<NodeId, Held> | undefined;
   #required: number;
   #blockingRepair: boolean;
   #merged: Held | undefined;
@@ -87,7 +89,7 @@ export class ReadCore {
   /** A replica sent its record (`undefined`: it holds nothing). */
   answeredRecord(from: NodeId, record: VersionedRecord | undefined, digest: Digest): void {
     if (!this.#awaited.delete(from)) return;
-    this.#fetching.delete(from);
+    this.#fetching?.delete(from);
     this.#answers.set(from, { digest, firstDigest: digest, full: true, record });
     this.#merged = undefined;
   }
@@ -95,7 +97,7 @@ export class ReadCore {
   /** A replica sent only its digest. */
   answeredDigest(from: NodeId, digest: Digest): void {
     if (!this.#awaited.has(from)) return;
-    if (this.#fetching.has(from)) {
+    if (this.#fetching?.has(from)) {
       // Asked for the record behind its digest, it sent another digest: to ask again could go on for ever.
       this.failed(from, 'refused');
       return;
@@ -108,26 +110,30 @@ export class ReadCore {
 
   /** What a replica was last asked, for its record or to take a repair, came to nothing. */
   failed(from: NodeId, reason: ReplicaFailureReason): void {
-    const refusedRepair = this.#repairing.delete(from);
-    if (refusedRepair && this.#damaged.has(from)) {
-      this.#restored.set(from, undefined);
+    const refusedRepair = this.#repairing?.delete(from) ?? false;
+    if (refusedRepair && this.#damaged?.has(from)) {
+      this.#setRestored(from, undefined);
       return;
     }
     if (!refusedRepair && !this.#awaited.delete(from)) return;
-    this.#fetching.delete(from);
+    this.#fetching?.delete(from);
     this.#answers.delete(from);
-    if (reason === 'record-damaged') this.#damaged.add(from);
+    if (reason === 'record-damaged') {
+      this.#damaged ??= new Set();
+      this.#damaged.add(from);
+    }
+    this.#failures ??= [];
     this.#failures.push({ node: from, reason });
     this.#merged = undefined;
   }
 
   /** A replica confirmed that it holds the merge it was sent. */
   repaired(from: NodeId): void {
-    const sent = this.#repairing.get(from);
+    const sent = this.#repairing?.get(from);
     if (sent === undefined) return;
-    this.#repairing.delete(from);
-    if (this.#damaged.has(from)) {
-      this.#restored.set(from, sent.digest);
+    this.#repairing?.delete(from);
+    if (this.#damaged?.has(from)) {
+      this.#setRestored(from, sent.digest);
       return;
     }
     const answer = this.#answers.get(from);
@@ -151,7 +157,7 @@ export class ReadCore {
 
   step(): ReadStep {
     if (this.#asked.size === 0) return this.#start();
-    const promised = this.#asked.size - this.#failures.length;
+    const promised = this.#asked.size - this.failures.length;
     if (promised < this.#required) {
       const more = this.#unasked(this.#required - promised);
       if (promised + more.length < this.#required) return { kind: 'unmet' };
@@ -161,13 +167,14 @@ export class ReadCore {
 
     const fetch = this.#toFetch();
     if (fetch.length > 0) {
+      this.#fetching ??= new Set();
       for (const node of fetch) {
         this.#fetching.add(node);
         this.#awaited.add(node);
       }
       return { kind: 'ask', records: fetch, digests: [] };
     }
-    if (this.#fetching.size > 0) return { kind: 'wait' };
+    if (this.#fetching !== undefined && this.#fetching.size > 0) return { kind: 'wait' };
 
     const merged = this.#merge();
     const { minContext } = this.#options;
@@ -181,10 +188,10 @@ export class ReadCore {
     const { digest } = this.#merge();
     const nodes: NodeId[] = [];
     for (const [node, answer] of this.#answers) {
-      if (answer.digest !== digest && !this.#repairing.has(node)) nodes.push(node);
+      if (answer.digest !== digest && !this.#repairing?.has(node)) nodes.push(node);
     }
-    for (const node of this.#damaged) {
-      if (this.#restored.get(node) !== digest && !this.#repairing.has(node)) nodes.push(node);
+    for (const node of this.#damaged ?? none) {
+      if (this.#restored?.get(node) !== digest && !this.#repairing?.has(node)) nodes.push(node);
     }
     return nodes;
   }
@@ -214,7 +221,7 @@ export class ReadCore {
   }
 
   get failures(): readonly ReplicaFailure[] {
-    return this.#failures;
+    return this.#failures ?? none;
   }
 
   #start(): ReadStep {
@@ -228,7 +235,7 @@ export class ReadCore {
   #reach(): ReadStep {
     const rest = this.#unasked(this.#options.candidates.length);
     if (rest.length > 0) return this.#ask(rest);
-    return this.#answers.size + this.#failures.length < this.#asked.size
+    return this.#answers.size + this.failures.length < this.#asked.size
       ? { kind: 'wait' }
       : { kind: 'context-not-reached' };
   }
@@ -241,17 +248,18 @@ export class ReadCore {
     const behind: NodeId[] = [];
     for (const [node, answer] of this.#answers) {
       if (answer.digest === digest) holders++;
-      else if (!this.#repairing.has(node)) behind.push(node);
+      else if (!this.#repairing?.has(node)) behind.push(node);
     }
     if (this.#answers.size >= this.#options.restoreAnswers) {
-      for (const node of this.#damaged) {
-        if (this.#repairing.has(node)) continue;
-        const tried = this.#restored.has(node);
-        const restored = this.#restored.get(node);
+      for (const node of this.#damaged ?? none) {
+        if (this.#repairing?.has(node)) continue;
+        const tried = this.#restored?.has(node);
+        const restored = this.#restored?.get(node);
         if (!tried || (restored !== undefined && restored !== digest)) behind.push(node);
       }
     }
     if (behind.length > 0) {
+      this.#repairing ??= new Map();
       for (const node of behind) this.#repairing.set(node, merged);
       return { kind: 'repair', record, nodes: behind };
     }
@@ -265,7 +273,7 @@ export class ReadCore {
     for (const answer of this.#answers.values()) if (answer.full) known.add(answer.digest);
     const nodes: NodeId[] = [];
     for (const [node, answer] of this.#answers) {
-      if (answer.full || known.has(answer.digest) || this.#fetching.has(node)) continue;
+      if (answer.full || known.has(answer.digest) || this.#fetching?.has(node)) continue;
       known.add(answer.digest);
       nodes.push(node);
     }
@@ -290,6 +298,11 @@ export class ReadCore {
     }
     this.#merged = { record, digest };
     return this.#merged;
+  }
+
+  #setRestored(node: NodeId, digest: Digest | undefined): void {
+    this.#restored ??= new Map();
+    this.#restored.set(node, digest);
   }
 
   #unasked(count: number): NodeId[] {

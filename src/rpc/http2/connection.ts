@@ -3,13 +3,13 @@
  * call, which is most of a small read (ADR 21). Server push and priorities are not there (both are deprecated or optional).
  *
  * Everything that a client may make grow has a bound: a header block, the streams, what waits for the socket (`output.ts`), what
- * is received ahead of its reader (the windows), and what costs work but carries no request (`TokenBucket`).
+ * is received ahead of its reader (the windows), and what costs work but carries no request (`flood-guard.ts`).
  */
 
 import type { Socket } from 'node:net';
-import { TokenBucket } from '../../core/background/token-bucket.ts';
 import type { Env } from '../../env/env.ts';
 import { ConnectionLife, type LifeOptions } from './connection-life.ts';
+import { FloodGuard } from './flood-guard.ts';
 import {
   ConnectionError,
   errorCodes,
@@ -18,8 +18,11 @@ import {
   frameBytesMax,
   frameTypes,
   initialWindow,
+  protocolError,
   settings,
+  sizeError,
   windowMax,
+  withoutPadding,
 } from './frame.ts';
 import { HpackDecoder, listBytesMax } from './hpack-decoder.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
@@ -27,6 +30,7 @@ import { OpenBlock } from './open-block.ts';
 import { Output } from './output.ts';
 import { readSettings } from './peer-settings.ts';
 import { areTrailers, HeadReader, type RequestHead } from './request-head.ts';
+import { ResetMemory } from './reset-memory.ts';
 import { Http2Stream, type Session, type StreamHost } from './stream.ts';
 import { Turns } from './turns.ts';
 
@@ -46,15 +50,6 @@ export interface ConnectionDependencies {
 const connectionWindow = 1024 * 1024;
 /** Frames up to this size are sent, if the client takes them. */
 const sentFrameBytesMax = 64 * 1024;
-/** Streams that were reset here: what their clients sent before they knew is no mistake. */
-const resetsRememberedMin = 256;
-/**
- * A client that resets more streams than this at once, or in every second, attacks (CVE-2023-44487). Others give up calls too, at
- * their deadlines, or because another node was faster; and a call that is reset in the tick in which it came costs no work.
- */
-const resetsPerSecond = 5_000;
-/** Likewise for frames that ask for nothing: a client that measures its round trips sends a PING in each. */
-const idleFramesPerSecond = 10_000;
 /** Less room than this at a time is counted as a frame that asks for nothing. */
 const smallIncrement = 1_024;
 /** A client has this long to close the connection once it has all. */
@@ -75,9 +70,8 @@ export class Connection implements StreamHost, Session {
   readonly #heads = new HeadReader(this.#decoder);
   readonly #streams = new Map<number, Http2Stream>();
   readonly #turns: Turns;
-  readonly #reset = new Set<number>();
-  readonly #resets: TokenBucket;
-  readonly #idleFrames: TokenBucket;
+  readonly #resets: ResetMemory;
+  readonly #guard: FloodGuard;
   readonly #life: ConnectionLife;
   /** When the bytes came that are being read. */
   #nowMs: number;
@@ -98,8 +92,8 @@ export class Connection implements StreamHost, Session {
     this.#streamsMax = options.streamsMax;
     this.#ageGraceMs = options.ageGraceMs;
     this.#nowMs = env.clock.monotonicMs();
-    this.#resets = new TokenBucket({ ratePerSecond: resetsPerSecond, burstSeconds: 1 }, this.#nowMs);
-    this.#idleFrames = new TokenBucket({ ratePerSecond: idleFramesPerSecond, burstSeconds: 1 }, this.#nowMs);
+    this.#resets = new ResetMemory(2 * options.streamsMax);
+    this.#guard = new FloodGuard(this.#nowMs);
     this.#reader = new FrameReader((type, frameFlags, id, bytes, start, end) =>
       this.#frame(type, frameFlags, id, bytes, start, end),
     );
@@ -197,7 +191,7 @@ export class Connection implements StreamHost, Session {
   forget(stream: Http2Stream): void {
     this.#turns.leave(stream);
     this.#streams.delete(stream.id);
-    if (!stream.isHalfClosed) this.#rememberReset(stream.id);
+    if (!stream.isHalfClosed) this.#resets.add(stream.id);
     if (this.#streams.size === 0) {
       this.#life.idle();
       this.#endIfDone();
@@ -260,7 +254,7 @@ export class Connection implements StreamHost, Session {
         break;
       default:
         // 4.1: unknown types are ignored.
-        this.#idleFrame();
+        this.#guard.idleFrame(this.#nowMs);
     }
   }
 
@@ -271,7 +265,7 @@ export class Connection implements StreamHost, Session {
     if (this.#receiveWindow < 0) {
       throw new ConnectionError(errorCodes.flowControl, 'more than the window of the connection');
     }
-    const body = this.#withoutPadding(frameFlags, id, bytes, start, end);
+    const body = withoutPadding(frameFlags, id, bytes, start, end);
     const endStream = (frameFlags & flags.endStream) !== 0;
     // The connection's window only bounds what is on its way.
     if (this.#receiveWindow < connectionWindow / 2) {
@@ -286,7 +280,7 @@ export class Connection implements StreamHost, Session {
       return;
     }
     const bodyBytes = body.end - body.start;
-    if (bodyBytes === 0 && !endStream) this.#idleFrame();
+    if (bodyBytes === 0 && !endStream) this.#guard.idleFrame(this.#nowMs);
     if (stream.bodyLeft !== undefined) {
       stream.bodyLeft -= bodyBytes;
       // 8.1.1: a body that is not as long as announced.
@@ -305,7 +299,7 @@ export class Connection implements StreamHost, Session {
 
   /** 6.2 */
   #headers(frameFlags: number, id: number, bytes: Buffer, start: number, end: number): void {
-    const body = this.#withoutPadding(frameFlags, id, bytes, start, end);
+    const body = withoutPadding(frameFlags, id, bytes, start, end);
     let dependsOnItself = false;
     if ((frameFlags & flags.priority) !== 0) {
       if (body.end - body.start < 5) throw sizeError('HEADERS');
@@ -384,19 +378,9 @@ export class Connection implements StreamHost, Session {
 
   /** A stream that never opens. What it costs is counted: nobody has to open streams that are refused. */
   #refuse(id: number, code: number): void {
-    this.#countReset();
+    this.#guard.reset(this.#nowMs);
     this.output.reset(id, code);
-    this.#rememberReset(id);
-  }
-
-  #rememberReset(id: number): void {
-    if (this.#reset.size >= Math.max(resetsRememberedMin, 2 * this.#streamsMax)) {
-      for (const oldest of this.#reset) {
-        this.#reset.delete(oldest);
-        break;
-      }
-    }
-    this.#reset.add(id);
+    this.#resets.add(id);
   }
 
   /** 6.3 */
@@ -406,14 +390,14 @@ export class Connection implements StreamHost, Session {
     if ((bytes.readUInt32BE(start) & windowMax) === id) {
       throw protocolError('a stream that depends on itself');
     }
-    this.#idleFrame();
+    this.#guard.idleFrame(this.#nowMs);
   }
 
   /** 6.4 */
   #resetByClient(id: number, bytes: Buffer, start: number, end: number): void {
     if (end - start !== 4) throw sizeError('RST_STREAM');
     if (id === 0 || this.#isIdle(id)) throw protocolError('RST_STREAM of a stream that never was');
-    this.#countReset();
+    this.#guard.reset(this.#nowMs);
     const stream = this.#streams.get(id);
     if (stream === undefined) return;
     stream.isHalfClosed = true;
@@ -427,7 +411,7 @@ export class Connection implements StreamHost, Session {
       if (end > start) throw sizeError('SETTINGS');
       return;
     }
-    this.#idleFrame();
+    this.#guard.idleFrame(this.#nowMs);
     const asked = readSettings(bytes, start, end);
     if (asked.headerTableBytes !== undefined) this.encoder.limitTable(asked.headerTableBytes);
     if (asked.frameBytesMax !== undefined)
@@ -453,7 +437,7 @@ export class Connection implements StreamHost, Session {
   #ping(frameFlags: number, id: number, bytes: Buffer, start: number, end: number): void {
     if (id !== 0) throw protocolError('PING of a stream');
     if (end - start !== 8) throw sizeError('PING');
-    this.#idleFrame();
+    this.#guard.idleFrame(this.#nowMs);
     const data = bytes.subarray(start, end);
     if ((frameFlags & flags.ack) === 0) this.output.ping(data, true);
     else this.#life.answered(data);
@@ -480,7 +464,7 @@ export class Connection implements StreamHost, Session {
         throw new ConnectionError(errorCodes.flowControl, 'the window of the connection is too large');
       }
       // A byte at a time is no room, and each time all that wait are looked through.
-      if (increment < smallIncrement) this.#idleFrame();
+      if (increment < smallIncrement) this.#guard.idleFrame(this.#nowMs);
       this.#turns.run();
       return;
     }
@@ -492,22 +476,6 @@ export class Connection implements StreamHost, Session {
   }
 
   // ---- rules for many frames ----
-
-  /** Where a padded frame's own bytes are (6.1). */
-  #withoutPadding(
-    frameFlags: number,
-    id: number,
-    bytes: Buffer,
-    start: number,
-    end: number,
-  ): { start: number; end: number } {
-    if (id === 0) throw protocolError('DATA or HEADERS of the connection');
-    if ((frameFlags & flags.padded) === 0) return { start, end };
-    if (end === start) throw sizeError('a padded frame');
-    const padding = bytes[start] as number;
-    if (padding >= end - start) throw protocolError('more padding than frame');
-    return { start: start + 1, end: end - padding };
-  }
 
   #isIdle(id: number): boolean {
     return id > this.#lastStreamId || (id & 1) === 0;
@@ -523,29 +491,8 @@ export class Connection implements StreamHost, Session {
       return undefined;
     }
     // On its way when the stream was reset here, or after the last word.
-    if (this.#reset.has(id) || id > this.#servedUntil) return undefined;
-    this.#idleFrame();
+    if (this.#resets.has(id) || id > this.#servedUntil) return undefined;
+    this.#guard.idleFrame(this.#nowMs);
     throw new ConnectionError(errorCodes.streamClosed, 'the stream is closed');
   }
-
-  #countReset(): void {
-    this.#charge(this.#resets, 'too many streams are reset');
-  }
-
-  #idleFrame(): void {
-    this.#charge(this.#idleFrames, 'too many frames that ask for nothing');
-  }
-
-  #charge(bucket: TokenBucket, message: string): void {
-    if (bucket.waitMs(this.#nowMs) > 0) throw new ConnectionError(errorCodes.enhanceYourCalm, message);
-    bucket.charge(1, this.#nowMs);
-  }
-}
-
-function protocolError(message: string): ConnectionError {
-  return new ConnectionError(errorCodes.protocol, message);
-}
-
-function sizeError(frame: string): ConnectionError {
-  return new ConnectionError(errorCodes.frameSize, `${frame} of a wrong length`);
 }

@@ -153,3 +153,28 @@ function lengthAt(bytes: Buffer, at: number): number {
   if (length > frameBytesMax) throw new ConnectionError(errorCodes.frameSize, 'a frame is too large');
   return length;
 }
+
+/** A mistake that ends the connection (RFC 9113, 5.4.1). */
+export function protocolError(message: string): ConnectionError {
+  return new ConnectionError(errorCodes.protocol, message);
+}
+
+export function sizeError(frame: string): ConnectionError {
+  return new ConnectionError(errorCodes.frameSize, `${frame} of a wrong length`);
+}
+
+/** Where the own bytes of a frame are that may be padded: DATA or HEADERS (6.1). Throws ConnectionError. */
+export function withoutPadding(
+  frameFlags: number,
+  id: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): { start: number; end: number } {
+  if (id === 0) throw protocolError('DATA or HEADERS of the connection');
+  if ((frameFlags & flags.padded) === 0) return { start, end };
+  if (end === start) throw sizeError('a padded frame');
+  const padding = bytes[start] as number;
+  if (padding >= end - start) throw protocolError('more padding than frame');
+  return { start: start + 1, end: end - padding };
+}
