@@ -2,6 +2,7 @@
 
 import { tmpdir } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { type ClientName, clientNames, runClients } from './clients.ts';
 import { type CompareOptions, runCompare, runProfile } from './compare.ts';
 import { runLatency } from './latency.ts';
 import { runMatrix } from './matrix.ts';
@@ -148,6 +149,26 @@ common(program.command('nodes').description('CPU per operation as the cluster gr
   .action((flags: SessionOptions & { counts: number[]; rounds: number; rate: number }) =>
     withSession(flags, (session) =>
       runNodes(session, { counts: flags.counts, rounds: flags.rounds, perSecond: flags.rate }),
+    ),
+  );
+
+common(
+  program
+    .command('clients')
+    .description(
+      'the client libraries beside their bare stubs, and their pipelines; about a minute a client',
+    ),
+)
+  .addOption(
+    new Option('--client <name...>', 'only these; each needs its clients/*/run/setup')
+      .choices([...clientNames])
+      .default([...clientNames]),
+  )
+  .option('--rounds <count>', 'medians of so many', count(100), 1)
+  .option('--seconds <number>', 'each measurement', seconds, 5)
+  .action((flags: SessionOptions & { client: ClientName[]; rounds: number; seconds: number }) =>
+    withSession(flags, (session) =>
+      runClients(session, { names: flags.client, rounds: flags.rounds, seconds: flags.seconds }),
     ),
   );
 

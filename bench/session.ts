@@ -167,6 +167,7 @@ export const resultKinds = [
   'overload',
   'scale',
   'nodes',
+  'clients',
   'ratios',
 ] as const;
 export type ResultKind = (typeof resultKinds)[number];

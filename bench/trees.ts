@@ -23,6 +23,7 @@ import { partitionOf } from '../src/core/ring/token.ts';
 import { systemEnv } from '../src/env/system-env.ts';
 import { loadHash64 } from '../src/env/xxhash.ts';
 import type { RecordChanges } from '../src/replica/pending-records.ts';
+import { RecordCache } from '../src/replica/record-cache.ts';
 import { type PlacedKey, Replica } from '../src/replica/replica.ts';
 import { RequestMemory } from '../src/replica/request-memory.ts';
 import type { EngineKind, StorageEngine } from '../src/storage/engine.ts';
@@ -117,9 +118,11 @@ async function openStore(kind: EngineKind, path: string): Promise<Store> {
     engine,
     trees,
     replica(kept) {
+      // None: what one of them remembers the other may have changed.
+      const cache = new RecordCache(0);
       const requests = new RequestMemory(() => env.clock.monotonicMs(), { entriesMax: 1, windowMs: 1 });
       const replica = new Replica(
-        { records, changes: kept ? trees : nobody, identity: own, clock, requests, wallMicros },
+        { records, changes: kept ? trees : nobody, cache, identity: own, clock, requests, wallMicros },
         { recordBytesMax: 8 * 2 ** 20 },
       );
       replicas.push(replica);

@@ -166,8 +166,16 @@ export function readGauges(
   parts: NodeParts,
   server: Pick<ClientServer, 'requestsInFlight'>,
 ): void {
-  const { store, peers, coordinator } = parts;
+  const { store, peers, coordinator, recordCache } = parts;
   readCluster(metrics.cluster, parts);
+  metrics.recordReads.readWith(() => {
+    const { found, missed } = recordCache.counts;
+    return [
+      ['memory', found],
+      ['disk', missed],
+    ];
+  });
+  metrics.recordCacheBytes.readWith(() => recordCache.bytes);
   metrics.hintsPending.readWith(() =>
     [...store.hints.targets()].map(([target, { count }]) => [target, count]),
   );

@@ -34,8 +34,9 @@ import { Metrics } from './observe/metrics.ts';
 import { SiblingAlarm } from './observe/sibling-alarm.ts';
 import { Peers } from './peers.ts';
 import { ReplicaCalls } from './replica/peer-calls.ts';
-import type { RecordChanges } from './replica/pending-records.ts';
+import { nameOf, type RecordChanges } from './replica/pending-records.ts';
 import { PlacedRecords } from './replica/placed-records.ts';
+import { RecordCache } from './replica/record-cache.ts';
 import { type Identity, Replica } from './replica/replica.ts';
 import { RequestMemory } from './replica/request-memory.ts';
 import { Admission } from './rpc/admission.ts';
@@ -79,6 +80,7 @@ export interface NodeParts {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly store: DataStore;
+  readonly recordCache: RecordCache;
   readonly clock: HybridClock;
   readonly peers: Peers;
   readonly replay: HintReplay;
@@ -165,9 +167,14 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     },
     { partitions: layout.partitions, rebuildEveryMs: config.antiEntropy.rebuildIntervalMs },
   );
+  const cache = new RecordCache(config.storage.recordCacheBytes, () => env.rarePath('record-cache-misses'));
   // Before anything is written: what is stored of the trees must be known by then.
   await trees.open();
-  store.records.onDamaged((recordKey) => trees.damaged(recordKey));
+  store.records.onDamaged((recordKey) => {
+    // What is told of a record's damage must not go on from what memory has of it: its tree has lost it.
+    cache.delete(nameOf(recordKey));
+    trees.damaged(recordKey);
+  });
   const changes: RecordChanges = {
     changed: (place, before, after, sync) => {
       tombstones.judge.changed(place, before, after);
@@ -175,7 +182,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     },
   };
   const replica = new Replica(
-    { records: store.records, changes, identity, clock, requests, wallMicros },
+    { records: store.records, changes, cache, identity, clock, requests, wallMicros },
     { recordBytesMax: config.limits.recordBytesMax },
   );
   const records = new PlacedRecords({
@@ -388,6 +395,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
     log,
     metrics,
     store,
+    recordCache: cache,
     clock,
     peers,
     replay: hints.replay,

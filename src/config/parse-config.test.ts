@@ -56,7 +56,12 @@ test('nothing at all is a single node with one copy', () => {
       valueBytesMax: 1024 * 1024,
     },
   ]);
-  expect(config.storage).toEqual({ engine: 'lsm', path: './data/n1', integrityCheck: 'full' });
+  expect(config.storage).toEqual({
+    engine: 'lsm',
+    path: './data/n1',
+    integrityCheck: 'full',
+    recordCacheBytes: 64 * 1024 * 1024,
+  });
   expect(config.timeouts.requestMsMax).toBe(10_000);
   expect(config.log).toEqual({ level: 'info', format: 'json' });
   expect(warnings).toEqual([]);

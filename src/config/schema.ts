@@ -30,6 +30,7 @@ export interface RawConfig {
     readonly engine: 'lsm' | 'btree' | 'memory';
     readonly path?: string | undefined;
     readonly integrity_check: 'full' | 'quick';
+    readonly record_cache_bytes: number;
   };
   readonly timeouts: {
     readonly request_ms: number;
@@ -213,6 +214,7 @@ const shape = z.strictObject({
       engine: z.enum(['lsm', 'btree', 'memory']).default('lsm'),
       path: z.string().min(1).optional(),
       integrity_check: z.enum(['full', 'quick']).default('full'),
+      record_cache_bytes: integer(0, 64 * 1024 * MIB).default(64 * MIB),
     })
     .prefault({}),
   timeouts: z

@@ -2,10 +2,10 @@
 
 import { MalformedError } from '../core/binary.ts';
 import type { Dot } from '../core/causality/dot.ts';
+import type { VersionedRecord } from '../core/causality/record.ts';
 import type { NodeId } from '../core/identity.ts';
 import type { Timers } from '../env/env.ts';
 import { EngineError } from '../storage/engine.ts';
-import type { StoredRead } from '../storage/record-store.ts';
 import {
   digestOfBytes,
   type FindAnswer,
@@ -17,9 +17,21 @@ import {
   type ReplicaClient,
 } from './replica-client.ts';
 
+/** What the replica holds for a key. */
+export type LocalRead =
+  | {
+      readonly kind: 'found';
+      /** The stored bytes. */
+      readonly record: Uint8Array;
+      /** Throws MalformedError. */
+      readonly decoded: VersionedRecord;
+    }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'damaged' };
+
 /** What is needed of the replica service, keys as they come. All throw EngineError, or MalformedError for what is no key. */
 export interface LocalRecords {
-  read(recordKey: Uint8Array): StoredRead;
+  read(recordKey: Uint8Array): LocalRead;
   /** Whether a hint that was kept when this mark of this store had been heard may be older than what was forgotten. */
   isHintOutdated(recordKey: Uint8Array, receiverMark: number): boolean;
   merge(
@@ -62,20 +74,14 @@ export class LocalReplica implements ReplicaClient {
     _timeoutMs: number,
     done: (answer: ReadAnswer) => void,
   ): void {
-    let stored: StoredRead;
+    let answer: ReadAnswer;
     try {
-      stored = this.#deps.records.read(recordKey);
+      answer = answerOf(this.#deps.records.read(recordKey), digestOnly);
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
-      done({ kind: 'failed', reason: 'storage-failed' });
-      return;
+      answer = { kind: 'failed', reason: 'storage-failed' };
     }
-    if (stored.kind === 'damaged') {
-      done({ kind: 'failed', reason: 'record-damaged' });
-      return;
-    }
-    const bytes = stored.kind === 'found' ? stored.record : undefined;
-    done(digestOnly ? { kind: 'digest', digest: digestOfBytes(bytes) } : { kind: 'record', bytes });
+    done(answer);
   }
 
   /** Gives up after `timeoutMs` as a peer's link does: the disk may take longer. */
@@ -156,5 +162,18 @@ export class LocalReplica implements ReplicaClient {
 
   forward(_operation: Uint8Array, _timeoutMs: number, _done: (answer: ForwardAnswer) => void): void {
     throw new Error('assertion failed: a node does not forward to itself');
+  }
+}
+
+function answerOf(stored: LocalRead, digestOnly: boolean): ReadAnswer {
+  if (stored.kind === 'damaged') return { kind: 'failed', reason: 'record-damaged' };
+  const bytes = stored.kind === 'found' ? stored.record : undefined;
+  if (digestOnly) return { kind: 'digest', digest: digestOfBytes(bytes) };
+  if (stored.kind !== 'found') return { kind: 'record', bytes };
+  try {
+    return { kind: 'record', bytes, record: stored.decoded };
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error;
+    return { kind: 'failed', reason: 'record-damaged' };
   }
 }

@@ -1,11 +1,9 @@
 /** The reading half of the coordinator: reads at a level, and the repair of replicas that were found behind. */
 
-import { crc32 } from 'node:zlib';
 import type { Throttle } from '../core/background/throttle.ts';
 import { MalformedError } from '../core/binary.ts';
 import type { Bucket } from '../core/bucket.ts';
 import type { VersionedRecord } from '../core/causality/record.ts';
-import { decodeRecord } from '../core/causality/record-codec.ts';
 import { OperationError } from '../core/coordinator/failure.ts';
 import type { ReadCore } from '../core/coordinator/read-core.ts';
 import type { NodeId } from '../core/identity.ts';
@@ -22,7 +20,7 @@ import type { PreferenceLists } from './preference-list.ts';
 import { type ReadAttempt, ReadRun, type ReadRunDependencies, type ReadRunResult } from './read-run.ts';
 import { invalidLevel } from './refusal.ts';
 import { RepairBacklog } from './repair-backlog.ts';
-import type { ReadAnswer, ReplicaClient } from './replica-client.ts';
+import { type ReadAnswer, type ReplicaClient, recordOf } from './replica-client.ts';
 
 export interface CoordinatorObserver {
   readRepair(kind: 'blocking' | 'background', replicas: number): void;
@@ -287,7 +285,7 @@ function readOnce(
   const given = answer as ReadAnswer | undefined;
   if (given?.kind !== 'record') return undefined;
   try {
-    return { record: given.bytes === undefined ? undefined : decodeRecord(given.bytes, crc32) };
+    return { record: recordOf(given) };
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
     return undefined;

@@ -8,11 +8,11 @@ import { MalformedError } from '../core/binary.ts';
 import type { Bucket } from '../core/bucket.ts';
 import type { CausalContext } from '../core/causality/context-token.ts';
 import type { VersionedRecord } from '../core/causality/record.ts';
-import { decodeRecord, encodeRecord } from '../core/causality/record-codec.ts';
+import { encodeRecord } from '../core/causality/record-codec.ts';
 import { type Digest, ReadCore, type ReadStep } from '../core/coordinator/read-core.ts';
 import type { NodeId } from '../core/identity.ts';
 import type { Env, Timer } from '../env/env.ts';
-import { digestOfBytes, type ReadAnswer, type ReplicaClient } from './replica-client.ts';
+import { digestOfBytes, type ReadAnswer, type ReplicaClient, recordOf } from './replica-client.ts';
 
 export interface ReadRunDependencies {
   readonly env: Env;
@@ -165,7 +165,7 @@ export class ReadRun {
     if (this.#finished) return;
     switch (answer.kind) {
       case 'record':
-        this.#record(node, answer.bytes);
+        this.#record(node, answer);
         break;
       case 'digest':
         this.#core.answeredDigest(node, this.#perhapsAnother(answer.digest));
@@ -182,10 +182,9 @@ export class ReadRun {
     return this.#deps.env.rarePath('read-digest-differs') ? `${digest} differs` : digest;
   }
 
-  #record(node: NodeId, bytes: Uint8Array | undefined): void {
+  #record(node: NodeId, answer: Extract<ReadAnswer, { readonly kind: 'record' }>): void {
     try {
-      const record = bytes === undefined ? undefined : decodeRecord(bytes, crc32);
-      this.#core.answeredRecord(node, record, digestOfBytes(bytes));
+      this.#core.answeredRecord(node, recordOf(answer), digestOfBytes(answer.bytes));
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error;
       this.#core.failed(node, 'record-damaged');

@@ -3,7 +3,10 @@
  * callback instead of returning a promise: three of them are made for every operation.
  */
 
+import { crc32 } from 'node:zlib';
 import type { Dot } from '../core/causality/dot.ts';
+import type { VersionedRecord } from '../core/causality/record.ts';
+import { decodeRecord } from '../core/causality/record-codec.ts';
 import type { ReplicaFailureReason } from '../core/coordinator/failure.ts';
 import { absentDigest, type Digest } from '../core/coordinator/read-core.ts';
 import type { NodeId } from '../core/identity.ts';
@@ -26,7 +29,12 @@ export interface FailedCall {
 }
 
 export type ReadAnswer =
-  | { readonly kind: 'record'; readonly bytes: Uint8Array | undefined }
+  | {
+      readonly kind: 'record';
+      readonly bytes: Uint8Array | undefined;
+      /** The same decoded, from whom has it at hand. */
+      readonly record?: VersionedRecord;
+    }
   | { readonly kind: 'digest'; readonly digest: Digest }
   | FailedCall;
 
@@ -76,6 +84,15 @@ export interface ReplicaClient {
   ): void;
   /** Hands the whole operation to this node, which coordinates it: `kindred.v1.Operation` in, `OperationResult` out. */
   forward(operation: Uint8Array, timeoutMs: number, done: (answer: ForwardAnswer) => void): void;
+}
+
+/** What an answer says that the replica holds. Throws MalformedError. */
+export function recordOf({
+  bytes,
+  record,
+}: Extract<ReadAnswer, { readonly kind: 'record' }>): VersionedRecord | undefined {
+  if (record !== undefined || bytes === undefined) return record;
+  return decodeRecord(bytes, crc32);
 }
 
 /** Bytes of the digest of a record; the digest of nothing has none. */

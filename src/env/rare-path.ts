@@ -17,6 +17,8 @@ export type RarePath =
   | 'peer-flush-late'
   /** A frame of replies to a peer leaves replies that wait to the next one. */
   | 'peer-replies-cut-short'
+  /** A record that is in memory is read from the disk all the same. */
+  | 'record-cache-misses'
   /** A replica turns a peer's call down as if too many were under way. */
   | 'replica-overloaded'
   /** A read asks the replicas in the opposite order, this node last. */

@@ -7,6 +7,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { ClusterMetrics } from './cluster-metrics.ts';
 import {
   CounterFamily,
+  CounterReading,
   type CounterSeries,
   GaugeReading,
   HistogramFamily,
@@ -57,6 +58,8 @@ export class Metrics {
   /** Hints that were dropped, and why: what they stood for is left to anti-entropy. */
   readonly hintsDropped: (target: string, reason: string) => CounterSeries;
   /** Hints waiting, per absent replica. */
+  readonly recordReads: CounterReading;
+  readonly recordCacheBytes: GaugeReading;
   readonly hintsPending: GaugeReading;
   readonly hintsBytes: GaugeReading;
   /** Per peer: 2 up, 1 suspect, 0 failed. */
@@ -158,6 +161,11 @@ export class Metrics {
       'reason',
     );
     this.hintsDropped = (target, reason) => hintsDropped.with(target, reason);
+    this.recordReads = register(
+      this.registry,
+      new CounterReading('kindred_record_reads_total', 'Records read, by where they were found.', 'from'),
+    );
+    this.recordCacheBytes = gauge('kindred_record_cache_bytes', 'Memory of the record cache, about.');
     this.hintsPending = gauge('kindred_hints_pending', 'Hints waiting for an absent replica.', 'target');
     this.hintsBytes = gauge('kindred_hints_bytes', 'Bytes of hints waiting for an absent replica.', 'target');
     this.nodeState = gauge('kindred_node_state', 'State of a peer: 2 up, 1 suspect, 0 failed.', 'peer');

@@ -7,16 +7,18 @@
  * process, only after it is stored, and so after all that it started from. What a reader is given comes from the disk.
  */
 
-import { crc32 } from 'node:zlib';
 import { MalformedError } from '../core/binary.ts';
 import type { Bucket } from '../core/bucket.ts';
 import type { VersionedRecord } from '../core/causality/record.ts';
-import { decodeRecord } from '../core/causality/record-codec.ts';
 import type { PartitionId } from '../core/identity.ts';
+import type { EngineError } from '../storage/engine.ts';
 import type { StoredRead } from '../storage/record-store.ts';
+import { CachedRecord, type RecordCache } from './record-cache.ts';
 
 /** Where records rest. `RecordStore` in production. */
 export interface Records {
+  /** The first failed write, after which nothing may be read either. */
+  readonly failure: EngineError | undefined;
   /** Throws EngineError. */
   read(partition: PartitionId, recordKey: Uint8Array): StoredRead;
   /** Stores in the order of the calls. Rejects with EngineError, and then so does everything after it. */
@@ -75,9 +77,13 @@ export type CurrentRecord =
   | { readonly kind: 'absent' }
   | { readonly kind: 'damaged' };
 
+/** What a reader is given. */
+export type ReadRecord = CachedRecord | Exclude<StoredRead, { readonly kind: 'found' }>;
+
 interface Pending extends PendingChange {
   readonly record: VersionedRecord | undefined;
   readonly stored: Promise<void>;
+  readonly lasting: boolean;
 }
 
 const absent: CurrentRecord = { kind: 'absent' };
@@ -86,11 +92,13 @@ const damaged: CurrentRecord = { kind: 'damaged' };
 export class PendingRecords {
   readonly #records: Records;
   readonly #changes: RecordChanges;
+  readonly #cache: RecordCache;
   readonly #pending = new Map<string, Pending>();
 
-  constructor(records: Records, changes: RecordChanges) {
+  constructor(records: Records, changes: RecordChanges, cache: RecordCache) {
     this.#records = records;
     this.#changes = changes;
+    this.#cache = cache;
   }
 
   /** Keys with a write on its way to the disk. */
@@ -118,31 +126,45 @@ export class PendingRecords {
 
   /** What is on the disk, as a reader is given it. Throws EngineError. */
   stored(partition: PartitionId, recordKey: Uint8Array): CurrentRecord {
-    const stored = this.#records.read(partition, recordKey);
-    switch (stored.kind) {
-      case 'absent':
-        return absent;
-      case 'damaged':
-        return damaged;
-      case 'found':
-        return decoded(stored.record);
+    const read = this.read(partition, recordKey);
+    if (read.kind !== 'found') return read.kind === 'absent' ? absent : damaged;
+    try {
+      return { kind: 'found', record: read.decoded, bytes: read.record, stored: undefined };
+    } catch (error) {
+      if (error instanceof MalformedError) return damaged;
+      throw error;
     }
+  }
+
+  /** The same, not decoded yet. Throws EngineError. */
+  read(partition: PartitionId, recordKey: Uint8Array): ReadRecord {
+    if (this.#records.failure !== undefined) throw this.#records.failure;
+    const name = nameOf(recordKey);
+    const known = this.#cache.get(name);
+    if (known !== undefined) return known;
+    const stored = this.#records.read(partition, recordKey);
+    if (stored.kind !== 'found') return stored;
+    const cached = new CachedRecord(stored.record);
+    // While a change is on its way, what was read may be what the disk held before it.
+    if (!this.#pending.has(name)) this.#cache.set(name, cached);
+    return cached;
   }
 
   /**
    * From now on the key's current record; resolves when it is stored. `current`: what `current()` has just answered, in the same
-   * piece. `bytes` must be `record` encoded, and must not change.
+   * piece. `bytes` must be `record` encoded, and must not change. `lasting`: they may be kept for long, and so may the record, whose
+   * values are no part of anything larger, such as the message that they came in.
    */
   write(
     place: RecordPlace,
     current: CurrentRecord,
     record: VersionedRecord,
     bytes: Uint8Array,
-    options: { readonly sync: boolean },
+    options: { readonly sync: boolean; readonly lasting?: boolean },
   ): Promise<void> {
     this.#changes.changed(place, bytesOf(current), bytes, options.sync);
     const stored = this.#records.write(place.partition, place.recordKey, bytes, options);
-    this.#keep({ place, record, bytes, stored });
+    this.#keep({ place, record, bytes, stored, lasting: options.lasting ?? false });
     return stored;
   }
 
@@ -158,18 +180,28 @@ export class PendingRecords {
     const options = { sync: false };
     this.#changes.changed(place, current.bytes, undefined, options.sync);
     const stored = this.#records.remove(place.partition, place.recordKey, options);
-    this.#keep({ place, record: undefined, bytes: undefined, stored });
+    this.#keep({ place, record: undefined, bytes: undefined, stored, lasting: false });
     return { kind: 'removed', stored };
   }
 
   #keep(pending: Pending): void {
     const name = nameOf(pending.place.recordKey);
     this.#pending.set(name, pending);
-    const settled = (): void => {
+    this.#cache.delete(name);
+    const settled = (): boolean => this.#pending.get(name) === pending && this.#pending.delete(name);
+    pending.stored.then(
+      () => {
+        // With a newer change on its way the disk holds this one or that one.
+        if (!settled() || pending.bytes === undefined) return;
+        const { bytes, record, lasting } = pending;
+        this.#cache.set(
+          name,
+          lasting ? new CachedRecord(bytes, record) : new CachedRecord(new Uint8Array(bytes)),
+        );
+      },
       // A failed store refuses everything from then on, so nothing can start from a record that was never stored.
-      if (this.#pending.get(name) === pending) this.#pending.delete(name);
-    };
-    pending.stored.then(settled, settled);
+      settled,
+    );
   }
 }
 
@@ -177,16 +209,13 @@ function bytesOf(current: CurrentRecord): Uint8Array | 'damaged' | undefined {
   return current.kind === 'found' ? current.bytes : current.kind === 'damaged' ? 'damaged' : undefined;
 }
 
-function decoded(bytes: Uint8Array): CurrentRecord {
-  try {
-    return { kind: 'found', record: decodeRecord(bytes, crc32), bytes, stored: undefined };
-  } catch (error) {
-    if (error instanceof MalformedError) return damaged;
-    throw error;
-  }
-}
+let lastNamed: Uint8Array | undefined;
+let lastName = '';
 
-/** A Map key of the bytes: one character a byte, made natively. */
+/** A Map key of the bytes: one character a byte, made natively. Remembers the last array: each operation asks for its key's name several times. */
 export function nameOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  if (bytes === lastNamed) return lastName;
+  lastName = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  lastNamed = bytes;
+  return lastName;
 }

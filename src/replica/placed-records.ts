@@ -7,7 +7,7 @@ import { MalformedError } from '../core/binary.ts';
 import type { Bucket } from '../core/bucket.ts';
 import { readRecordKey } from '../core/ring/record-key.ts';
 import { type Hash64, partitionOf, tokenOf } from '../core/ring/token.ts';
-import type { StoredRead } from '../storage/record-store.ts';
+import type { ReadRecord } from './pending-records.ts';
 import type { KnownWrite, MergedRecord, PlacedKey, Replica } from './replica.ts';
 
 export interface PlacedRecordsDependencies {
@@ -43,7 +43,7 @@ export class PlacedRecords {
   }
 
   /** What this replica answers for the key. Throws EngineError, or MalformedError as `place`. */
-  read(recordKey: Uint8Array): StoredRead {
+  read(recordKey: Uint8Array): ReadRecord {
     const place = this.place(recordKey);
     const read = this.#deps.replica.read(place);
     if (read.kind !== 'found' || this.#deps.isCollectable?.(place, read.record) !== true) return read;
@@ -51,7 +51,7 @@ export class PlacedRecords {
   }
 
   /** What is on the disk, also where it is answered as absent. Throws like `read`. */
-  readStored(recordKey: Uint8Array): StoredRead {
+  readStored(recordKey: Uint8Array): ReadRecord {
     return this.#deps.replica.read(this.place(recordKey));
   }
 

@@ -14,6 +14,7 @@ import { GroupCommit } from '../storage/group-commit.ts';
 import { openIdentityStore } from '../storage/identity-store.ts';
 import { RecordStore } from '../storage/record-store.ts';
 import { sealValue } from '../storage/value-envelope.ts';
+import { RecordCache } from './record-cache.ts';
 import { type CoordinatedWrite, type PlacedKey, Replica } from './replica.ts';
 import { RequestMemory } from './request-memory.ts';
 
@@ -44,7 +45,11 @@ interface Store {
   epochsLeft: () => number;
 }
 
-async function openReplica(engine: ControlledEngine = new ControlledEngine()): Promise<Store> {
+async function openReplica(
+  engine: ControlledEngine = new ControlledEngine(),
+  // None: many of these tests change what the disk holds.
+  cacheBytes = 0,
+): Promise<Store> {
   const env = systemEnv();
   const commit = new GroupCommit({ engine, env });
   const shared = { engine, crc32, env, commit };
@@ -60,6 +65,7 @@ async function openReplica(engine: ControlledEngine = new ControlledEngine()): P
     {
       records: new RecordStore(shared),
       changes: { changed: () => undefined },
+      cache: new RecordCache(cacheBytes),
       // As the wiring does it.
       identity: {
         replica: identity.replicaId,

@@ -18,14 +18,15 @@ import { covers } from '../core/causality/vector-clock.ts';
 import type { HybridClock } from '../core/hybrid-clock.ts';
 import type { PartitionId } from '../core/identity.ts';
 import { EngineError } from '../storage/engine.ts';
-import type { StoredRead } from '../storage/record-store.ts';
 import {
   type PendingChange,
   PendingRecords,
+  type ReadRecord,
   type RecordChanges,
   type Records,
   type RemovedRecord,
 } from './pending-records.ts';
+import type { RecordCache } from './record-cache.ts';
 import type { RememberedWrite, RequestMemory } from './request-memory.ts';
 
 /** Who this data store is: its replica id and epochs. `IdentityStore` in production. */
@@ -41,6 +42,7 @@ export interface Identity extends OwnReplica {
 export interface ReplicaDependencies {
   readonly records: Records;
   readonly changes: RecordChanges;
+  readonly cache: RecordCache;
   readonly identity: Identity;
   readonly clock: HybridClock;
   readonly requests: RequestMemory;
@@ -110,7 +112,7 @@ export class Replica {
   constructor(dependencies: ReplicaDependencies, options: ReplicaOptions) {
     this.#deps = dependencies;
     this.#options = options;
-    this.#pending = new PendingRecords(dependencies.records, dependencies.changes);
+    this.#pending = new PendingRecords(dependencies.records, dependencies.changes, dependencies.cache);
   }
 
   /** Keys with a write on its way to the disk. */
@@ -136,9 +138,9 @@ export class Replica {
     return this.#pending.remove(key, mayRemove);
   }
 
-  /** The stored record's bytes. Throws EngineError: a failed disk is not an absent key. */
-  read(key: PlacedKey): StoredRead {
-    return this.#deps.records.read(key.partition, key.recordKey);
+  /** The stored record. Throws EngineError: a failed disk is not an absent key. */
+  read(key: PlacedKey): ReadRecord {
+    return this.#pending.read(key.partition, key.recordKey);
   }
 
   /** Makes a new version as this key's coordinating replica, and persists it. */
@@ -195,9 +197,11 @@ export class Replica {
    */
   async merge(
     key: PlacedKey,
-    bytes: Uint8Array,
+    received: Uint8Array,
     options: { readonly sync: boolean; readonly restoreDamaged: boolean },
   ): Promise<MergedRecord> {
+    // A copy: what came is part of a frame, and what is stored stays in memory.
+    const bytes = new Uint8Array(received);
     const incoming = decodeRecord(bytes, crc32);
     while (this.#deps.identity.epochsLeft <= 0) await this.#deps.identity.ensureEpochs();
     // From here to the write nothing is awaited: read, decide and enqueue are one piece.
@@ -212,9 +216,10 @@ export class Replica {
     // Unchanged, it is written again where the disk is asked for: what is there may have been buffered.
     if (changed || options.sync) {
       // With nothing to merge, the replica stores the bytes as they came.
-      const next =
-        merged === incoming ? bytes : changed ? encodeRecord(merged, crc32) : (held?.bytes ?? bytes);
-      const stored = this.#pending.write(key, current, merged, next, options);
+      const isIncoming = merged === incoming;
+      const next = isIncoming ? bytes : changed ? encodeRecord(merged, crc32) : (held?.bytes ?? bytes);
+      const how = { sync: options.sync, lasting: isIncoming };
+      const stored = this.#pending.write(key, current, merged, next, how);
       this.#rememberReceived(key, incoming);
       await stored;
     } else await held?.stored;

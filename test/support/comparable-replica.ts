@@ -21,6 +21,7 @@ import { loadHash64 } from '../../src/env/xxhash.ts';
 import type { Hello } from '../../src/gen/kindred/peer/v1/peer.ts';
 import { ReplicaCalls } from '../../src/replica/peer-calls.ts';
 import { PlacedRecords } from '../../src/replica/placed-records.ts';
+import { RecordCache } from '../../src/replica/record-cache.ts';
 import { Replica } from '../../src/replica/replica.ts';
 import { RequestMemory } from '../../src/replica/request-memory.ts';
 import { encodeCalls, encodeReplies } from '../../src/rpc/frame-encoder.ts';
@@ -147,6 +148,7 @@ export class ComparableReplica {
       {
         records: this.store,
         changes: this.trees,
+        cache: new RecordCache(2 ** 20),
         identity: {
           replica: own,
           epochFloor: 0,

@@ -19,7 +19,8 @@ import { partitionOf } from '../../src/core/ring/token.ts';
 import type { Env } from '../../src/env/env.ts';
 import { systemEnv } from '../../src/env/system-env.ts';
 import { loadHash64 } from '../../src/env/xxhash.ts';
-import { PendingRecords, type RecordPlace } from '../../src/replica/pending-records.ts';
+import { nameOf, PendingRecords, type RecordPlace } from '../../src/replica/pending-records.ts';
+import { RecordCache } from '../../src/replica/record-cache.ts';
 import type { StorageEngine } from '../../src/storage/engine.ts';
 import { GroupCommit } from '../../src/storage/group-commit.ts';
 import { RecordStore } from '../../src/storage/record-store.ts';
@@ -99,8 +100,12 @@ export class TreeNode {
       },
       { partitions, rebuildEveryMs: 8_000_000, storeEveryMs: 10_000 },
     );
-    this.pending = new PendingRecords(this.records, this.trees);
-    this.records.onDamaged((recordKey) => this.trees.damaged(recordKey));
+    const cache = new RecordCache(2 ** 20);
+    this.pending = new PendingRecords(this.records, this.trees, cache);
+    this.records.onDamaged((recordKey) => {
+      cache.delete(nameOf(recordKey));
+      this.trees.damaged(recordKey);
+    });
   }
 
   static async open(engine: StorageEngine, options: TreeNodeOptions = {}): Promise<TreeNode> {
