@@ -101,7 +101,7 @@ async function openStore(kind: EngineKind, path: string): Promise<Store> {
     { partitions, rebuildEveryMs: 7 * 24 * 3_600_000, storeEveryMs: 24 * 3_600_000 },
   );
   await trees.open();
-  const nobody: RecordChanges = { changed: () => undefined };
+  const nobody: RecordChanges = { changed: () => undefined, isWalked: () => false };
   const wallMicros = (): number => env.clock.wallMicros();
   const clock = new HybridClock(wallMicros, 0, 10_000_000);
   const own = {

@@ -73,7 +73,7 @@ export function wireAntiEntropy(wiring: AntiEntropyWiring, config: Config): Anti
       ...wiring,
       // What is answered as absent is on the disk, and supersedes whatever a peer may still hold.
       records: {
-        read: (recordKey) => wiring.records.readStored(recordKey),
+        readStored: (recordKey) => wiring.records.readStored(recordKey),
         merge: (recordKey, record, options) => wiring.records.merge(recordKey, record, options),
       },
       peers: config.members.map(({ id }) => id).filter((id) => id !== config.node),

@@ -89,7 +89,7 @@ export async function wireTombstones(wiring: TombstoneWiring, config: Config): P
       log: comparisons,
       records: {
         place: (recordKey) => wiring.records().place(recordKey),
-        readStored: (place) => wiring.replica().read(place),
+        readStored: (place) => wiring.replica().readDisk(place),
         isPending: ({ recordKey }) => wiring.replica().isPending(recordKey),
         remove: (place) => wiring.replica().remove(place, () => true).kind === 'removed',
       },

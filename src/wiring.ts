@@ -180,6 +180,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
       tombstones.judge.changed(place, before, after);
       trees.changed(place, before, after, sync);
     },
+    isWalked: (partition) => trees.isWalked(partition),
   };
   const replica = new Replica(
     { records: store.records, changes, cache, identity, clock, requests, wallMicros },

@@ -55,6 +55,18 @@ test('two equal replicas tell each other so in a few hundred bytes', async () =>
   expect(a.traffic.bytes).toBeLessThan(200);
 });
 
+test('a record that the disk has lost and memory has not is brought back', async () => {
+  const { a, b } = await pair();
+  for (let i = 0; i < 20; i++) await b.receive(`k${i}`, await a.write(`k${i}`, `v${i}`));
+  const place = a.records.place(keyOf('k3'));
+  expect(a.records.read(place.recordKey).kind).toBe('found');
+  await a.store.remove(place.partition, place.recordKey, { sync: true });
+  await a.trees.rebuild(place.partition);
+  const { counts } = await compare(a, b);
+  expect(counts.keysRepaired).toBe(1);
+  expect((await a.contents()).size).toBe(20);
+});
+
 test('replicas that differ in any way hold the merge of both afterwards, and then nothing is left to repair', async () => {
   await fc.assert(
     fc.asyncProperty(

@@ -10,7 +10,8 @@ import type { ComparisonPeer, Unanswered } from './comparison-peer.ts';
 
 /** The replica of this node, as a repair needs it, keys as they come. Throws and rejects with EngineError. */
 export interface RepairedRecords {
-  read(recordKey: Uint8Array): StoredRead;
+  /** From the disk, whatever is in memory, and whether or not it is answered as absent. */
+  readStored(recordKey: Uint8Array): StoredRead;
   merge(
     recordKey: Uint8Array,
     record: Uint8Array,
@@ -45,7 +46,7 @@ export async function lookAtKey(
 ): Promise<KeyRepair> {
   const theirs = await peer.look(recordKey);
   if (theirs.kind === 'failed') return theirs;
-  const own = records.read(recordKey);
+  const own = records.readStored(recordKey);
   if (theirs.kind === 'damaged' || own.kind === 'damaged') return { kind: 'damaged' };
   if (own.kind === 'absent') return { kind: theirs.kind === 'absent' ? 'equal' : 'repaired' };
   const isEqual =
@@ -60,7 +61,7 @@ export async function repairKey(
 ): Promise<KeyRepair> {
   const theirs = await peer.read(recordKey);
   if (theirs.kind === 'failed') return theirs;
-  const before = records.read(recordKey);
+  const before = records.readStored(recordKey);
   if (theirs.kind === 'damaged' || before.kind === 'damaged') return { kind: 'damaged' };
   if (isSame(before, theirs)) return { kind: 'equal' };
   // What one side has collected must not come back from the other, which has only not come to it yet.
@@ -75,11 +76,11 @@ export async function repairKey(
     if (merged.kind === 'damaged') return { kind: 'damaged' };
     changed = merged.changed;
   }
-  const own = records.read(recordKey);
+  const own = records.readStored(recordKey);
   if (own.kind === 'damaged') return { kind: 'damaged' };
   if (own.kind === 'found' && !isSame(own, theirs)) {
     const sent = await peer.merge(recordKey, () => {
-      const newest = records.read(recordKey);
+      const newest = records.readStored(recordKey);
       return newest.kind === 'found' ? newest.record : undefined;
     });
     if (sent.kind !== 'merged') return sent;

@@ -129,6 +129,28 @@ test('stored trees of other rules, of another format or damaged are not used, an
   expect(await read(others)).toEqual(new Array(partitions).fill(undefined));
 });
 
+test('a key that is written while its partition is read, and whose stored copy is damaged unseen, leaves its tree right', async () => {
+  const engine = new ControlledEngine();
+  const node = await TreeNode.open(engine);
+  const all = places(800);
+  await fill(node, all);
+  await node.rest();
+  const [first] = all as [RecordPlace];
+  // The last that is met, so that the write comes before.
+  const last = all
+    .filter(({ partition }) => partition === first.partition)
+    .sort((a, b) => Buffer.compare(a.recordKey, b.recordKey))
+    .at(-1) as RecordPlace;
+  const isLast = (engineKey: Uint8Array): boolean =>
+    Buffer.from(engineKey.subarray(3)).equals(Buffer.from(last.recordKey));
+  await engine.replace(allRecords, (value, engineKey) => (isLast(engineKey) ? flipBit(value) : value));
+  const read = node.trees.rebuild(first.partition);
+  while (!node.trees.isWalked(first.partition)) await new Promise((resolve) => setImmediate(resolve));
+  await node.put(last, 'new', synced);
+  await read;
+  await expectTrue(node);
+});
+
 test('a record that was damaged is missed by its tree once anybody has met it, and is there again when it is repaired', async () => {
   const engine = new ControlledEngine();
   const node = await TreeNode.open(engine);

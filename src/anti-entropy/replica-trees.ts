@@ -326,6 +326,11 @@ export class ReplicaTrees implements Trees {
     if (before === 'damaged') this.#enqueue(owned.id);
   }
 
+  /** Whether the records of a partition are being read: see `RecordChanges`. */
+  isWalked(partition: PartitionId): boolean {
+    return this.#owned[partition]?.rebuild !== undefined;
+  }
+
   /** Follows a record that was found damaged: the trees count what it was, and have to show that it is not there. */
   damaged(recordKey: Uint8Array): void {
     const owned = this.#owned[partitionOf(this.#deps.hash64(recordKey), this.#options.partitions)];

@@ -53,13 +53,14 @@ export class Metrics {
   /** Time of one group commit that waited for the disk. */
   readonly walFsyncSeconds: HistogramSeries;
 
+  /** Own records that were read: from memory, from the disk. */
+  readonly recordReads: CounterReading;
+  readonly recordCacheBytes: GaugeReading;
   /** Hints that a replica has confirmed. */
   readonly hintsReplayed: (target: string) => CounterSeries;
   /** Hints that were dropped, and why: what they stood for is left to anti-entropy. */
   readonly hintsDropped: (target: string, reason: string) => CounterSeries;
   /** Hints waiting, per absent replica. */
-  readonly recordReads: CounterReading;
-  readonly recordCacheBytes: GaugeReading;
   readonly hintsPending: GaugeReading;
   readonly hintsBytes: GaugeReading;
   /** Per peer: 2 up, 1 suspect, 0 failed. */

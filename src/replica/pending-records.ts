@@ -48,6 +48,8 @@ export interface RecordChanges {
     after: Uint8Array | undefined,
     sync: boolean,
   ): void;
+  /** Whether the partition is being read from the disk as a whole: then `before` must be what the disk holds, damage included. */
+  isWalked(partition: PartitionId): boolean;
 }
 
 /** A change on its way to the disk. */
@@ -113,8 +115,12 @@ export class PendingRecords {
 
   /** Throws EngineError. Bytes that pass the store's checksum and still are no record are damaged like any others. */
   current(partition: PartitionId, recordKey: Uint8Array): CurrentRecord {
-    const pending = this.#pending.get(nameOf(recordKey));
-    if (pending === undefined) return this.stored(partition, recordKey);
+    const name = nameOf(recordKey);
+    const pending = this.#pending.get(name);
+    if (pending === undefined) {
+      if (this.#changes.isWalked(partition)) this.#cache.delete(name);
+      return this.stored(partition, recordKey);
+    }
     const { record, bytes, stored } = pending;
     return record === undefined || bytes === undefined ? absent : { kind: 'found', record, bytes, stored };
   }
@@ -151,6 +157,15 @@ export class PendingRecords {
   }
 
   /**
+   * The same from the disk, whatever memory holds, which is forgotten: for those who compare replicas or decide what may be forgotten,
+   * and have to meet what a disk has lost or damaged while the other replicas can still repair it. Throws EngineError.
+   */
+  readDisk(partition: PartitionId, recordKey: Uint8Array): ReadRecord {
+    this.#cache.delete(nameOf(recordKey));
+    return this.read(partition, recordKey);
+  }
+
+  /**
    * From now on the key's current record; resolves when it is stored. `current`: what `current()` has just answered, in the same
    * piece. `bytes` must be `record` encoded, and must not change. `lasting`: they may be kept for long, and so may the record, whose
    * values are no part of anything larger, such as the message that they came in.
@@ -173,7 +188,10 @@ export class PendingRecords {
    * EngineError. The removal is not synced: one that is lost is made again.
    */
   remove(place: RecordPlace, mayRemove: (record: VersionedRecord) => boolean): RemovedRecord {
-    if (this.#pending.has(nameOf(place.recordKey))) return { kind: 'kept' };
+    const name = nameOf(place.recordKey);
+    if (this.#pending.has(name)) return { kind: 'kept' };
+    // What goes for good is looked at on the disk: if it is damaged there, it has to be repaired before anybody may judge it.
+    this.#cache.delete(name);
     const current = this.stored(place.partition, place.recordKey);
     if (current.kind === 'absent') return { kind: 'absent' };
     if (current.kind === 'damaged' || !mayRemove(current.record)) return { kind: 'kept' };

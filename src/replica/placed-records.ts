@@ -52,7 +52,7 @@ export class PlacedRecords {
 
   /** What is on the disk, also where it is answered as absent. Throws like `read`. */
   readStored(recordKey: Uint8Array): ReadRecord {
-    return this.#deps.replica.read(this.place(recordKey));
+    return this.#deps.replica.readDisk(this.place(recordKey));
   }
 
   /** Whether a hint has to be turned down. Throws MalformedError as `place`. */

@@ -10,7 +10,7 @@ import { crc32 } from 'node:zlib';
 import type { VersionedRecord } from '../core/causality/record.ts';
 import { decodeRecord } from '../core/causality/record-codec.ts';
 
-/** A record as it is stored, and decoded once it was asked for. */
+/** A record as it is stored. One with a single version is kept decoded too, once it was asked for. */
 export class CachedRecord {
   readonly kind = 'found';
   /** The stored bytes. Nobody may change them. */
@@ -20,16 +20,25 @@ export class CachedRecord {
   /** `decoded`: what the bytes say, if that is known, with values that alias them or are as lasting. */
   constructor(record: Uint8Array, decoded?: VersionedRecord) {
     this.record = record;
-    this.#decoded = decoded;
+    if (decoded !== undefined) this.#keep(decoded);
   }
 
   /** Its values alias the bytes. Throws MalformedError. */
   get decoded(): VersionedRecord {
-    this.#decoded ??= decodeRecord(this.record, crc32);
-    return this.#decoded;
+    if (this.#decoded !== undefined) return this.#decoded;
+    const decoded = decodeRecord(this.record, crc32);
+    this.#keep(decoded);
+    return decoded;
+  }
+
+  /** Siblings and long clocks take many times their bytes as objects, which the bound of the cache does not count. */
+  #keep(decoded: VersionedRecord): void {
+    if (decoded.versions.length <= 1 && decoded.clock.length <= clockKeptMax) this.#decoded = decoded;
   }
 }
 
+/** Entries of the clock of a record that is kept decoded. */
+const clockKeptMax = 8;
 /** What an entry takes besides the bytes of its key and its record, decoded: about. */
 const entryBytes = 512;
 /** A record that would take more than this part of the cache is not kept: it would drive out too many others. */

@@ -64,7 +64,7 @@ async function openReplica(
   const replica = new Replica(
     {
       records: new RecordStore(shared),
-      changes: { changed: () => undefined },
+      changes: { changed: () => undefined, isWalked: () => false },
       cache: new RecordCache(cacheBytes),
       // As the wiring does it.
       identity: {

@@ -143,6 +143,11 @@ export class Replica {
     return this.#pending.read(key.partition, key.recordKey);
   }
 
+  /** The same from the disk, whatever memory holds: see `PendingRecords.readDisk`. Throws EngineError. */
+  readDisk(key: PlacedKey): ReadRecord {
+    return this.#pending.readDisk(key.partition, key.recordKey);
+  }
+
   /** Makes a new version as this key's coordinating replica, and persists it. */
   async coordinate(
     key: PlacedKey,

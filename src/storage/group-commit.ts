@@ -118,7 +118,14 @@ export class GroupCommit {
     const unsynced = this.#unsynced;
     // What was synced, was that each for itself. A flush that has nothing to do would still cost the LSM a table.
     if (unsynced === this.#flushed) return;
-    await this.#engine.flush();
+    try {
+      await this.#engine.flush();
+    } catch (cause) {
+      // What was acknowledged as buffered may be lost: nothing is served or acknowledged any more, as after a failed write.
+      const error = engineError(cause, 'flushing', 'the store');
+      if (error.code !== 'closed') this.#fail(error, []);
+      throw error;
+    }
     this.#flushed = Math.max(this.#flushed, unsynced);
   }
 

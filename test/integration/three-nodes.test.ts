@@ -50,7 +50,7 @@ class InProcessCluster {
 heartbeat: { interval_ms: 50 }
 failure_detector: { acceptable_pause_ms: 200, deviation_ms_min: 20, probe_timeout_ms: 100, suspicion_ms: 500 }
 reads: { repair_chance: 0 }
-storage: { engine: memory }
+storage: { engine: memory, record_cache_bytes: 0 }
 log: { level: silent }\nnode: ${name}\n`;
     const { config } = parseConfig({ file: { name: 'test.yaml', text } });
     const engine = this.engines.get(name) ?? new ControlledEngine();

@@ -20,6 +20,7 @@ import { systemEnv } from '../../src/env/system-env.ts';
 import { loadHash64 } from '../../src/env/xxhash.ts';
 import type { Hello } from '../../src/gen/kindred/peer/v1/peer.ts';
 import { ReplicaCalls } from '../../src/replica/peer-calls.ts';
+import { nameOf } from '../../src/replica/pending-records.ts';
 import { PlacedRecords } from '../../src/replica/placed-records.ts';
 import { RecordCache } from '../../src/replica/record-cache.ts';
 import { Replica } from '../../src/replica/replica.ts';
@@ -130,7 +131,11 @@ export class ComparableReplica {
       },
       { partitions: options.partitions, rebuildEveryMs: 1e9 },
     );
-    this.store.onDamaged((recordKey) => this.trees.damaged(recordKey));
+    const cache = new RecordCache(2 ** 20);
+    this.store.onDamaged((recordKey) => {
+      cache.delete(nameOf(recordKey));
+      this.trees.damaged(recordKey);
+    });
     const own = replicaId(++replicas);
     this.hello = {
       protocolVersion: 1,
@@ -148,7 +153,7 @@ export class ComparableReplica {
       {
         records: this.store,
         changes: this.trees,
-        cache: new RecordCache(2 ** 20),
+        cache,
         identity: {
           replica: own,
           epochFloor: 0,
