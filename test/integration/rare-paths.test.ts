@@ -26,6 +26,7 @@ const expected: readonly RarePath[] = [
   'read-digest-differs',
   'read-farthest-first',
   'read-no-digests',
+  'record-cache-misses',
   'repair-backlog-full',
   'repair-needlessly',
   'replica-overloaded',

@@ -91,8 +91,8 @@ export const brokenCoordination: readonly BrokenVersion[] = [
     patches: [
       {
         file: readCore,
-        was: 'if (answer.full || known.has(answer.digest) || this.#fetching.has(node)) continue;',
-        becomes: 'if (known.size > 0 || answer.full || this.#fetching.has(node)) continue;',
+        was: 'if (answer.full || known.has(answer.digest) || this.#fetching?.has(node)) continue;',
+        becomes: 'if (known.size > 0 || answer.full || this.#fetching?.has(node)) continue;',
       },
     ],
   },
