@@ -24,8 +24,11 @@ export interface ClientsOptions {
 export interface ClientFigures {
   readonly stubGet: number;
   readonly clientGet: number;
+  /** One caller, one call after the other. */
+  readonly oneGet: number;
   readonly stubPut: number;
   readonly clientPut: number;
+  readonly onePut: number;
   readonly pipelineGet: number;
   readonly pipelinePut: number;
   /** Where the client can send each key to one of its replicas itself. */
@@ -34,8 +37,8 @@ export interface ClientFigures {
 }
 
 const clientsDirectory = join(import.meta.dirname, '..', 'clients');
-/** There are at most eight measurements, and what the runtime needs to start. */
-const limitMs = (seconds: number): number => (60 + 12 * seconds) * 1000;
+/** There are at most ten measurements, and what the runtime needs to start. */
+const limitMs = (seconds: number): number => (90 + 15 * seconds) * 1000;
 
 /** The exit code: 1 when a client could not be measured. */
 export async function runClients(session: Session, options: ClientsOptions): Promise<number> {
@@ -56,7 +59,9 @@ export async function runClients(session: Session, options: ClientsOptions): Pro
     }
   }
   const medians = new Map([...rounds].map(([name, each]) => [name, mediansOf(each)]));
-  say(`\noperations a second, 100 bytes, QUORUM, 64 callers or one pipeline; medians of ${options.rounds}\n`);
+  say(
+    `\noperations a second, 100 bytes, QUORUM, 64 callers, one caller, one pipeline; medians of ${options.rounds}\n`,
+  );
   say(columnTable(clientsHead, clientsRows(medians)));
   await session.keepResults('clients', { options, medians: Object.fromEntries(medians) });
   return failed.size > 0 ? 1 : 0;
@@ -72,14 +77,16 @@ export const clientsHead: readonly string[] = [
   'put',
   'of stub',
   'get, pipeline',
-  'x get',
+  'x 64 callers',
+  'x one',
   'put, pipeline',
-  'x put',
+  'x 64 callers',
+  'x one',
 ];
 
 export function clientsRows(medians: ReadonlyMap<string, ClientFigures>): readonly (readonly string[])[] {
   return [...medians].map(([name, figures]) => {
-    const { stubGet, clientGet, stubPut, clientPut, pipelineGet, pipelinePut } = figures;
+    const { stubGet, clientGet, oneGet, stubPut, clientPut, onePut, pipelineGet, pipelinePut } = figures;
     return [
       name,
       '',
@@ -91,8 +98,10 @@ export function clientsRows(medians: ReadonlyMap<string, ClientFigures>): readon
       percent(clientPut / stubPut),
       whole(pipelineGet),
       (pipelineGet / clientGet).toFixed(1),
+      (pipelineGet / oneGet).toFixed(1),
       whole(pipelinePut),
       (pipelinePut / clientPut).toFixed(1),
+      (pipelinePut / onePut).toFixed(1),
     ];
   });
 }

@@ -45,6 +45,11 @@ export interface Tombstones {
    * this node's store that was heard when the hint was kept. 0: none.
    */
   readonly isHintOutdated: (place: PlacedKey, receiverMark: number) => boolean;
+  /**
+   * Gives up a damaged record of which every other home holds nothing: most likely a deletion that rotted after they had collected it,
+   * and then nobody is left who could tell. What a write may replace, a repair may too; until then the key cannot be read at ALL.
+   */
+  readonly giveUpDamaged: (place: PlacedKey) => void;
 }
 
 /** Opens what is stored of them. Rejects with EngineError. */
@@ -105,6 +110,19 @@ export async function wireTombstones(wiring: TombstoneWiring, config: Config): P
     judge,
     collection,
     runningMs,
+    giveUpDamaged: (place) => {
+      // It may have been a deletion: hints that were kept before this moment might be of what it had superseded.
+      store.tombstones
+        .raiseCollectedMark(place.partition, store.identity.storedMark + 1)
+        .then(() => {
+          if (!wiring.replica().removeDamaged(place)) return;
+          log.warn(
+            { recordKey: Buffer.from(place.recordKey).toString('base64') },
+            'a damaged record was given up: no other replica holds anything of its key',
+          );
+        })
+        .catch(onError);
+    },
     isHintOutdated: ({ partition }, receiverMark) =>
       receiverMark < store.tombstones.collectedMark(partition) ||
       // Kept for the store that this node had before: what it missed since, it must not be sent one by one.

@@ -340,6 +340,7 @@ export async function wireNode(config: Config, overrides: NodeOverrides): Promis
           siblingAlarm.noticed(name, recordKey, siblings, siblingsMax),
       },
       repairThrottle: background.throttle('urgent'),
+      giveUpDamaged: (recordKey) => tombstones.giveUpDamaged(records.place(recordKey)),
     },
     {
       hedgeFactor: config.reads.hedgeFactor,

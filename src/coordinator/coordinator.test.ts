@@ -59,6 +59,7 @@ class Cluster {
   readonly coordinator: Coordinator;
   hedges = 0;
   siblingAlarms = 0;
+  givenUp = 0;
   usualMs: number | undefined;
   /** What this node's replica does with a write. */
   coordinate: Coordinate = async (_key, _intent, { mayBegin }) =>
@@ -110,6 +111,7 @@ class Cluster {
           manySiblings: () => this.siblingAlarms++,
         },
         repairThrottle: unthrottled,
+        giveUpDamaged: () => this.givenUp++,
       },
       {
         hedgeFactor: options.hedgeFactor ?? 0,
@@ -493,6 +495,41 @@ test('a read at ALL fails at a damaged record, and has it repaired', async () =>
   cluster.of('c').reading = 'record-damaged';
   expect(await cluster.end(cluster.read('all'))).toMatchObject({ kind: 'replica-failure', answered: 2 });
   expect(cluster.of('c').calls).toContain('merge');
+});
+
+test('a damaged record is given up once all other homes have said that they hold nothing, and not before', async () => {
+  const cluster = new Cluster('abc');
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => cluster.of(name)) as [
+    FakeReplica,
+    FakeReplica,
+    FakeReplica,
+  ];
+  const repaired = async (): Promise<number> => {
+    cluster.givenUp = 0;
+    cluster.coordinator.repairLater(bucket, recordKey);
+    while (cluster.coordinator.repairsPending > 0) {
+      cluster.env.advance(1_000);
+      await Promise.resolve();
+    }
+    return cluster.givenUp;
+  };
+  expect(await repaired()).toBe(0);
+  a.reading = 'record-damaged';
+  expect(await repaired()).toBe(1);
+  // Each of these might know what it was.
+  b.record = recordOf(5);
+  expect(await repaired()).toBe(0);
+  b.record = undefined;
+  c.reading = 'silent';
+  expect(await repaired()).toBe(0);
+  c.reading = 'answer';
+  cluster.down.add(c.node);
+  expect(await repaired()).toBe(0);
+  cluster.down.clear();
+  // Another's it is not for this node to give up.
+  a.reading = 'answer';
+  b.reading = 'record-damaged';
+  expect(await repaired()).toBe(0);
 });
 
 test('a quorum read repairs before it answers', async () => {

@@ -43,6 +43,8 @@ export interface CoordinatorDependencies {
   readonly observe: CoordinatorObserver;
   /** Where repairs that no client waits for take their tokens. */
   readonly repairThrottle: Throttle;
+  /** See `ReadCoordinatorDependencies`. */
+  readonly giveUpDamaged: (recordKey: Uint8Array) => void;
 }
 
 export class Coordinator implements Coordination {
@@ -52,11 +54,11 @@ export class Coordinator implements Coordination {
   readonly #writes: WriteCoordinator;
 
   constructor(dependencies: CoordinatorDependencies, options: ReadCoordinatorOptions) {
-    const { self, env, clientOf, replica, hints, observe, repairThrottle } = dependencies;
+    const { self, env, clientOf, replica, hints, observe, repairThrottle, giveUpDamaged } = dependencies;
     this.#deps = dependencies;
     this.#lists = new PreferenceLists(dependencies);
     this.#reads = new ReadCoordinator(
-      { self, env, clientOf, lists: this.#lists, observe, repairThrottle },
+      { self, env, clientOf, lists: this.#lists, observe, repairThrottle, giveUpDamaged },
       options,
     );
     this.#writes = new WriteCoordinator({

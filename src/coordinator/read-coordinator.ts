@@ -37,6 +37,8 @@ export interface ReadCoordinatorDependencies {
   readonly observe: CoordinatorObserver;
   /** Where repairs that no client waits for take their tokens. */
   readonly repairThrottle: Throttle;
+  /** Told of a key whose record is damaged on this node, and of which every other home holds nothing: no repair can come of that. */
+  readonly giveUpDamaged: (recordKey: Uint8Array) => void;
 }
 
 export interface ReadCoordinatorOptions {
@@ -234,7 +236,7 @@ export class ReadCoordinator {
     deadlineMs: number,
     done: (outcome: RepairOutcome) => void,
   ): void {
-    const { lists, env, observe } = this.#deps;
+    const { lists, env, observe, self, giveUpDamaged } = this.#deps;
     const { homes } = lists.place(bucket.replication, recordKey);
     const candidates = lists.up(homes);
     const restoreAnswers = restoreAnswersOf(homes.length);
@@ -257,6 +259,7 @@ export class ReadCoordinator {
     };
     new ReadRun(this.#runDeps, options, (result) => {
       if (result.kind === 'answer' && result.repairStarted) observe.readRepair('background', 1);
+      if (result.kind === 'answer' && isLostHere(result, self, homes.length)) giveUpDamaged(recordKey);
       done({ restorable: result.core.answered >= restoreAnswers });
     }).start();
   }
@@ -290,6 +293,16 @@ function readOnce(
     if (!(error instanceof MalformedError)) throw error;
     return undefined;
   }
+}
+
+/** Whether all other homes have said that they hold nothing, and what this node holds is damaged. */
+function isLostHere(
+  { record, core }: Extract<ReadRunResult, { readonly kind: 'answer' }>,
+  self: NodeId,
+  homes: number,
+): boolean {
+  if (record !== undefined || core.answered !== homes - 1) return false;
+  return core.failures.some(({ node, reason }) => node === self && reason === 'record-damaged');
 }
 
 function attemptOf(strength: Strength, n: number): ReadAttempt {

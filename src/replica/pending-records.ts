@@ -202,6 +202,19 @@ export class PendingRecords {
     return { kind: 'removed', stored };
   }
 
+  /**
+   * Takes a damaged record away, if it is still damaged on the disk and not being written: for one that no other replica has anything
+   * of. False: it is not. Throws EngineError. Not synced: a removal that is lost is made again.
+   */
+  removeDamaged(place: RecordPlace): boolean {
+    if (this.#pending.has(nameOf(place.recordKey))) return false;
+    if (this.readDisk(place.partition, place.recordKey).kind !== 'damaged') return false;
+    this.#changes.changed(place, 'damaged', undefined, false);
+    const stored = this.#records.remove(place.partition, place.recordKey, { sync: false });
+    this.#keep({ place, record: undefined, bytes: undefined, stored, lasting: false });
+    return true;
+  }
+
   #keep(pending: Pending): void {
     const name = nameOf(pending.place.recordKey);
     this.#pending.set(name, pending);

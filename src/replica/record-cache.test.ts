@@ -187,6 +187,22 @@ test('what is on the disk is read, whatever memory holds: for comparisons, and f
   expect(pending.current(p1, recordKey)).toEqual({ kind: 'damaged' });
 });
 
+test('a record is given up only while it is damaged on the disk', async () => {
+  const disk = new Disk();
+  const pending = pendingOf(disk);
+  void put(pending, 'a', 1);
+  await disk.confirm();
+  const place = { recordKey: Buffer.from('a'), partition: p1, bucket };
+  expect(pending.removeDamaged(place)).toBe(false);
+  disk.isDamaged = true;
+  expect(pending.removeDamaged(place)).toBe(true);
+  // On its way already.
+  expect(pending.removeDamaged(place)).toBe(false);
+  disk.isDamaged = false;
+  await disk.confirm();
+  expect(pending.read(p1, place.recordKey)).toEqual({ kind: 'absent' });
+});
+
 test('siblings are not kept as objects, which would take many times their bytes', () => {
   const one = new CachedRecord(encodeRecord(recordOf(1), crc32));
   expect(one.decoded).toBe(one.decoded);

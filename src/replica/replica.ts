@@ -138,6 +138,11 @@ export class Replica {
     return this.#pending.remove(key, mayRemove);
   }
 
+  /** Takes a damaged record away that no other replica has anything of: see `PendingRecords.removeDamaged`. Throws EngineError. */
+  removeDamaged(key: PlacedKey): boolean {
+    return this.#pending.removeDamaged(key);
+  }
+
   /** The stored record. Throws EngineError: a failed disk is not an absent key. */
   read(key: PlacedKey): ReadRecord {
     return this.#pending.read(key.partition, key.recordKey);

@@ -29,7 +29,8 @@ from kindred.v1 import kv_pb2, types_pb2
 from kindred.v1.kv_pb2_grpc import KeyValueServiceStub
 
 IN_FLIGHT = 64
-KEYS = 1_000
+KEYS = 10_000
+"""Many more than are in flight: concurrent writes of one key wait for each other."""
 SLICES = 4
 BUCKET = "default"
 VALUE = os.urandom(100)
@@ -62,11 +63,11 @@ def stub_put(key: bytes) -> kv_pb2.PutRequest:
 # ---- Blocking -----------------------------------------------------------------------------
 
 
-def by_threads(operation: Callable[[bytes], Any]) -> Slice:
+def by_threads(operation: Callable[[bytes], Any], callers: int = IN_FLIGHT) -> Slice:
     next_key = keys()
 
     def measure(seconds: float) -> float:
-        counts = [0] * IN_FLIGHT
+        counts = [0] * callers
         begin = time.monotonic()
         end = begin + seconds
 
@@ -78,7 +79,7 @@ def by_threads(operation: Callable[[bytes], Any]) -> Slice:
                 except REFUSED:
                     continue
 
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(IN_FLIGHT)]
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(callers)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -107,11 +108,17 @@ def blocking(endpoints: list[str], seconds: float) -> dict[str, float]:
     channels = [grpc.insecure_channel(endpoint, CHANNEL_OPTIONS) for endpoint in endpoints]
     stubs = itertools.cycle([KeyValueServiceStub(channel) for channel in channels])
     with kindred.Client(endpoints) as client:
+        # So that every read finds something.
+        with client.pipeline() as pipeline:
+            for number in range(KEYS):
+                pipeline.put(BUCKET, b"bench-%d" % number, VALUE)
         measurements: dict[str, Slice] = {
             "stubPut": by_threads(lambda key: next(stubs).Put(stub_put(key), timeout=TIMEOUT_S)),
             "clientPut": by_threads(lambda key: client.put(BUCKET, key, VALUE)),
             "stubGet": by_threads(lambda key: next(stubs).Get(stub_get(key), timeout=TIMEOUT_S)),
             "clientGet": by_threads(lambda key: client.get(BUCKET, key)),
+            "onePut": by_threads(lambda key: client.put(BUCKET, key, VALUE), 1),
+            "oneGet": by_threads(lambda key: client.get(BUCKET, key), 1),
             "pipelinePut": by_pipeline(client, lambda pipeline, key: pipeline.put(BUCKET, key, VALUE)),
             "pipelineGet": by_pipeline(client, lambda pipeline, key: pipeline.get(BUCKET, key)),
         }
@@ -127,7 +134,7 @@ def blocking(endpoints: list[str], seconds: float) -> dict[str, float]:
 # ---- asyncio ------------------------------------------------------------------------------
 
 
-def by_tasks(operation: Callable[[bytes], Awaitable[Any]]) -> AsyncSlice:
+def by_tasks(operation: Callable[[bytes], Awaitable[Any]], callers: int = IN_FLIGHT) -> AsyncSlice:
     next_key = keys()
 
     async def measure(seconds: float) -> float:
@@ -144,7 +151,7 @@ def by_tasks(operation: Callable[[bytes], Awaitable[Any]]) -> AsyncSlice:
                     continue
             return count
 
-        counts = await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+        counts = await asyncio.gather(*(work() for _ in range(callers)))
         return sum(counts) / (time.monotonic() - begin)
 
     return measure
@@ -173,11 +180,16 @@ async def on_the_loop(endpoints: list[str], seconds: float) -> dict[str, float]:
     channels = [aio.insecure_channel(endpoint, CHANNEL_OPTIONS) for endpoint in endpoints]
     stubs = itertools.cycle([KeyValueServiceStub(channel) for channel in channels])
     async with kindred.AsyncClient(endpoints) as client:
+        async with client.pipeline() as pipeline:
+            for number in range(KEYS):
+                await pipeline.put(BUCKET, b"bench-%d" % number, VALUE)
         measurements: dict[str, AsyncSlice] = {
             "stubPut": by_tasks(lambda key: next(stubs).Put(stub_put(key), timeout=TIMEOUT_S)),
             "clientPut": by_tasks(lambda key: client.put(BUCKET, key, VALUE)),
             "stubGet": by_tasks(lambda key: next(stubs).Get(stub_get(key), timeout=TIMEOUT_S)),
             "clientGet": by_tasks(lambda key: client.get(BUCKET, key)),
+            "onePut": by_tasks(lambda key: client.put(BUCKET, key, VALUE), 1),
+            "oneGet": by_tasks(lambda key: client.get(BUCKET, key), 1),
             "pipelinePut": by_async_pipeline(client, lambda pipeline, key: pipeline.put(BUCKET, key, VALUE)),
             "pipelineGet": by_async_pipeline(client, lambda pipeline, key: pipeline.get(BUCKET, key)),
         }

@@ -10,13 +10,14 @@ import { Client, type Pipeline } from '../src/index.ts';
 
 const IN_FLIGHT = 64;
 const PIPELINE_IN_FLIGHT = 1024;
-const KEYS = 1000;
+/** Many more than are in flight: concurrent writes of one key wait for each other. */
+const KEYS = 10_000;
 const value = Buffer.alloc(100, 'v');
 
 const [endpointList, seconds] = process.argv.slice(2);
 if (endpointList === undefined || seconds === undefined) throw new Error('usage: bench ENDPOINTS SECONDS');
 const endpoints = endpointList.split(',');
-const durationMs = (Number(seconds) * 1000) / 6;
+const durationMs = Number(seconds) * 1000;
 
 const client = new Client(endpoints);
 const channels = endpoints.map((endpoint) => createChannel(endpoint));
@@ -28,18 +29,25 @@ const wireKeyOf = (turn: number): { bucket: string; key: Buffer } => ({
   key: Buffer.from(keyOf(turn)),
 });
 
+{
+  // So that every read finds something.
+  await using pipeline = client.pipeline({ inFlight: PIPELINE_IN_FLIGHT });
+  await Promise.all(Array.from({ length: KEYS }, (_, turn) => pipeline.put('default', keyOf(turn), value)));
+}
 const stubPut = await rate(IN_FLIGHT, (turn) =>
   stubOf(turn).put({ key: wireKeyOf(turn), value: { data: value } }),
 );
 const clientPut = await rate(IN_FLIGHT, (turn) => client.put('default', keyOf(turn), value));
+const onePut = await rate(1, (turn) => client.put('default', keyOf(turn), value));
 const pipelinePut = await pipelined((pipeline, turn) => pipeline.put('default', keyOf(turn), value));
 const stubGet = await rate(IN_FLIGHT, (turn) => stubOf(turn).get({ key: wireKeyOf(turn) }));
 const clientGet = await rate(IN_FLIGHT, (turn) => client.get('default', keyOf(turn)));
+const oneGet = await rate(1, (turn) => client.get('default', keyOf(turn)));
 const pipelineGet = await pipelined((pipeline, turn) => pipeline.get('default', keyOf(turn)));
 
 client.close();
 for (const channel of channels) channel.close();
-const figures = { stubGet, clientGet, stubPut, clientPut, pipelineGet, pipelinePut };
+const figures = { stubGet, clientGet, oneGet, stubPut, clientPut, onePut, pipelineGet, pipelinePut };
 console.log(JSON.stringify({ language: 'typescript', ...figures, inFlight: IN_FLIGHT }));
 
 function keyOf(turn: number): string {

@@ -7,7 +7,8 @@
  * deletion, that would be live again.
  *
  * A home that lost its disk, or came back with an old one, after the record arrived here is not looked at: the fence between
- * stores is there for it, and `deleted-stays-deleted` judges what comes of it. Damaged records say that they are.
+ * stores is there for it, and `deleted-stays-deleted` judges what comes of it. Damaged records say that they are; one may be given up
+ * when no other home holds anything of its key.
  */
 
 import { crc32 } from 'node:zlib';
@@ -69,6 +70,11 @@ export class CollectionObserver {
     }
   }
 
+  /** What the replica stored last for a key that it has not removed since, whatever became of it on its disk. */
+  storedLast(node: string, engineKey: Uint8Array): Uint8Array | undefined {
+    return this.#held.get(nameOf(node, engineKey))?.value;
+  }
+
   #stored(node: string, engineKey: Uint8Array, value: Uint8Array): void {
     if (engineKey[0] !== keyPrefix.record) return;
     const name = nameOf(node, engineKey);
@@ -95,7 +101,10 @@ export class CollectionObserver {
       });
     };
     if (record === undefined) {
-      violate('its record was damaged, and nobody could tell what it was');
+      this.#held.delete(nameOf(node, engineKey));
+      const others = this.#deps.homesOf(path.bucket, path.key).filter((home) => home !== node);
+      const holder = others.find((home) => this.#deps.disks.get(home)?.entryNow(engineKey) !== undefined);
+      if (holder !== undefined) violate(`its record was damaged, and ${holder} holds what could repair it`);
       return;
     }
     const nowMs = this.#deps.nowMs();

@@ -27,7 +27,7 @@ import (
 
 const (
 	inFlight = 64
-	keys     = 1000
+	keys     = 10_000 // Many more than are in flight: concurrent writes of one key wait for each other.
 	rounds   = 4
 	timeout  = 5 * time.Second
 )
@@ -37,8 +37,10 @@ type figures struct {
 	Client      string `json:"client"`
 	StubGet     int    `json:"stubGet"`
 	ClientGet   int    `json:"clientGet"`
+	OneGet      int    `json:"oneGet"` // One caller, one call after the other.
 	StubPut     int    `json:"stubPut"`
 	ClientPut   int    `json:"clientPut"`
+	OnePut      int    `json:"onePut"`
 	PipelineGet int    `json:"pipelineGet"`
 	PipelinePut int    `json:"pipelinePut"`
 	DirectGet   int    `json:"directGet"`
@@ -83,33 +85,47 @@ func run(endpoints []string, each time.Duration) error {
 	each /= rounds
 	f := figures{Client: "go", InFlight: inFlight}
 	value := kindred.Value{Data: make([]byte, 100)}
-	// Writes first, so that the reads find something.
+	if err := fill(client, value); err != nil {
+		return err
+	}
 	measurements := []struct {
 		figure  *int
 		measure func() (int, error)
 	}{
-		{&f.StubPut, func() (int, error) { return unary(each, stubs.put) }},
+		{&f.StubPut, func() (int, error) { return unary(each, inFlight, stubs.put) }},
 		{&f.ClientPut, func() (int, error) {
-			return unary(each, func(ctx context.Context, key string) error {
+			return unary(each, inFlight, func(ctx context.Context, key string) error {
+				_, err := client.Put(ctx, "", key, value)
+				return err
+			})
+		}},
+		{&f.OnePut, func() (int, error) {
+			return unary(each, 1, func(ctx context.Context, key string) error {
 				_, err := client.Put(ctx, "", key, value)
 				return err
 			})
 		}},
 		{&f.DirectPut, func() (int, error) {
-			return unary(each, func(ctx context.Context, key string) error {
+			return unary(each, inFlight, func(ctx context.Context, key string) error {
 				_, err := direct.Put(ctx, "", key, value)
 				return err
 			})
 		}},
-		{&f.StubGet, func() (int, error) { return unary(each, stubs.get) }},
+		{&f.StubGet, func() (int, error) { return unary(each, inFlight, stubs.get) }},
 		{&f.ClientGet, func() (int, error) {
-			return unary(each, func(ctx context.Context, key string) error {
+			return unary(each, inFlight, func(ctx context.Context, key string) error {
+				_, err := client.Get(ctx, "", key)
+				return err
+			})
+		}},
+		{&f.OneGet, func() (int, error) {
+			return unary(each, 1, func(ctx context.Context, key string) error {
 				_, err := client.Get(ctx, "", key)
 				return err
 			})
 		}},
 		{&f.DirectGet, func() (int, error) {
-			return unary(each, func(ctx context.Context, key string) error {
+			return unary(each, inFlight, func(ctx context.Context, key string) error {
 				_, err := direct.Get(ctx, "", key)
 				return err
 			})
@@ -140,14 +156,29 @@ func run(endpoints []string, each time.Duration) error {
 
 func keyOf(n int64) string { return "bench/" + strconv.FormatInt(n%keys, 10) }
 
-// unary keeps inFlight calls under way, and returns how many succeeded in a second.
-func unary(each time.Duration, call func(context.Context, string) error) (int, error) {
+// fill writes all keys, so that every read finds something.
+func fill(client *kindred.Client, value kindred.Value) error {
+	p := client.Pipeline()
+	futures := make([]*kindred.Future[*kindred.WriteResult], keys)
+	for n := range futures {
+		futures[n] = p.Put(context.Background(), "", keyOf(int64(n)), value)
+	}
+	for _, f := range futures {
+		if _, err := f.Result(); err != nil {
+			return err
+		}
+	}
+	return p.Close()
+}
+
+// unary keeps so many callers busy, and returns how many succeeded in a second.
+func unary(each time.Duration, callers int, call func(context.Context, string) error) (int, error) {
 	var made, next atomic.Int64
 	var failed atomic.Value
-	var callers sync.WaitGroup
+	var running sync.WaitGroup
 	start := time.Now()
-	for range inFlight {
-		callers.Go(func() {
+	for range callers {
+		running.Go(func() {
 			for time.Since(start) < each && failed.Load() == nil {
 				err := call(context.Background(), keyOf(next.Add(1)))
 				switch {
@@ -160,7 +191,7 @@ func unary(each time.Duration, call func(context.Context, string) error) (int, e
 			}
 		})
 	}
-	callers.Wait()
+	running.Wait()
 	if err := failed.Load(); err != nil {
 		return 0, err.(error)
 	}

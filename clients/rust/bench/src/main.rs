@@ -1,5 +1,5 @@
 //! Measures the client against its bare stub: `kindred-bench HOST:PORT,HOST:PORT SECONDS` prints one line of JSON with
-//! operations per second, for values of 100 bytes. Each of the six measurements takes SECONDS.
+//! operations per second, for values of 100 bytes. Each of the eight measurements takes SECONDS.
 
 use std::error::Error;
 use std::future::{Future, IntoFuture as _};
@@ -17,7 +17,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::Status;
 
-const KEYS: u64 = 1_000;
+/// Many more than are in flight: concurrent writes of one key wait for each other.
+const KEYS: u64 = 10_000;
 const DATA: &[u8; 100] = &[b'x'; 100];
 const UNARY_IN_FLIGHT: u64 = 64;
 const PIPELINE_IN_FLIGHT: u64 = 1_024;
@@ -50,8 +51,12 @@ async fn main() -> ExitCode {
 async fn measure_all(endpoints: &str, span: Duration) -> Result<String, BoxError> {
     let client = Client::connect(endpoints.split(',')).await?;
     let pipeline = client.pipeline();
+    let mut filling = JoinSet::new();
     for n in 0..KEYS {
-        client.put("default", key(n), DATA).await?;
+        filling.spawn(pipeline.put("default", key(n), DATA).into_future());
+    }
+    while let Some(filled) = filling.join_next().await {
+        filled??;
     }
     // As many connections as the client has, taken in turn.
     let mut transports = Vec::new();
@@ -65,8 +70,13 @@ async fn measure_all(endpoints: &str, span: Duration) -> Result<String, BoxError
         client.get("default", key(n)).into_future()
     })
     .await?;
+    let one_get = measure(span, 1, |n| client.get("default", key(n)).into_future()).await?;
     let stub_put = measure(span, UNARY_IN_FLIGHT, |n| stub.clone().put(n)).await?;
     let client_put = measure(span, UNARY_IN_FLIGHT, |n| {
+        client.put("default", key(n), DATA).into_future()
+    })
+    .await?;
+    let one_put = measure(span, 1, |n| {
         client.put("default", key(n), DATA).into_future()
     })
     .await?;
@@ -80,7 +90,7 @@ async fn measure_all(endpoints: &str, span: Duration) -> Result<String, BoxError
     .await?;
     pipeline.close().await;
     Ok(format!(
-        r#"{{"client":"rust","stubGet":{stub_get:.0},"clientGet":{client_get:.0},"stubPut":{stub_put:.0},"clientPut":{client_put:.0},"pipelineGet":{pipeline_get:.0},"pipelinePut":{pipeline_put:.0},"inFlight":{UNARY_IN_FLIGHT}}}"#
+        r#"{{"client":"rust","stubGet":{stub_get:.0},"clientGet":{client_get:.0},"oneGet":{one_get:.0},"stubPut":{stub_put:.0},"clientPut":{client_put:.0},"onePut":{one_put:.0},"pipelineGet":{pipeline_get:.0},"pipelinePut":{pipeline_put:.0},"inFlight":{UNARY_IN_FLIGHT}}}"#
     ))
 }
 

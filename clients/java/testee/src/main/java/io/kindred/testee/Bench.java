@@ -86,8 +86,10 @@ public final class Bench {
           List.of(
               new Series("stubGet", IN_FLIGHT, () -> stubGet(any(stubs))),
               new Series("clientGet", IN_FLIGHT, () -> client.get(key())),
+              new Series("oneGet", 1, () -> client.get(key())),
               new Series("stubPut", IN_FLIGHT, () -> stubPut(any(stubs))),
               new Series("clientPut", IN_FLIGHT, () -> client.put(key(), value())),
+              new Series("onePut", 1, () -> client.put(key(), value())),
               new Series("pipelineGet", PIPELINED, () -> pipeline.get(key())),
               new Series("pipelinePut", PIPELINED, () -> pipeline.put(key(), value())));
       // The first round warms up the compiler of the JVM, and the nodes. In the others the series
