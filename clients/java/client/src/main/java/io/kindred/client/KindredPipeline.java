@@ -181,7 +181,10 @@ public final class KindredPipeline implements AutoCloseable {
         result -> Answers.touch(result.getTouch()));
   }
 
-  /** Waits until every operation has its answer, and ends the streams. */
+  /**
+   * Waits until every operation has its answer, and ends the streams. The future of the last may be
+   * completed a moment later, so that what its callbacks do finds room.
+   */
   @Override
   public void close() {
     closed = true;
