@@ -105,9 +105,10 @@ func (l *lane) run() {
 
 // take removes the next group from the queue. From now on its operations may have been sent.
 func (l *lane) take() []*kindredv1.Operation {
-	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	// Not before the lock: what was queued since would get more time than it was given.
+	now := time.Now()
 	count, bytes := 0, 0
 	for count < len(l.queue) && count < groupOperationsMax {
 		bytes += l.queue[count].bytes

@@ -202,13 +202,20 @@ export class PendingRecords {
     return { kind: 'removed', stored };
   }
 
+  /** Whether what is on the disk is damaged, and nothing is on its way to replace it. Throws EngineError. */
+  isDamaged({ partition, recordKey }: RecordPlace): boolean {
+    const name = nameOf(recordKey);
+    if (this.#pending.has(name)) return false;
+    this.#cache.delete(name);
+    return this.stored(partition, recordKey).kind === 'damaged';
+  }
+
   /**
    * Takes a damaged record away, if it is still damaged on the disk and not being written: for one that no other replica has anything
    * of. False: it is not. Throws EngineError. Not synced: a removal that is lost is made again.
    */
   removeDamaged(place: RecordPlace): boolean {
-    if (this.#pending.has(nameOf(place.recordKey))) return false;
-    if (this.readDisk(place.partition, place.recordKey).kind !== 'damaged') return false;
+    if (!this.isDamaged(place)) return false;
     this.#changes.changed(place, 'damaged', undefined, false);
     const stored = this.#records.remove(place.partition, place.recordKey, { sync: false });
     this.#keep({ place, record: undefined, bytes: undefined, stored, lasting: false });

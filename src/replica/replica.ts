@@ -138,6 +138,11 @@ export class Replica {
     return this.#pending.remove(key, mayRemove);
   }
 
+  /** See `PendingRecords.isDamaged`. Throws EngineError. */
+  isDamaged(key: PlacedKey): boolean {
+    return this.#pending.isDamaged(key);
+  }
+
   /** Takes a damaged record away that no other replica has anything of: see `PendingRecords.removeDamaged`. Throws EngineError. */
   removeDamaged(key: PlacedKey): boolean {
     return this.#pending.removeDamaged(key);

@@ -123,7 +123,8 @@ export class GroupCommit {
     } catch (cause) {
       // What was acknowledged as buffered may be lost: nothing is served or acknowledged any more, as after a failed write.
       const error = engineError(cause, 'flushing', 'the store');
-      if (error.code !== 'closed') this.#fail(error, []);
+      // A write that is under way fails too, and knows why.
+      if (error.code !== 'closed' && !this.#busy) this.#fail(error, []);
       throw error;
     }
     this.#flushed = Math.max(this.#flushed, unsynced);

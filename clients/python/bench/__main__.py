@@ -110,8 +110,9 @@ def blocking(endpoints: list[str], seconds: float) -> dict[str, float]:
     with kindred.Client(endpoints) as client:
         # So that every read finds something.
         with client.pipeline() as pipeline:
-            for number in range(KEYS):
-                pipeline.put(BUCKET, b"bench-%d" % number, VALUE)
+            filled = [pipeline.put(BUCKET, b"bench-%d" % number, VALUE) for number in range(KEYS)]
+        for future in filled:
+            future.result()
         measurements: dict[str, Slice] = {
             "stubPut": by_threads(lambda key: next(stubs).Put(stub_put(key), timeout=TIMEOUT_S)),
             "clientPut": by_threads(lambda key: client.put(BUCKET, key, VALUE)),
@@ -181,8 +182,8 @@ async def on_the_loop(endpoints: list[str], seconds: float) -> dict[str, float]:
     stubs = itertools.cycle([KeyValueServiceStub(channel) for channel in channels])
     async with kindred.AsyncClient(endpoints) as client:
         async with client.pipeline() as pipeline:
-            for number in range(KEYS):
-                await pipeline.put(BUCKET, b"bench-%d" % number, VALUE)
+            filled = [await pipeline.put(BUCKET, b"bench-%d" % number, VALUE) for number in range(KEYS)]
+        await asyncio.gather(*filled)
         measurements: dict[str, AsyncSlice] = {
             "stubPut": by_tasks(lambda key: next(stubs).Put(stub_put(key), timeout=TIMEOUT_S)),
             "clientPut": by_tasks(lambda key: client.put(BUCKET, key, VALUE)),

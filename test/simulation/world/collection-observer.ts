@@ -70,11 +70,6 @@ export class CollectionObserver {
     }
   }
 
-  /** What the replica stored last for a key that it has not removed since, whatever became of it on its disk. */
-  storedLast(node: string, engineKey: Uint8Array): Uint8Array | undefined {
-    return this.#held.get(nameOf(node, engineKey))?.value;
-  }
-
   #stored(node: string, engineKey: Uint8Array, value: Uint8Array): void {
     if (engineKey[0] !== keyPrefix.record) return;
     const name = nameOf(node, engineKey);
@@ -103,7 +98,7 @@ export class CollectionObserver {
     if (record === undefined) {
       this.#held.delete(nameOf(node, engineKey));
       const others = this.#deps.homesOf(path.bucket, path.key).filter((home) => home !== node);
-      const holder = others.find((home) => this.#deps.disks.get(home)?.entryNow(engineKey) !== undefined);
+      const holder = others.find((home) => this.#couldRepair(home, engineKey));
       if (holder !== undefined) violate(`its record was damaged, and ${holder} holds what could repair it`);
       return;
     }
@@ -127,6 +122,17 @@ export class CollectionObserver {
     if (heldMs < heldLongEnoughMs(0, graceMs))
       violate(`it was stored there ${Math.round(heldMs)} ms ago, and the grace is ${graceMs} ms`);
     this.#lookAtOthers(node, engineKey, record, { ...path, sinceMs: storedAtMs ?? 0, violate });
+  }
+
+  /** Whether a home holds a record that is not as good as nothing: one that lives, or has not been dead for the grace. */
+  #couldRepair(home: string, engineKey: Uint8Array): boolean {
+    const { versions } = replicaState(home, engineKey, this.#deps.disks.get(home)?.entryNow(engineKey));
+    if (versions.length === 0) return false;
+    const since = deadSinceMicros(versions);
+    if (since === undefined) return true;
+    const { graceMs, microsAtZero } = this.#options;
+    const hastyMs = this.#deps.nowMs() + this.#deps.clockErrorMsMax() + hybridAheadMs;
+    return hastyMs - (since - microsAtZero) / 1_000 < graceMs;
   }
 
   #lookAtOthers(
