@@ -1,6 +1,7 @@
 /** Tombstones, introduced to the other services: judged, collected, and fenced. Part of the composition root. */
 
 import { type ComparisonLog, openComparisonLog } from './anti-entropy/comparison-log.ts';
+import { LostRecords } from './anti-entropy/lost-records.ts';
 import { TombstoneCollection } from './anti-entropy/tombstone-collection.ts';
 import { TombstoneJudge } from './anti-entropy/tombstone-judge.ts';
 import { type Config, canonicalConfiguration } from './config/config.ts';
@@ -12,7 +13,6 @@ import type { Hash64 } from './core/ring/token.ts';
 import type { Env } from './env/env.ts';
 import { digest64 } from './env/xxhash.ts';
 import type { Logger } from './observe/log.ts';
-import { nameOf } from './replica/pending-records.ts';
 import type { PlacedRecords } from './replica/placed-records.ts';
 import type { PlacedKey, Replica } from './replica/replica.ts';
 import type { DataStore } from './storage/data-store.ts';
@@ -106,60 +106,32 @@ export async function wireTombstones(wiring: TombstoneWiring, config: Config): P
     },
     { graceMs },
   );
+  const lostRecords = new LostRecords<PlacedKey>(
+    {
+      isDamaged: (place) => wiring.replica().isDamaged(place),
+      remove: (place) => wiring.replica().removeDamaged(place),
+      index: store.tombstones,
+      storedMark: () => store.identity.storedMark,
+      runningMs,
+      onGivenUp: ({ recordKey }) =>
+        log.error(
+          { recordKey: Buffer.from(recordKey).toString('base64') },
+          'a damaged record was given up: no other replica holds anything of its key',
+        ),
+    },
+    graceMs,
+  );
   return {
     log: comparisons,
     judge,
     collection,
     runningMs,
-    giveUpDamaged: lostRecords(wiring, { graceMs, runningMs, onError }),
+    giveUpDamaged: (place) => void lostRecords.lost(place).catch(onError),
     isHintOutdated: ({ partition }, receiverMark) =>
       receiverMark < store.tombstones.collectedMark(partition) ||
       // Kept for the store that this node had before: what it missed since, it must not be sent one by one.
       (receiverMark !== 0 && receiverMark < store.identity.bornMark),
   };
-}
-
-/** Keys that may be given up soon; more wait for their turn. */
-const lostMax = 1_000;
-
-/**
- * Gives up a key once it has been found lost twice, half a grace apart. What is refused afterwards are the hints that were kept before
- * the first time, as at a collection: one that is newer may be the only copy of a write at ANY.
- */
-function lostRecords(
-  { store, log, replica }: TombstoneWiring,
-  {
-    graceMs,
-    runningMs,
-    onError,
-  }: {
-    readonly graceMs: number;
-    readonly runningMs: () => number;
-    readonly onError: (error: unknown) => void;
-  },
-): Tombstones['giveUpDamaged'] {
-  const found = new Map<string, { readonly atMs: number; readonly mark: number }>();
-  const giveUp = async (place: PlacedKey): Promise<void> => {
-    const name = nameOf(place.recordKey);
-    if (!replica().isDamaged(place)) {
-      found.delete(name);
-      return;
-    }
-    const first = found.get(name);
-    if (first === undefined) {
-      if (found.size < lostMax) found.set(name, { atMs: runningMs(), mark: store.identity.storedMark });
-      return;
-    }
-    if (runningMs() - first.atMs < graceMs / 2) return;
-    found.delete(name);
-    await store.tombstones.raiseCollectedMark(place.partition, first.mark);
-    if (!replica().removeDamaged(place)) return;
-    log.error(
-      { recordKey: Buffer.from(place.recordKey).toString('base64') },
-      'a damaged record was given up: no other replica holds anything of its key',
-    );
-  };
-  return (place) => void giveUp(place).catch(onError);
 }
 
 /** Nodes that this one shares partitions with: whoever may have relied on what its store held. */
