@@ -101,7 +101,7 @@ export interface StorageConfig {
   readonly integrityCheck: 'full' | 'quick';
   /**
    * Memory for records that are asked for often. Default 64 MiB, which holds about 90,000 small ones; 0 keeps none. It spares the
-   * engine and two checksums: half of what a read of a small record costs.
+   * engine and two checksums: a third of what a pipelined read of a small record cost at ONE (ADR 23).
    */
   readonly recordCacheBytes: number;
 }

@@ -89,14 +89,21 @@ export class ReadCoordinator {
     const { bucket, recordKey, strength } = operation;
     const { lists, env, observe, self } = this.#deps;
     const { homes, layoutVersion } = lists.place(bucket.replication, recordKey);
-    const here = this.#readHere(operation, homes, layoutVersion);
-    if (here !== undefined) return here;
+    const wanted = attemptOf(strength, homes.length);
+    if (wanted.required === 1) {
+      const here = this.#readHere(operation, homes, layoutVersion);
+      if (here !== undefined) return here;
+    }
     const nearest = lists.up(homes);
     // Rare path, safe: the order saves time, and any home may answer.
     const candidates = env.rarePath('read-farthest-first') ? nearest.toReversed() : nearest;
     const levels: Strength[] = [strength];
-    for (const level of operation.fallback) levels.push({ kind: 'level', level });
-    const attempts = levels.map((level) => attemptOf(level, homes.length));
+    const attempts = [wanted];
+    for (const level of operation.fallback) {
+      const weaker: Strength = { kind: 'level', level };
+      levels.push(weaker);
+      attempts.push(attemptOf(weaker, homes.length));
+    }
     // Levels that cannot be met by those that are up are not even tried.
     const first = attempts.findIndex((attempt) => attempt.required <= candidates.length);
     if (first < 0) {
@@ -146,9 +153,9 @@ export class ReadCoordinator {
   ): ReadResult | undefined {
     const { bucket, recordKey, strength, minContext } = operation;
     const { env, observe, self, clientOf } = this.#deps;
-    if (minContext !== undefined || attemptOf(strength, homes.length).required !== 1) return undefined;
     // Rare path, safe: the other way reads the same, from whomever.
-    if (!homes.includes(self) || env.rarePath('read-farthest-first')) return undefined;
+    if (minContext !== undefined || !homes.includes(self) || env.rarePath('read-farthest-first'))
+      return undefined;
     const copy = readOnce(clientOf(self), recordKey);
     if (copy === undefined) return undefined;
     const { record } = copy;
