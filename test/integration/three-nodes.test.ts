@@ -48,7 +48,6 @@ class InProcessCluster {
     );
     const text = `cluster: { id: test, replication: 3, partitions: 64 }\nmembers:\n${lines.join('\n')}
 heartbeat: { interval_ms: 50 }
-failure_detector: { acceptable_pause_ms: 200, deviation_ms_min: 20, probe_timeout_ms: 100, suspicion_ms: 500 }
 reads: { repair_chance: 0 }
 storage: { engine: memory, record_cache_bytes: 0 }
 log: { level: silent }\nnode: ${name}\n`;

@@ -115,9 +115,9 @@ export const brokenCoordination: readonly BrokenVersion[] = [
     patches: [
       {
         file: reads,
-        was: 'const attempts = levels.map((level) => attemptOf(level, homes.length));',
+        was: 'const first = attempts.findIndex((attempt) => attempt.required <= candidates.length);',
         becomes:
-          'const attempts = levels.map((level) => attemptOf(level, homes.length));\n    attempts.push({ required: 1, blockingRepair: false });\n    levels.push(strength);',
+          'attempts.push({ required: 1, blockingRepair: false });\n    levels.push(strength);\n    const first = attempts.findIndex((attempt) => attempt.required <= candidates.length);',
       },
     ],
   },
