@@ -91,7 +91,7 @@ export class Peers {
     const { env, hello, layoutVersion, handler, clock, log } = dependencies;
     for (const known of dependencies.knownMarks) {
       this.#witness.remember(known.replicaId, known.generation, known.mark);
-      this.#marks.heard(known, known.mark);
+      this.#marks.heard({ ...known, formerReplicaId: 0, openedAtMark: 0 }, known.mark);
     }
     const others = config.members.filter((member) => member.id !== config.node);
     this.gossip = new NodeGossip(
@@ -143,6 +143,7 @@ export class Peers {
       isMember,
       layoutVersion,
       setBack: (caller: Hello) => dependencies.outdated(caller) ?? this.#witness.setBack(caller),
+      answering: (node: string) => this.#heartbeats.get(node as NodeId)?.peer,
       onGreeted: (node: string) => this.#isThere(node as NodeId),
       onRefused: ({ node, reason }: { readonly node: string; readonly reason: string }) =>
         log.error({ peer: node }, `refused ${node || 'a caller'}: ${reason}`),

@@ -505,4 +505,8 @@ test('both ends hear the marks of each other, and keep the newest of the store a
   heard.heard(helloOf('n2', { replicaId: 2, generation: 2 }), 100);
   heard.heard(helloOf('n2'), 9_000);
   expect(heard.of('n2')).toBe(100);
+  // So does what it becomes after it was put back to an earlier state, though its clock was put back as well.
+  heard.heard(helloOf('n2', { replicaId: 3, formerReplicaId: 2, generation: 1 }), 50);
+  heard.heard(helloOf('n2', { replicaId: 2, generation: 2 }), 9_000);
+  expect(heard.of('n2')).toBe(50);
 });

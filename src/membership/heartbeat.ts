@@ -131,6 +131,11 @@ export class Heartbeat {
     });
   }
 
+  /** Which process answers at the peer's address on the connection that there is now; `undefined` while none has. */
+  get peer(): Hello | undefined {
+    return this.#greeted;
+  }
+
   /** Begins to ask, and goes on trying until `close`. */
   start(): void {
     assert(this.#stream === undefined && !this.#closed, 'a heartbeat is started once');

@@ -3,11 +3,10 @@
  * Heard with every heartbeat, in whatever direction.
  */
 
-import type { Hello } from '../gen/kindred/peer/v1/peer.ts';
+import { type Process, startedBefore } from '../rpc/process-order.ts';
 
 interface Heard {
-  readonly replicaId: number;
-  readonly generation: number;
+  readonly process: Process;
   mark: number;
 }
 
@@ -16,16 +15,13 @@ export class StoredMarks {
   readonly #heard = new Map<string, Heard>();
 
   /** A greeted process of the node said that its store holds this mark. 0: it does not say. */
-  heard(
-    { nodeId, replicaId, generation }: Pick<Hello, 'nodeId' | 'replicaId' | 'generation'>,
-    mark: number,
-  ): void {
-    const heard = this.#heard.get(nodeId);
-    if (heard?.replicaId === replicaId) {
+  heard(process: Process & { readonly nodeId: string }, mark: number): void {
+    const heard = this.#heard.get(process.nodeId);
+    if (heard?.process.replicaId === process.replicaId) {
       if (mark > heard.mark) heard.mark = mark;
       // A frame of a process that is gone may come late: the store that followed it counts.
-    } else if (heard === undefined || generation >= heard.generation) {
-      this.#heard.set(nodeId, { replicaId, generation, mark });
+    } else if (heard === undefined || !startedBefore(process, heard.process)) {
+      this.#heard.set(process.nodeId, { process, mark });
     }
   }
 

@@ -25,6 +25,7 @@ import {
 import { encodeReplies } from './frame-encoder.ts';
 import { callBytes, type ReplyBody, replyBytes } from './frame-size.ts';
 import { refusalOf } from './hello.ts';
+import { isSameProcess, startedBefore } from './process-order.ts';
 
 /** Gives the reply to a call. Exactly once, now or later. */
 export type Answer = (reply: ReplyBody) => void;
@@ -78,6 +79,8 @@ export interface PeerServerDependencies {
   readonly layoutVersion: () => number;
   /** Why the caller's data store must have been put back to an earlier state, or `undefined`. */
   readonly setBack?: (hello: Hello) => string | undefined;
+  /** The process that answers at the node's address, where this node knows one: the one that counts, whatever the clocks say. */
+  readonly answering?: (node: string) => Hello | undefined;
   /** Told of every peer whose greeting was accepted: it is there. */
   readonly onGreeted?: (node: string) => void;
   /** Told once for each distinct refusal. */
@@ -190,7 +193,7 @@ export class PeerServer {
       reason === undefined &&
       hello !== undefined &&
       earlier?.hello !== undefined &&
-      startedBefore(hello, earlier.hello)
+      this.#isOlder(hello, earlier.hello)
     ) {
       reason = `a newer process of ${hello.nodeId} is connected: two processes run with one node id`;
     }
@@ -214,19 +217,14 @@ export class PeerServer {
     }
     return reason;
   }
-}
 
-/**
- * Whether the process that sent `one` started before the one that sent `other`, both of one node. Processes of one store are
- * ordered by the mark that it held when they opened it: every start that serves stores a greater one, and the wall clock, which may
- * have been put back in between, has no part in it. Only where that says nothing (a store that was emptied or replaced, a
- * release that tells no mark) the wall clock at the start decides. Equal marks, of a start that died before it had stored
- * its own, pass: the connection that is made last is the one that lives.
- */
-function startedBefore(one: Hello, other: Hello): boolean {
-  return one.replicaId === other.replicaId && one.openedAtMark > 0
-    ? one.openedAtMark < other.openedAtMark
-    : one.generation < other.generation;
+  /** Where nothing says so, it is not: the connection that is made last is the one that lives. */
+  #isOlder(hello: Hello, connected: Hello): boolean {
+    if (!startedBefore(hello, connected)) return false;
+    // The clock of a machine whose disk was emptied may have been put back too. What it left connected looks alive for a while.
+    const answering = this.#dependencies.answering?.(hello.nodeId);
+    return answering === undefined || !isSameProcess(hello, answering);
+  }
 }
 
 /** What a stream asks of the server it belongs to. */

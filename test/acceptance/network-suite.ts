@@ -763,8 +763,12 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
 
   describe(`${name}: processes of one node`, () => {
     /** Connects one process after the other; true when the second takes over, false when it is refused. */
-    async function takesOver(earlier: Partial<Hello>, later: Partial<Hello>): Promise<boolean> {
-      const { route } = await serve(new Replica());
+    async function takesOver(
+      earlier: Partial<Hello>,
+      later: Partial<Hello>,
+      known: Pick<PeerServerDependencies, 'answering'> = {},
+    ): Promise<boolean> {
+      const { route } = await serve(new Replica(), known);
       const pauses = { backoffMsMin: 60_000, backoffMsMax: 60_000, refusedRetryMs: 60_000 };
       const first = link(route.address, { hello: () => helloOf('n1', earlier) }, pauses);
       await harness.until(() => first.connected, 'the first connection');
@@ -806,6 +810,23 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
         expect(await takesOver({ ...one, generation: 1 }, { ...other, generation: 2 })).toBe(true);
         expect(await takesOver({ ...one, generation: 2 }, { ...other, generation: 1 })).toBe(false);
       }
+    });
+
+    test('wall clock went back: a store that took a new replica id comes after the one that it was', async () => {
+      const restored = { replicaId: 2, formerReplicaId: 1, openedAtMark: 5_000, generation: 100 };
+      const before = { replicaId: 1, openedAtMark: 9_000, generation: 200 };
+      expect(await takesOver(before, restored)).toBe(true);
+      expect(await takesOver(restored, before)).toBe(false);
+    });
+
+    test('wall clock went back, and the disk was emptied: the process that answers at the address takes over', async () => {
+      const before = { replicaId: 1, openedAtMark: 9_000, generation: 200 };
+      const emptied = { replicaId: 2, generation: 100 };
+      const answering = (now: Partial<Hello>) => ({ answering: () => helloOf('n1', now) });
+      expect(await takesOver(before, emptied, answering(emptied))).toBe(true);
+      expect(await takesOver(before, emptied, answering(before))).toBe(false);
+      // Two releases that tell no mark, started in one microsecond by the clock: one and the same.
+      expect(await takesOver(emptied, emptied, answering(emptied))).toBe(true);
     });
   });
 

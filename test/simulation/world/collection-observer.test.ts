@@ -10,6 +10,7 @@ import { Value } from '../../../src/gen/kindred/v1/types.ts';
 import { sealValue } from '../../../src/storage/value-envelope.ts';
 import type { MemoryLoss } from '../../checkers/history.ts';
 import { CollectionObserver, hybridAheadMs } from './collection-observer.ts';
+import type { DiskCopy } from './simulated-disk.ts';
 
 const graceMs = 12_000;
 const engineKey = Buffer.concat([Uint8Array.of(1, 0, 0), recordKeyOf('b', Buffer.from('k'))]);
@@ -22,6 +23,8 @@ class Homes {
   readonly #held = new Map<string, Uint8Array>();
   readonly #stored = new Map<string, Listener>();
   readonly #removed = new Map<string, Listener>();
+  readonly #copied = new Map<string, (copy: DiskCopy) => void>();
+  readonly #replaced = new Map<string, (copy: DiskCopy | undefined) => void>();
   readonly #observer: CollectionObserver;
   #nowMs = 0;
 
@@ -31,6 +34,8 @@ class Homes {
       const disk = {
         onStored: (listener: Listener) => this.#stored.set(node, listener),
         onRecordRemoved: (listener: Listener) => this.#removed.set(node, listener),
+        onCopied: (listener: (copy: DiskCopy) => void) => this.#copied.set(node, listener),
+        onReplaced: (listener: (copy: DiskCopy | undefined) => void) => this.#replaced.set(node, listener),
         entryNow: () => this.#held.get(node),
       };
       return [node, disk] as const;
@@ -59,6 +64,23 @@ class Homes {
 
   loses(node: string, atMs: number, lost: MemoryLoss['lost']): this {
     this.losses.push({ node, atMs, lost });
+    return this;
+  }
+
+  /** The disk of the node is put back to what it is now when this is called. */
+  copy(node: string): () => this {
+    const copy: DiskCopy = { entries: new Map(), marks: [] };
+    this.#copied.get(node)?.(copy);
+    const value = this.#held.get(node) as Uint8Array;
+    return () => {
+      this.#held.set(node, value);
+      this.#replaced.get(node)?.(copy);
+      return this;
+    };
+  }
+
+  empty(node: string): this {
+    this.#replaced.get(node)?.(undefined);
     return this;
   }
 
@@ -101,6 +123,20 @@ test('an old tombstone that all homes hold may go', () => {
 
 test('a tombstone whose replica has not held it for the grace', () => {
   const homes = new Homes().tombstone('n1', 5_000, 900);
+  expect(homes.removedAt('n1', 14_000)).toEqual([
+    'n1 removed b/k from its disk: it was stored there 9000 ms ago, and the grace is 12000 ms',
+  ]);
+});
+
+test('a restored disk holds a tombstone since it came on the disk that was copied', () => {
+  const homes = new Homes().tombstone('n1', 1_000, 900);
+  const restore = homes.copy('n1');
+  homes.tombstone('n1', 9_000, 901);
+  expect(restore().removedAt('n1', 14_000)).toEqual([]);
+});
+
+test('a tombstone that came back to an emptied disk has not been there for the grace', () => {
+  const homes = new Homes().tombstone('n1', 1_000, 900).empty('n1').tombstone('n1', 5_000, 900);
   expect(homes.removedAt('n1', 14_000)).toEqual([
     'n1 removed b/k from its disk: it was stored there 9000 ms ago, and the grace is 12000 ms',
   ]);

@@ -18,10 +18,13 @@ import { openValue } from '../../../src/storage/value-envelope.ts';
 import { coversParts, partsOf } from '../../checkers/clock-floor.ts';
 import type { MemoryLoss, ReplicaState, Violation } from '../../checkers/history.ts';
 import { deadSinceMicros, openedRecord, replicaState } from './disk-observer.ts';
-import { keyPrefix, type SimulatedDisk } from './simulated-disk.ts';
+import { type DiskCopy, keyPrefix, type SimulatedDisk } from './simulated-disk.ts';
 
 /** What is asked of a disk. */
-export type WatchedDisk = Pick<SimulatedDisk, 'onStored' | 'onRecordRemoved' | 'entryNow'>;
+export type WatchedDisk = Pick<
+  SimulatedDisk,
+  'onStored' | 'onRecordRemoved' | 'onCopied' | 'onReplaced' | 'entryNow'
+>;
 
 export interface CollectionObserverDependencies {
   readonly disks: ReadonlyMap<string, WatchedDisk>;
@@ -49,6 +52,12 @@ export function heldLongEnoughMs(sinceMs: number, graceMs: number): number {
   return sinceMs + graceMs * 0.999 - roundingMs;
 }
 
+/** A record, and since when a replica holds it as it is. */
+interface Held {
+  readonly value: Uint8Array;
+  readonly sinceMs: number;
+}
+
 /** Where records begin in an engine key. */
 const recordHeaderLength = 3;
 
@@ -58,25 +67,37 @@ export class CollectionObserver {
   collected = 0;
   readonly #deps: CollectionObserverDependencies;
   readonly #options: CollectionObserverOptions;
-  /** Since when each replica holds a record as it is: `node key`. */
-  readonly #held = new Map<string, { readonly value: Uint8Array; readonly sinceMs: number }>();
+  /** By node and engine key. */
+  readonly #held = new Map<string, Map<string, Held>>();
+  /** What was held when a copy of a disk was made: on a disk that is restored from it, it was there since then. */
+  readonly #copied = new WeakMap<DiskCopy, ReadonlyMap<string, Held>>();
 
   constructor(dependencies: CollectionObserverDependencies, options: CollectionObserverOptions) {
     this.#deps = dependencies;
     this.#options = options;
     for (const [node, disk] of dependencies.disks) {
+      this.#held.set(node, new Map());
       disk.onStored((key, value) => this.#stored(node, key, value));
+      disk.onCopied((copy) => this.#copied.set(copy, new Map(this.#heldBy(node))));
+      disk.onReplaced((copy) =>
+        this.#held.set(node, new Map(copy === undefined ? [] : this.#copied.get(copy))),
+      );
       disk.onRecordRemoved((key, sealed) => this.#removed(node, key, sealed));
     }
   }
 
   #stored(node: string, engineKey: Uint8Array, value: Uint8Array): void {
     if (engineKey[0] !== keyPrefix.record) return;
-    const name = nameOf(node, engineKey);
-    const before = this.#held.get(name)?.value;
+    const name = latin1(engineKey);
+    const held = this.#heldBy(node);
+    const before = held.get(name)?.value;
     // Written once more as it was, it was there before.
     if (before !== undefined && Buffer.compare(before, value) === 0) return;
-    this.#held.set(name, { value, sinceMs: this.#deps.nowMs() });
+    held.set(name, { value, sinceMs: this.#deps.nowMs() });
+  }
+
+  #heldBy(node: string): Map<string, Held> {
+    return this.#held.get(node) ?? new Map();
   }
 
   #removed(node: string, engineKey: Uint8Array, sealed: Uint8Array): void {
@@ -96,7 +117,7 @@ export class CollectionObserver {
       });
     };
     if (record === undefined) {
-      this.#held.delete(nameOf(node, engineKey));
+      this.#heldBy(node).delete(latin1(engineKey));
       const others = this.#deps.homesOf(path.bucket, path.key).filter((home) => home !== node);
       const holder = others.find((home) => this.#couldRepair(home, engineKey));
       if (holder !== undefined) violate(`its record was damaged, and ${holder} holds what could repair it`);
@@ -115,9 +136,8 @@ export class CollectionObserver {
       violate(
         `by no clock was it dead for longer than ${Math.round(deadMs)} ms, and the grace is ${graceMs} ms`,
       );
-    const name = nameOf(node, engineKey);
-    const storedAtMs = this.#held.get(name)?.sinceMs;
-    this.#held.delete(name);
+    const storedAtMs = this.#heldBy(node).get(latin1(engineKey))?.sinceMs;
+    this.#heldBy(node).delete(latin1(engineKey));
     const heldMs = storedAtMs === undefined ? graceMs : nowMs - storedAtMs;
     if (heldMs < heldLongEnoughMs(0, graceMs))
       violate(`it was stored there ${Math.round(heldMs)} ms ago, and the grace is ${graceMs} ms`);
@@ -168,8 +188,8 @@ export class CollectionObserver {
   }
 }
 
-function nameOf(node: string, engineKey: Uint8Array): string {
-  return `${node} ${Buffer.from(engineKey).toString('latin1')}`;
+function latin1(engineKey: Uint8Array): string {
+  return Buffer.from(engineKey).toString('latin1');
 }
 
 function dotsOf({ versions }: ReplicaState): string {

@@ -58,6 +58,8 @@ export class SimulatedDisk {
   readonly #storedListeners: ((key: Uint8Array, value: Uint8Array) => void)[] = [];
   readonly #removedListeners: ((key: Uint8Array, value: Uint8Array) => void)[] = [];
   readonly #hintListeners: ((key: Uint8Array, value: Uint8Array) => void)[] = [];
+  readonly #copiedListeners: ((copy: DiskCopy) => void)[] = [];
+  readonly #replacedListeners: ((copy: DiskCopy | undefined) => void)[] = [];
   /** The engine that is open, or is being opened. */
   #holder: { readonly owner: EventOwner; engine: SimulatedEngine | undefined } | undefined;
   /** Of the files that are there; any kind may be opened on an empty disk. */
@@ -112,7 +114,9 @@ export class SimulatedDisk {
 
   /** What a copy of the files would hold now, unsynced batches too. */
   copy(): DiskCopy {
-    return this.#state.copy();
+    const copy = this.#state.copy();
+    for (const listener of this.#copiedListeners) listener(copy);
+    return copy;
   }
 
   /** A disk with this content takes the place of this one. No process may have it open. */
@@ -178,6 +182,16 @@ export class SimulatedDisk {
   /** The same with hints. */
   onHintRemoved(listener: (key: Uint8Array, value: Uint8Array) => void): void {
     this.#hintListeners.push(listener);
+  }
+
+  /** Calls `listener` with every copy that is made. */
+  onCopied(listener: (copy: DiskCopy) => void): void {
+    this.#copiedListeners.push(listener);
+  }
+
+  /** Calls `listener` when another disk takes the place of this one: with the copy that is on it, or empty. */
+  onReplaced(listener: (copy: DiskCopy | undefined) => void): void {
+    this.#replacedListeners.push(listener);
   }
 
   /** All records there are, in the order of their keys. */
@@ -401,6 +415,7 @@ export class SimulatedDisk {
     if (copy === undefined) this.#kind = undefined;
     this.#failNext = undefined;
     this.#state.reset(copy, keepsMarks);
+    for (const listener of this.#replacedListeners) listener(copy);
   }
 
   #duration(least: number, most: number): number {
