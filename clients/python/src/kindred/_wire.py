@@ -34,6 +34,7 @@ from kindred.values import (
 REQUEST_ID_BYTES = 16
 
 _LEVELS: tuple[Consistency | None, ...] = (None, *Consistency)
+_CONFLICT = kv_pb2.GetResponse.STATE_CONFLICT
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
@@ -171,10 +172,11 @@ def _set_strength(
 def get_result(response: kv_pb2.GetResponse) -> GetResult:
     context = Context(response.context)
     report = _read_report(response.report)
-    if response.state == kv_pb2.GetResponse.STATE_CONFLICT:
-        return Conflict(tuple(_version(version) for version in response.versions), context, report)
-    if response.versions:
-        version = _version(response.versions[0])
+    versions = response.versions
+    if response.state == _CONFLICT:
+        return Conflict(tuple([_version(version) for version in versions]), context, report)
+    if versions:
+        version = _version(versions[0])
         if version.value is not None:
             return Found(version.value, version, context, report)
     return Absent(context, report)

@@ -17,7 +17,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from kindred.options import Consistency
 
@@ -54,8 +54,7 @@ class Context:
         return f"Context({self.token[:6].hex()}..., {len(self.token)} bytes)"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Dot:
+class Dot(NamedTuple):
     """The name of one write, given by the replica that coordinated it and never used again."""
 
     replica: int
@@ -90,8 +89,7 @@ class Version:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ReadReport:
+class ReadReport(NamedTuple):
     """How a read came to its answer."""
 
     achieved: Consistency | None
@@ -104,8 +102,7 @@ class ReadReport:
     topology_epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class WriteReport:
+class WriteReport(NamedTuple):
     """How far a write had come when it was answered. It goes on to all replicas afterwards."""
 
     achieved: Consistency | None
