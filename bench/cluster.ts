@@ -1,5 +1,7 @@
 /** What the bench needs to know of a system under test. */
 
+import type { Driver } from './driver.ts';
+import type { LoadJob, LoadSamples } from './load-job.ts';
 import type { ServerProcess } from './server-process.ts';
 
 /** Servers that run. */
@@ -8,6 +10,15 @@ export interface Cluster {
   readonly endpoints: readonly string[];
   /** In the order of `endpoints`. */
   readonly processes: readonly ServerProcess[];
+  /** Sends the load in place of our generator, when that does not speak the protocol. Stopped with the cluster. */
+  readonly driver?: ClusterDriver;
+}
+
+/** A process that sends one load after the other. */
+export interface ClusterDriver {
+  /** Resolves when it is ready to send the load. */
+  open(job: LoadJob): Promise<Driver<LoadSamples>>;
+  stop(): Promise<void>;
 }
 
 /** Starts all, or stops those that were started and throws. */
@@ -26,7 +37,7 @@ export async function startAll(
   }
 }
 
-/** Stops all servers at once. */
+/** Stops all servers at once, and what sends them load. */
 export async function stopCluster(cluster: Cluster): Promise<void> {
-  await Promise.all(cluster.processes.map((server) => server.stop()));
+  await Promise.all([cluster.driver?.stop(), ...cluster.processes.map((server) => server.stop())]);
 }

@@ -55,6 +55,8 @@ export function openLane(endpoint: string, job: LoadJob): Promise<Lane> {
     case 'no-op':
     case 'bare':
       return openUnaryLane(endpoint, job);
+    case 'cassandra':
+      throw new Error('the load of Cassandra is sent by the driver of its cluster');
   }
 }
 

@@ -17,7 +17,9 @@ export type Target =
   /** Txn of `txnOperations` keys; each counts. */
   | 'etcd-txn'
   /** SET and GET, pipelined. */
-  | 'redis';
+  | 'redis'
+  /** INSERT and SELECT, prepared, by Cassandra's own driver. */
+  | 'cassandra';
 
 /** How many keys one Txn has. */
 export const txnOperations = 64;

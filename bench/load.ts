@@ -3,7 +3,7 @@
 import { ConsistencyLevel, Durability } from '../src/gen/kindred/v1/types.ts';
 import type { Cluster } from './cluster.ts';
 import { cpuPerSecond } from './cpu-time.ts';
-import { startDriver } from './driver.ts';
+import { type Driver, startDriver } from './driver.ts';
 import type { LoadJob, LoadSamples } from './load-job.ts';
 import { epochMs } from './measurement.ts';
 
@@ -38,7 +38,7 @@ export const plainLoad: Omit<LoadSpec, 'target' | 'arrivals' | 'connections'> = 
 
 /** Rejects when a server has ended. Failed operations are in the figures. */
 export async function load(cluster: Cluster, spec: LoadSpec, times: LoadTimes): Promise<LoadFigures> {
-  const driver = await startDriver({ ...spec, kind: 'load', endpoints: cluster.endpoints });
+  const driver = await openDriver(cluster, spec);
   const fromMs = epochMs() + times.warmUpMs;
   const window = { fromMs, untilMs: fromMs + times.windowMs };
   const [samples, cpu] = await Promise.all([driver.run(window), cpuPerSecond(cluster, window)]);
@@ -52,6 +52,11 @@ export async function load(cluster: Cluster, spec: LoadSpec, times: LoadTimes): 
     cpuMicrosEach,
     residentBytes: residentBytes(cluster),
   };
+}
+
+function openDriver(cluster: Cluster, spec: LoadSpec): Promise<Driver<LoadSamples>> {
+  const job: LoadJob = { ...spec, kind: 'load', endpoints: cluster.endpoints };
+  return cluster.driver === undefined ? startDriver(job) : cluster.driver.open(job);
 }
 
 /** What each server occupies now. */
@@ -68,10 +73,8 @@ export async function fill(
   const cheapest = { kindred: 'kindred-pipeline', etcd: 'etcd-txn' } as const;
   let inFlight = inFlightOf(target, valueBytes);
   for (let attempt = 1; ; attempt++) {
-    const driver = await startDriver({
+    const driver = await openDriver(cluster, {
       ...plainLoad,
-      kind: 'load',
-      endpoints: cluster.endpoints,
       connections: cluster.endpoints.length,
       target: target === 'kindred' || target === 'etcd' ? cheapest[target] : target,
       keys,

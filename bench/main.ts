@@ -2,13 +2,14 @@
 
 import { tmpdir } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { prepareCassandra } from './cassandra-jars.ts';
 import { type ClientName, clientNames, runClients } from './clients.ts';
 import { type CompareOptions, runCompare, runProfile } from './compare.ts';
 import { runLatency } from './latency.ts';
 import { runMatrix } from './matrix.ts';
 import { runNodes } from './nodes.ts';
 import { runOverload } from './overload.ts';
-import { runPeers } from './peers.ts';
+import { runCassandra, runPeers } from './peers.ts';
 import { runRatios } from './ratios.ts';
 import { renderReport, runReport } from './report.ts';
 import { runScale } from './scale.ts';
@@ -25,7 +26,7 @@ interface CommonFlags extends SessionOptions {
 }
 
 const program = new Command('npm run bench --')
-  .description('measures Kindred beside etcd, Redis and the floor, on this machine, now')
+  .description('measures Kindred beside etcd, Redis, Cassandra and the floor, on this machine, now')
   .showHelpAfterError('(--help shows what there is)')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : wrongUsage));
 
@@ -82,6 +83,22 @@ measuring(
     runPeers(session, timesOf(flags, { seconds: 1.5, warmUpMs: 500, rounds: 5 })),
   ),
 );
+
+measuring(
+  'cassandra',
+  'the same beside three nodes of Cassandra; needs JDK 17, and the first time Maven and the network; four minutes',
+).action(async (flags: CommonFlags) => {
+  try {
+    await prepareCassandra();
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  await withSession(flags, (session) =>
+    runCassandra(session, timesOf(flags, { seconds: 1.5, warmUpMs: 500, rounds: 5 })),
+  );
+});
 
 measuring('latency', 'latency at fixed rates, open loop, and while the nodes are busy; three minutes').action(
   (flags: CommonFlags) =>

@@ -11,6 +11,7 @@ const nothing: ReportResults = {
   overload: undefined,
   scale: undefined,
   nodes: undefined,
+  cassandra: undefined,
 };
 const head = {
   at: '2026-01-02T03:04:05.000Z',
@@ -25,7 +26,7 @@ const head = {
     syncMicros: 100,
     diskWarning: undefined,
   },
-  versions: { etcd: '3.5', redis: undefined, h2load: '1' },
+  versions: { etcd: '3.5', redis: undefined, cassandra: undefined, h2load: '1' },
   engine: 'lsm',
 };
 

@@ -28,6 +28,7 @@ export interface ReportResults {
   readonly overload: (ResultHead & OverloadResults) | undefined;
   readonly scale: (ResultHead & { readonly points: readonly ScalePoint[] }) | undefined;
   readonly nodes: (ResultHead & { readonly points: readonly NodesPoint[] }) | undefined;
+  readonly cassandra: (ResultHead & { readonly rows: readonly LoadRowResult[] }) | undefined;
 }
 
 export interface ReportPlot {
@@ -41,7 +42,7 @@ export function reportText(
   results: ReportResults,
   plots: readonly { readonly title: string; readonly path: string }[],
 ): string {
-  const { compare, peers, latency, ycsb, matrix, overload, scale, nodes } = results;
+  const { compare, peers, latency, ycsb, matrix, overload, scale, nodes, cassandra } = results;
   const parts: (string | undefined)[] = [
     headText(Object.values(results)),
     '## Goals',
@@ -55,6 +56,12 @@ export function reportText(
     ),
     ...(compare === undefined ? [] : ['## Beside etcd, unary', compareTable(compare.rows)]),
     ...(peers === undefined ? [] : ['## Many operations in flight', loadTable(peers.rows)]),
+    ...(cassandra === undefined
+      ? []
+      : [
+          `Beside Cassandra ${cassandra.versions.cassandra}, in a run of its own:`,
+          loadTable(cassandra.rows),
+        ]),
     ...(latency === undefined ? [] : ['## Latency at fixed rates', latencyTable(latency)]),
     ...plots.map(({ title, path }) => `![${title}](${path})`),
     ...(ycsb === undefined
@@ -238,7 +245,10 @@ function latencyTable({
 }
 
 function systemName(system: string): string {
-  return { kindred: 'Kindred', etcd: 'etcd', redis: 'Redis', bare: 'grpc-js' }[system] ?? system;
+  return (
+    { kindred: 'Kindred', etcd: 'etcd', redis: 'Redis', cassandra: 'Cassandra', bare: 'grpc-js' }[system] ??
+    system
+  );
 }
 
 /** Two columns of text, and figures to the right. */

@@ -1,6 +1,6 @@
 /**
  * `bench report`: runs what fits into the given time, and writes `docs/performance.md` with its plots from the newest results
- * of every command, also of those that take long and were run apart (overload, scale, nodes).
+ * of every command, also of those that take long and were run apart (overload, scale, nodes, cassandra).
  */
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -122,6 +122,7 @@ export async function renderReport(): Promise<void> {
     overload: await newestResults('overload'),
     scale: await newestResults('scale'),
     nodes: await newestResults('nodes'),
+    cassandra: await newestResults('cassandra'),
   };
   const plots = plotsOf(results);
   const directory = join(documents, 'performance');

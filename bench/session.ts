@@ -8,7 +8,9 @@ import { readdirSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { cassandraVersion } from './cassandra-jars.ts';
 import { type Cluster, stopCluster } from './cluster.ts';
+import { startCassandra } from './cluster-cassandra.ts';
 import { etcdVersion, startEtcd } from './cluster-etcd.ts';
 import { startKindred } from './cluster-kindred.ts';
 import { redisVersion, startRedis } from './cluster-redis.ts';
@@ -17,7 +19,7 @@ import { startNoOp } from './no-op.ts';
 import { h2loadVersion } from './unary-driver.ts';
 
 /** Systems under test. `bare` is the grpc-js server that does nothing. */
-export type SystemName = 'kindred' | 'bare' | 'etcd' | 'redis';
+export type SystemName = 'kindred' | 'bare' | 'etcd' | 'redis' | 'cassandra';
 
 export interface SessionOptions {
   readonly engine: 'lsm' | 'btree' | 'memory';
@@ -30,6 +32,7 @@ export interface SessionOptions {
 export interface Versions {
   readonly etcd: string | undefined;
   readonly redis: string | undefined;
+  readonly cassandra: string | undefined;
   readonly h2load: string | undefined;
 }
 
@@ -56,10 +59,9 @@ export class Session {
 
   /** The cluster of three (Redis, bare: the server), started the first time. `undefined` when it is not installed. */
   async cluster(system: SystemName): Promise<Cluster | undefined> {
-    const { etcd, redis } = this.versions;
-    if ((system === 'etcd' && etcd === undefined) || (system === 'redis' && redis === undefined)) {
-      return undefined;
-    }
+    const { etcd, redis, cassandra } = this.versions;
+    const optional: Partial<Record<SystemName, string | undefined>> = { etcd, redis, cassandra };
+    if (system in optional && optional[system] === undefined) return undefined;
     return this.#started(system, () => this.#start(system));
   }
 
@@ -119,6 +121,8 @@ export class Session {
         return startEtcd({ directory });
       case 'redis':
         return startRedis({ directory });
+      case 'cassandra':
+        return startCassandra({ directory });
     }
   }
 }
@@ -143,7 +147,7 @@ export async function withSession(
     redisVersion(),
     h2loadVersion(),
   ]);
-  const versions = { etcd, redis, h2load };
+  const versions = { etcd, redis, cassandra: cassandraVersion(), h2load };
   const session = new Session({ directory, engine: options.engine, machine, versions });
   say(describe(machine));
   try {
@@ -168,6 +172,7 @@ export const resultKinds = [
   'scale',
   'nodes',
   'clients',
+  'cassandra',
   'ratios',
 ] as const;
 export type ResultKind = (typeof resultKinds)[number];
