@@ -14,7 +14,7 @@ from kindred._batch import Batch, BatchItem, R
 from kindred._endpoints import Endpoints
 from kindred._failure import Failure, client_closed, from_rpc_error
 from kindred._settings import CHANNEL_OPTIONS, call_metadata, channel_credentials
-from kindred._steps import Apply, Call, Sleep, Step, Steps, T
+from kindred._steps import Call, Sleep, Step, Steps, T
 from kindred.errors import ClientClosedError
 from kindred.options import Tls
 from kindred.v1.kv_pb2_grpc import KeyValueServiceStub
@@ -148,28 +148,26 @@ class Connections:
         return items, None
 
     def _carry_out(self, step: Step, cancellation: Cancellation | None) -> Any:
-        match step:
-            case Call(method, request, endpoint, timeout):
-                try:
-                    make = self.methods(endpoint)[method]
-                    if cancellation is None:
-                        return make(request, timeout=timeout, metadata=self.metadata)
-                    if cancellation.cancelled:
-                        return Failure(grpc.StatusCode.CANCELLED, _CANCELLED, sent=False)
-                    call = make.future(request, timeout=timeout, metadata=self.metadata)
-                    with cancellation._covers(call):
-                        return call.result()
-                except grpc.RpcError as error:
-                    return from_rpc_error(error)
-                except grpc.FutureCancelledError as error:
-                    return Failure(grpc.StatusCode.CANCELLED, _CANCELLED, cause=error)
-                except (ClientClosedError, ValueError) as error:
-                    return self._when_closed(error)
-            case Sleep(seconds):
-                _sleep(seconds, cancellation)
-                return None
-            case Apply(function, argument):
-                return function(argument)
+        if isinstance(step, Call):
+            try:
+                make = self.methods(step.endpoint)[step.method]
+                if cancellation is None:
+                    return make(step.request, timeout=step.timeout, metadata=self.metadata)
+                if cancellation.cancelled:
+                    return Failure(grpc.StatusCode.CANCELLED, _CANCELLED, sent=False)
+                call = make.future(step.request, timeout=step.timeout, metadata=self.metadata)
+                with cancellation._covers(call):
+                    return call.result()
+            except grpc.RpcError as error:
+                return from_rpc_error(error)
+            except grpc.FutureCancelledError as error:
+                return Failure(grpc.StatusCode.CANCELLED, _CANCELLED, cause=error)
+            except (ClientClosedError, ValueError) as error:
+                return self._when_closed(error)
+        if isinstance(step, Sleep):
+            _sleep(step.seconds, cancellation)
+            return None
+        return step.function(step.argument)
 
     def _when_closed(self, error: Exception) -> Failure:
         # A ValueError is what gRPC raises for a channel that another thread has just closed.

@@ -171,15 +171,22 @@ def _set_strength(
 
 def get_result(response: kv_pb2.GetResponse) -> GetResult:
     context = Context(response.context)
-    report = _read_report(response.report)
     versions = response.versions
     if response.state == _CONFLICT:
-        return Conflict(tuple([_version(version) for version in versions]), context, report)
+        return Conflict(
+            tuple([_version(version) for version in versions]), context, _read_report(response.report)
+        )
     if versions:
-        version = _version(versions[0])
-        if version.value is not None:
-            return Found(version.value, version, context, report)
-    return Absent(context, report)
+        version = versions[0]
+        if version.HasField("value"):
+            value = _value(version.value)
+            return Found(
+                value,
+                lambda: _version_of(version, value),
+                context,
+                lambda: _read_report(response.report),
+            )
+    return Absent(context, _read_report(response.report))
 
 
 def put_result(response: kv_pb2.PutResponse | kv_pb2.DeleteResponse) -> PutResult:
@@ -222,11 +229,16 @@ def status_code(number: int) -> grpc.StatusCode:
     return _CODES.get(number, grpc.StatusCode.UNKNOWN)
 
 
+def _value(stored: types_pb2.Value) -> Value:
+    metadata = stored.metadata
+    return Value(stored.data, stored.content_type, dict(metadata) if metadata else {})
+
+
 def _version(version: types_pb2.Version) -> Version:
-    value = None
-    if version.HasField("value"):
-        stored = version.value
-        value = Value(stored.data, stored.content_type, dict(stored.metadata) if stored.metadata else {})
+    return _version_of(version, _value(version.value) if version.HasField("value") else None)
+
+
+def _version_of(version: types_pb2.Version, value: Value | None) -> Version:
     return Version(
         value,
         _dot(version.dot),
@@ -242,7 +254,7 @@ def _dot(dot: types_pb2.Dot) -> Dot:
 
 def _datetime(timestamp: Timestamp) -> datetime:
     # Not ToDatetime(): this is exact, and several times as fast.
-    return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1_000)
+    return _EPOCH + timedelta(0, timestamp.seconds, timestamp.nanos // 1_000)
 
 
 def _level(number: int) -> Consistency | None:

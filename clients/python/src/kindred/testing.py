@@ -14,7 +14,6 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -114,7 +113,7 @@ def _check_case(resolver: Resolver, drawn: Sequence[tuple[ValueLike | None, int]
         if all(version.deleted for version in siblings):
             return last  # Without a value there is nothing to resolve.
         value = resolver(siblings)
-        return replace(last, value=None if value is None else _wire.value_of(value))
+        return last._replace(value=None if value is None else _wire.value_of(value))
 
     def expect(law: str, one_way: str, one: Version, other_way: str, other: Version) -> None:
         if one.value != other.value:
@@ -135,7 +134,7 @@ def _check_case(resolver: Resolver, drawn: Sequence[tuple[ValueLike | None, int]
     )
     backwards = _fold(lambda left, right: resolve(right, left), versions[::-1])
     expect("associative", "resolve(a, resolve(b, ...))", backwards, "resolve(a, b, ...)", everything)
-    twin = replace(everything, dot=Dot(len(versions) + 1, 1, 1))
+    twin = everything._replace(dot=Dot(len(versions) + 1, 1, 1))
     again = resolve(everything, twin)
     expect("idempotent", "resolve(r, r) for r = resolve(a, b, ...)", again, "r itself", everything)
 

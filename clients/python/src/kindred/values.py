@@ -14,12 +14,14 @@ A read answers one of three things, made to be told apart with ``match``::
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from kindred.options import Consistency
+
+_set = object.__setattr__
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,7 @@ class Dot(NamedTuple):
     counter: int
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """One of the concurrent versions ("siblings") of a key."""
 
     value: Value | None
@@ -116,18 +117,72 @@ class WriteReport(NamedTuple):
     topology_epoch: int
 
 
-@dataclass(frozen=True, slots=True)
 class Found:
-    """The key has one value."""
+    """The key has one value. Immutable."""
+
+    # Most readers want the value alone. To make the rest takes longer than that: it is made when asked for.
+    __slots__ = ("_report", "_version", "context", "value")
+    __match_args__ = ("value", "version", "context", "report")
 
     value: Value
-    version: Version
     context: Context
-    report: ReadReport
+    _version: Version | Callable[[], Version]
+    _report: ReadReport | Callable[[], ReadReport]
+
+    def __init__(
+        self,
+        value: Value,
+        version: Version | Callable[[], Version],
+        context: Context,
+        report: ReadReport | Callable[[], ReadReport],
+    ) -> None:
+        _set(self, "value", value)
+        _set(self, "_version", version)
+        _set(self, "context", context)
+        _set(self, "_report", report)
+
+    @property
+    def version(self) -> Version:
+        """The version that has the value."""
+        version = self._version
+        if not isinstance(version, Version):
+            version = version()
+            _set(self, "_version", version)
+        return version
+
+    @property
+    def report(self) -> ReadReport:
+        """How the read came to it."""
+        report = self._report
+        if not isinstance(report, ReadReport):
+            report = report()
+            _set(self, "_report", report)
+        return report
+
+    def _fields(self) -> tuple[Value, Version, Context, ReadReport]:
+        return self.value, self.version, self.context, self.report
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} of what was found cannot be set")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name} of what was found cannot be deleted")
+
+    def __eq__(self, other: object) -> bool:
+        return self._fields() == other._fields() if isinstance(other, Found) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._fields())
+
+    def __repr__(self) -> str:
+        value, version, context, report = self._fields()
+        return f"Found(value={value!r}, version={version!r}, context={context!r}, report={report!r})"
+
+    def __reduce__(self) -> tuple[type[Found], tuple[Value, Version, Context, ReadReport]]:
+        return Found, self._fields()
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(NamedTuple):
     """Several versions raced. Merge them, and put the result with `context`; or use `update`."""
 
     versions: tuple[Version, ...]
@@ -136,8 +191,7 @@ class Conflict:
     report: ReadReport
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(NamedTuple):
     """Never written, deleted or expired. The context lets the next put supersede the deletion."""
 
     context: Context
@@ -147,8 +201,7 @@ class Absent:
 GetResult: TypeAlias = Found | Conflict | Absent
 
 
-@dataclass(frozen=True, slots=True)
-class PutResult:
+class PutResult(NamedTuple):
     """A put or a delete is stored."""
 
     context: Context
