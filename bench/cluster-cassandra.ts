@@ -94,8 +94,8 @@ function configuration({ host, token, directory }: Member, ports: Ports, seeds: 
     rpc_address: host,
     storage_port: ports.storage,
     native_transport_port: ports.native,
-    // What etcd and Kindred promise too: fsync, then acknowledge. `batch` would fsync for every write; with a window, all that
-    // came meanwhile share one, as they do there.
+    // What etcd and Kindred promise too: fsync, then acknowledge. A write holds a thread until it is synced, so that the usual
+    // 32 would share an fsync at most: with many in flight they time out where an fsync is slow.
     commitlog_sync: 'group',
     commitlog_sync_group_window: '2ms',
     concurrent_writes: 256,

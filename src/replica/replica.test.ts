@@ -226,6 +226,27 @@ test('what was forgotten with a damaged record is not counted on from', async ()
   expect(valuesOf(retried.record)).toEqual(['v', 'w']);
 });
 
+test('what memory holds and the disk has damaged since is written again before it is acknowledged again', async () => {
+  const [store, peer] = await Promise.all([openReplica(undefined, 2 ** 20), openReplica()]);
+  const buffered = { sync: false, forgetDamaged: false, mayBegin: () => true };
+  const rot = (): Promise<number> => store.engine.replace(records, (value) => value.with(0, 0xff));
+  const retried = keyOf('retried');
+  const first = written(await store.replica.coordinate(retried, intentOf('v', addSibling, 7), buffered));
+  expect(await rot()).toBe(1);
+  const second = written(await store.replica.coordinate(retried, intentOf('v', addSibling, 7), buffered));
+  expect([second.replayed, second.dot]).toEqual([true, first.dot]);
+  expect(store.replica.isDamaged(retried)).toBe(false);
+
+  const sent = keyOf('sent');
+  const { bytes } = written(await peer.replica.coordinate(sent, intentOf('w'), synced));
+  await store.replica.merge(sent, bytes, { sync: false, restoreDamaged: false });
+  expect(await rot()).toBe(2);
+  const merged = await store.replica.merge(sent, bytes, { sync: false, restoreDamaged: false });
+  expect(merged).toEqual({ kind: 'merged', changed: false, synced: false });
+  expect(store.replica.isDamaged(sent)).toBe(false);
+  expect(valuesOf(stored(store, sent))).toEqual(['w']);
+});
+
 test('a retry of a buffered write brings it to the disk', async () => {
   const store = await openReplica();
   const key = keyOf('k');

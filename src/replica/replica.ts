@@ -19,6 +19,7 @@ import type { HybridClock } from '../core/hybrid-clock.ts';
 import type { PartitionId } from '../core/identity.ts';
 import { EngineError } from '../storage/engine.ts';
 import {
+  type CurrentRecord,
   type PendingChange,
   PendingRecords,
   type ReadRecord,
@@ -190,7 +191,7 @@ export class Replica {
       }
       const { record, dot, context } = decision;
       // A replay is written again where the disk is asked for: the first attempt may have been buffered.
-      if (decision.kind === 'write' || options.sync) {
+      if (decision.kind === 'write' || options.sync || !this.#isStored(key, held)) {
         begun = true;
         const stored = this.#pending.write(key, current, record, bytes, options);
         this.#rememberWrite(key, intent, dot, context.writtenAt);
@@ -229,7 +230,7 @@ export class Replica {
         : receiveRecord(held?.record, incoming, key.bucket.conflictPolicy, this.#deps.identity);
     const changed = merged !== held?.record;
     // Unchanged, it is written again where the disk is asked for: what is there may have been buffered.
-    if (changed || options.sync) {
+    if (changed || options.sync || !this.#isStored(key, held)) {
       // With nothing to merge, the replica stores the bytes as they came.
       const isIncoming = merged === incoming;
       const next = isIncoming ? bytes : changed ? encodeRecord(merged, crc32) : (held?.bytes ?? bytes);
@@ -239,6 +240,14 @@ export class Replica {
       await stored;
     } else await held?.stored;
     return { kind: 'merged', changed, synced: options.sync };
+  }
+
+  /**
+   * Whether what is held is on the disk or on its way there. What memory holds may have rotted on the disk since, and to acknowledge it
+   * once more is to say that it is there. Throws EngineError.
+   */
+  #isStored(key: PlacedKey, held: Extract<CurrentRecord, { kind: 'found' }> | undefined): boolean {
+    return held?.stored !== undefined || !this.isDamaged(key);
   }
 
   /** The dot of the write with this request id, if the stored record or the short memory knows it. Throws EngineError. */
