@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import grpc
 
@@ -109,7 +109,8 @@ class Connections:
             try:
                 step = steps.send(reply)
             except StopIteration as done:
-                return cast(T, done.value)
+                result: T = done.value
+                return result
             reply = self._carry_out(step, cancellation)
 
     def run_batch(self, batch: Batch[R], cancellation: Cancellation | None) -> Iterator[BatchItem[R]]:

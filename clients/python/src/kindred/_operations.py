@@ -47,8 +47,9 @@ class Operations:
         return Operations(settings, self.endpoints, self.placements, self.clock, self.chance)
 
     def get(self, bucket: str, key: str | bytes, read: ReadOptions | None = None) -> Steps[GetResult]:
-        request = self.requests.get(bucket, key, read)
-        response: kv_pb2.GetResponse = yield from self._unary("Get", request, bucket, request.key.key)
+        name = _wire.key_bytes(key)
+        request = self.requests.get(bucket, name, read)
+        response: kv_pb2.GetResponse = yield from self._unary("Get", request, bucket, name)
         if self.placements is not None:
             self.placements.saw(bucket, response.report.topology_epoch)
         return _wire.get_result(response)
@@ -129,9 +130,9 @@ class Operations:
     ) -> Steps[Any]:
         settings = self.settings
         now = self.clock()
-        attempts = Attempts(
-            settings.attempts, now + settings.timeout, write=bool(request_id), request_id=request_id
-        )
+        deadline = now + settings.timeout
+        # Made when one has failed, which is rare.
+        attempts: Attempts | None = None
         homes: Sequence[int] = ()
         if self.placements is not None:
             if self.placements.ask(bucket, now):
@@ -141,11 +142,15 @@ class Operations:
         tried: list[int] = []
         while True:
             endpoint = self.endpoints.pick(homes, tried)
-            reply = yield Call(method, request, endpoint, attempts.deadline - now)
+            reply = yield Call(method, request, endpoint, deadline - now)
             if not isinstance(reply, Failure):
                 return reply
             if reply.broken:
                 self.endpoints.broke(endpoint)
+            if attempts is None:
+                attempts = Attempts(
+                    settings.attempts, deadline, write=bool(request_id), request_id=request_id
+                )
             delay = attempts.failed(reply, self.endpoints.addresses[endpoint], self.clock(), self.chance())
             if delay is None:
                 raise attempts.error()

@@ -20,11 +20,11 @@ class Requests:
         self._write = settings.write
 
     def get(self, bucket: str, key: str | bytes, read: ReadOptions | None) -> kv_pb2.GetRequest:
+        name = _wire.key_message(bucket, _wire.key_bytes(key))
         options = read or self._read
-        return kv_pb2.GetRequest(
-            key=_wire.key_message(bucket, _wire.key_bytes(key)),
-            options=_wire.read_options(options) if options else None,
-        )
+        if options is None:
+            return kv_pb2.GetRequest(key=name)
+        return kv_pb2.GetRequest(key=name, options=_wire.read_options(options))
 
     def put(
         self,
