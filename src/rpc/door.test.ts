@@ -49,7 +49,12 @@ beforeEach(() => {
 });
 
 /** A call, and the code that it ends with. */
-function call(name: string, connection: object, timeoutMs = Number.POSITIVE_INFINITY): { code?: number } {
+function call(
+  name: string,
+  connection: object,
+  timeoutMs = Number.POSITIVE_INFINITY,
+  failed: (status: StatusObject) => void = () => {},
+): { code?: number } {
   const ended: { code?: number } = {};
   const deadlineEpochMs = env.clock.wallMicros() / 1000 + timeoutMs;
   take({
@@ -66,6 +71,7 @@ function call(name: string, connection: object, timeoutMs = Number.POSITIVE_INFI
     },
     fail: (status: StatusObject) => {
       ended.code = status.code;
+      failed(status);
     },
   });
   return ended;
@@ -108,6 +114,37 @@ test('a standing queue turns down what has waited too long; a burst it works off
   tick(10);
   expect(begun.at(-1)).toBe('later');
   expect(later.code).not.toBe(8);
+});
+
+test('however many more come than are done, as many are done as before', () => {
+  const connection = {};
+  // 32 begin in a tick of 10 ms, and ten times as many come.
+  for (let i = 0; i < 200; i++) {
+    for (let k = 0; k < 320; k++) call(`${i}.${k}`, connection);
+    tick(10);
+  }
+  expect(begun.length).toBeGreaterThan(0.98 * 200 * 32);
+});
+
+test('refusals that say the same are one status, with one of a few times to come back', () => {
+  const connection = {};
+  const statuses = new Map<StatusObject, number>();
+  for (let i = 0; i < 50; i++) {
+    for (let k = 0; k < 320; k++) {
+      call(`${i}.${k}`, connection, Number.POSITIVE_INFINITY, (status) =>
+        statuses.set(status, (statuses.get(status) ?? 0) + 1),
+      );
+    }
+    tick(10);
+  }
+  expect([...statuses.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(5_000);
+  expect(statuses.size).toBe(16);
+  const pushbacks = [...statuses.keys()].map(({ metadata }) =>
+    Number(metadata.get('grpc-retry-pushback-ms')),
+  );
+  expect(new Set(pushbacks).size).toBe(16);
+  expect(Math.min(...pushbacks)).toBeGreaterThanOrEqual(50);
+  expect(Math.max(...pushbacks)).toBeLessThanOrEqual(100);
 });
 
 test('a call whose deadline has passed while it waited is not begun', () => {

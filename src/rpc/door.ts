@@ -66,8 +66,13 @@ type Bytes = Buffer;
 const retryAfterMs = 75;
 /** Calls that begin in one tick. Their reads are there at the end of it, so the bounds are looked at once for so many. */
 const callsPerTick = 32;
-/** And so many are turned down: that costs less, and is to make room. */
-const shedPerTick = 64;
+/**
+ * And so many are turned down: all that have waited too long, or nearly, because what comes in one tick must be gone in one. With fewer,
+ * a tick of a standing queue is spent on refusals alone, and nothing is served any more.
+ */
+const shedPerTick = 1_024;
+/** So many times to come back are drawn from, for those that have waited too long. */
+const lateSteps = 16;
 /** A queue that has been empty within this time is no overload: a burst, or a collection of garbage. */
 const burstMs = 100;
 /** Fewer begin when their answers would weigh more than this together, but never less than `callsPerTickMin`. */
@@ -95,6 +100,11 @@ export class Door {
   /** Calls with answers that their clients have not taken. */
   readonly #leaving = new Set<Leaving>();
   #checksStalled = false;
+  /** Refusals of what has waited too long, by the time to come back. */
+  readonly #late: ReadonlyMap<Attempt, Late[]> = new Map<Attempt, Late[]>([
+    [readAttempt, []],
+    [writeAttempt, []],
+  ]);
 
   constructor(dependencies: DoorDependencies, options: DoorOptions) {
     this.#dependencies = dependencies;
@@ -206,14 +216,34 @@ export class Door {
     return { kind: 'expired', outcome: method.writes ? 'not-applied' : 'not-a-write' };
   }
 
-  /** For a call that has waited too long. */
-  late(waitedMs: number): Failure {
-    const waited = grouped(Math.round(waitedMs));
-    return {
-      kind: 'overloaded',
-      retryAfterMs: this.#retryAfterMs(),
-      problem: `more requests come than this node does: this one has waited ${waited} ms; nothing was done`,
-    };
+  /**
+   * The refusal of a call that has waited too long. Under overload there are many more of these than of answers, and what one of them
+   * costs is taken from those: all that say the same are one object, which is encoded once (`UnaryCall.fail`).
+   */
+  refuseLate(method: DoorMethod, head: CallHead, request: Bytes): StatusObject {
+    const attempt = attemptOf(method, head, request);
+    const shared = this.#late.get(attempt);
+    const step = Math.floor(this.#dependencies.env.random.fraction() * lateSteps);
+    let late = shared?.[step];
+    if (late === undefined) {
+      const item = itemStatusOf(
+        {
+          kind: 'overloaded',
+          retryAfterMs: retryAfterOf((step + 0.5) / lateSteps),
+          problem: `more requests come than this node does: this one has waited for more than ${grouped(this.#options.queueMsMax)} ms; nothing was done`,
+        },
+        attempt,
+      );
+      late = { item, status: grpcStatusOf(item) };
+      if (shared !== undefined) shared[step] = late;
+    }
+    const { item, status } = late;
+    this.#dependencies.refused(
+      method.name,
+      item.code,
+      (item.detail as NonNullable<ItemStatus['detail']>).reason,
+    );
+    return status;
   }
 
   tooManyWatches(): Failure {
@@ -225,7 +255,7 @@ export class Door {
   }
 
   #retryAfterMs(): number {
-    return Math.ceil(retryAfterMs * (2 / 3 + (this.#dependencies.env.random.fraction() * 2) / 3));
+    return retryAfterOf(this.#dependencies.env.random.fraction());
   }
 
   /** Decodes, or says why not. */
@@ -373,6 +403,16 @@ export interface Waiting {
   run(): void;
   /** Turns it down, because it has waited too long. Calls without it are begun in any case. */
   shed?(): void;
+}
+
+interface Late {
+  readonly item: ItemStatus;
+  readonly status: StatusObject;
+}
+
+/** `chance` in 0..1 spreads those that were refused together. In milliseconds. */
+function retryAfterOf(chance: number): number {
+  return Math.ceil(retryAfterMs * (2 / 3 + (chance * 2) / 3));
 }
 
 function attemptOf(method: DoorMethod, head: CallHead, request: Bytes | undefined): Attempt {

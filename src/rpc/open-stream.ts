@@ -99,9 +99,7 @@ export class OpenStream<Q, A> implements StreamingCall<A>, EndedByDraining, Wait
   shed(): void {
     const call = this.#call;
     if (call.cancelled) return;
-    const door = this.#door;
-    const failure = door.late(door.clock.monotonicMs() - this.arrivedMs);
-    call.emit('error', door.refuse(this.#method, failure, this.#head, call.request));
+    call.emit('error', this.#door.refuseLate(this.#method, this.#head, call.request));
   }
 
   run(): void {

@@ -50,9 +50,7 @@ export class OpenUnary<Q, A> implements Call, Leaving, Waiting {
   shed(): void {
     const exchange = this.#exchange;
     if (exchange.cancelled) return;
-    const door = this.#door;
-    const failure = door.late(door.clock.monotonicMs() - this.arrivedMs);
-    exchange.fail(door.refuse(this.#method, failure, exchange, exchange.request));
+    exchange.fail(this.#door.refuseLate(this.#method, exchange, exchange.request));
   }
 
   run(): void {

@@ -5,7 +5,7 @@
  * It does not end at its deadline by itself: the node gives up before, and the client's reset says when nobody waits any more.
  */
 
-import { type StatusObject, status } from '@grpc/grpc-js';
+import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { Clock } from '../../env/env.ts';
 import { type CallStream, previousAttemptsHeader, type UnaryExchange } from '../unary-exchange.ts';
 import { encodeFields, type Field, RepeatedFields } from './hpack-encoder.ts';
@@ -237,31 +237,46 @@ export class UnaryCall implements UnaryExchange, StreamReceiver, CallStream {
     stream.finish(okTrailers);
   }
 
-  fail({ code, details, metadata }: StatusObject): void {
-    const more: Field[] = [];
-    const headers = metadata.toHttp2Headers();
-    for (const name in headers) {
-      const values = headers[name];
-      for (const value of Array.isArray(values) ? values : [values]) more.push([name, String(value)]);
+  fail(status: StatusObject): void {
+    if (this.#answered || this.cancelled) return;
+    let block = failureBlocks.get(status);
+    if (block === undefined) {
+      block = failureBlock(status.code, status.details, fieldsOf(status.metadata));
+      failureBlocks.set(status, block);
     }
-    this.#fail(code, details, more);
+    this.#fail(block);
   }
 
   #refuse(code: status, details: string): void {
     this.#received = noBytes;
-    this.#fail(code, details, []);
+    if (!this.#answered && !this.cancelled) this.#fail(failureBlock(code, details, []));
   }
 
   /** Trailers only. */
-  #fail(code: status, details: string, more: readonly Field[]): void {
-    if (this.#answered || this.cancelled) return;
+  #fail(block: Buffer): void {
     this.#answered = true;
-    const fields: readonly Field[] = [
-      ...answerFields,
-      ['grpc-status', String(code)],
-      ['grpc-message', encodeURI(details)],
-      ...more,
-    ];
-    this.#stream.respond(encodeFields(fields), true);
+    this.#stream.respond(block, true);
   }
+}
+
+/** As they are sent. A node that has too much to do refuses thousands of calls with one status. */
+const failureBlocks = new WeakMap<StatusObject, Buffer>();
+
+function failureBlock(code: status, details: string, more: readonly Field[]): Buffer {
+  return encodeFields([
+    ...answerFields,
+    ['grpc-status', String(code)],
+    ['grpc-message', encodeURI(details)],
+    ...more,
+  ]);
+}
+
+function fieldsOf(metadata: Metadata): Field[] {
+  const fields: Field[] = [];
+  const headers = metadata.toHttp2Headers();
+  for (const name in headers) {
+    const values = headers[name];
+    for (const value of Array.isArray(values) ? values : [values]) fields.push([name, String(value)]);
+  }
+  return fields;
 }
