@@ -509,4 +509,10 @@ test('both ends hear the marks of each other, and keep the newest of the store a
   heard.heard(helloOf('n2', { replicaId: 3, formerReplicaId: 2, generation: 1 }), 50);
   heard.heard(helloOf('n2', { replicaId: 2, generation: 2 }), 9_000);
   expect(heard.of('n2')).toBe(50);
+  // Whatever the clocks and the stores say: who answers at the address is there, also on the disk of before, or an emptied one.
+  heard.answered(helloOf('n2', { replicaId: 2, generation: 3 }), 9_500);
+  expect(heard.of('n2')).toBe(9_500);
+  heard.answered(helloOf('n2', { replicaId: 4, generation: 1 }), 10);
+  heard.answered(helloOf('n2', { replicaId: 4, generation: 1 }), 5);
+  expect(heard.of('n2')).toBe(10);
 });

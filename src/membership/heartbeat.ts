@@ -248,7 +248,7 @@ export class Heartbeat {
     const peer = this.#greeted ?? this.#greetedBy(response);
     if (peer === undefined) return;
     this.#dependencies.witness?.heard(peer, response.storedMark);
-    this.#dependencies.marks?.heard(peer, response.storedMark);
+    this.#dependencies.marks?.answered(peer, response.storedMark);
     if (response.probed.length > 0) this.#dependencies.onProbed?.(response.probed.slice(0, probesMax));
     const sent = this.#outstanding[response.sequence % outstandingMax];
     // Too old, or never asked: says nothing about now.

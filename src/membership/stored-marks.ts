@@ -14,7 +14,17 @@ interface Heard {
 export class StoredMarks {
   readonly #heard = new Map<string, Heard>();
 
-  /** A greeted process of the node said that its store holds this mark. 0: it does not say. */
+  /**
+   * The process that answers at the node's address said that its store holds this mark. Whatever was heard of another store of the
+   * node, it counts: what is still under way of a process that is gone is followed by the answers of the one that is there.
+   */
+  answered(process: Process & { readonly nodeId: string }, mark: number): void {
+    const heard = this.#heard.get(process.nodeId);
+    if (heard?.process.replicaId !== process.replicaId) this.#heard.set(process.nodeId, { process, mark });
+    else if (mark > heard.mark) heard.mark = mark;
+  }
+
+  /** A greeted process of the node that calls said that its store holds this mark. 0: it does not say. */
   heard(process: Process & { readonly nodeId: string }, mark: number): void {
     const heard = this.#heard.get(process.nodeId);
     if (heard?.process.replicaId === process.replicaId) {

@@ -190,6 +190,8 @@ export class Replica {
         return { kind: 'refused', why: why as RefusedWhy, record: held?.record };
       }
       const { record, dot, context } = decision;
+      // It is there, whatever becomes of the look at the disk.
+      if (decision.kind === 'replayed') begun = true;
       // A replay is written again where the disk is asked for: the first attempt may have been buffered.
       if (decision.kind === 'write' || options.sync || !this.#isStored(key, held)) {
         begun = true;

@@ -79,7 +79,7 @@ export interface PeerServerDependencies {
   readonly layoutVersion: () => number;
   /** Why the caller's data store must have been put back to an earlier state, or `undefined`. */
   readonly setBack?: (hello: Hello) => string | undefined;
-  /** The process that answers at the node's address, where this node knows one: the one that counts, whatever the clocks say. */
+  /** The process that answers at the node's address on the connection that there is (which may be half dead), where one is known. */
   readonly answering?: (node: string) => Hello | undefined;
   /** Told of every peer whose greeting was accepted: it is there. */
   readonly onGreeted?: (node: string) => void;
@@ -119,6 +119,8 @@ export class PeerServer {
   readonly #dependencies: PeerServerDependencies;
   readonly #options: Required<PeerServerOptions>;
   readonly #streams = new Set<IncomingStream>();
+  /** By node: the process whose place was given to the one that answers at the node's address. */
+  readonly #displaced = new Map<string, Hello>();
   readonly #byNode = new Map<string, IncomingStream>();
   readonly #refusals = new Set<string>();
   readonly #counters: PeerServerCounters = {
@@ -220,10 +222,18 @@ export class PeerServer {
 
   /** Where nothing says so, it is not: the connection that is made last is the one that lives. */
   #isOlder(hello: Hello, connected: Hello): boolean {
+    const { nodeId } = hello;
+    const answering = this.#dependencies.answering?.(nodeId);
+    const answers = answering !== undefined && isSameProcess(hello, answering);
+    const displaced = this.#displaced.get(nodeId);
+    // Two processes that both live would take the place of each other for ever.
+    if (displaced !== undefined && isSameProcess(hello, displaced) && !answers) return true;
     if (!startedBefore(hello, connected)) return false;
-    // The clock of a machine whose disk was emptied may have been put back too. What it left connected looks alive for a while.
-    const answering = this.#dependencies.answering?.(hello.nodeId);
-    return answering === undefined || !isSameProcess(hello, answering);
+    // One store is sure of its own order. Between two, the clock of a machine whose disk was emptied may have been put back, or the
+    // disk of before may be in it again; and what was left connected looks alive for a while.
+    if (!answers || hello.replicaId === connected.replicaId) return true;
+    this.#displaced.set(nodeId, connected);
+    return false;
   }
 }
 

@@ -9,14 +9,16 @@ import type { Hello } from '../gen/kindred/peer/v1/peer.ts';
 export type Process = Pick<Hello, 'replicaId' | 'formerReplicaId' | 'openedAtMark' | 'generation'>;
 
 /**
- * Whether the process `one` started before `other`, both of one node. Their stores say it, where they can: processes of one
- * store are ordered by the mark that it held when they opened it (every start that serves stores a greater one), and a store
- * that took a new replica id names the one that it had before. The wall clock, which may have been put back in between, has
- * no part in that. Only of stores that know nothing of each other (one was emptied or replaced, or a release tells no
- * mark) the wall clock at the start decides. Equal marks, of a start that died before it had stored its own: false.
+ * Whether the process `one` started before `other`, both of one node. Their stores say it, where they can. Processes of one store
+ * are ordered by the mark that it held when they opened it: every start that serves stores a greater one. Equal marks, of a start
+ * that died before it had stored its own: false. A store that took a new replica id names the one that it had before, and is taken
+ * for the later one; that the disk of before was put back later is not seen here. The wall clock, which may have been put
+ * back in between, has no part in that. Only of stores that know nothing of each other (one was emptied or replaced), and of
+ * one that had no mark yet, the wall clock at the start decides.
  */
 export function startedBefore(one: Process, other: Process): boolean {
-  if (one.replicaId === other.replicaId && one.openedAtMark > 0) return one.openedAtMark < other.openedAtMark;
+  if (one.replicaId === other.replicaId && (one.openedAtMark > 0 || other.openedAtMark > 0))
+    return one.openedAtMark < other.openedAtMark;
   // 0: a store that always had its id, as ids never are.
   if (one.formerReplicaId !== 0 && one.formerReplicaId === other.replicaId) return false;
   if (other.formerReplicaId !== 0 && other.formerReplicaId === one.replicaId) return true;

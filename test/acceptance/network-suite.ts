@@ -825,8 +825,36 @@ export function networkSuite(name: string, open: () => Promise<NetworkHarness>):
       const answering = (now: Partial<Hello>) => ({ answering: () => helloOf('n1', now) });
       expect(await takesOver(before, emptied, answering(emptied))).toBe(true);
       expect(await takesOver(before, emptied, answering(before))).toBe(false);
-      // Two releases that tell no mark, started in one microsecond by the clock: one and the same.
-      expect(await takesOver(emptied, emptied, answering(emptied))).toBe(true);
+      // The disk of before is put back.
+      const copied = { replicaId: 3, formerReplicaId: 1, openedAtMark: 9_500, generation: 300 };
+      expect(await takesOver(copied, before, answering(before))).toBe(true);
+      // One store is sure of the order of its processes: the answer is that of a connection which is half dead.
+      const later = { ...before, openedAtMark: 9_900 };
+      expect(await takesOver(later, before, answering(before))).toBe(false);
+    });
+
+    test('the first process of a store, which held no mark, does not pass for the newer one', async () => {
+      const first = { generation: 200, openedAtMark: 0 };
+      expect(await takesOver({ generation: 100, openedAtMark: 6_000 }, first)).toBe(false);
+    });
+
+    test('of two processes that both live, the one that answers at the address stays', async () => {
+      const copied = { replicaId: 3, formerReplicaId: 1, openedAtMark: 9_500, generation: 300 };
+      const before = { replicaId: 1, openedAtMark: 9_000, generation: 200 };
+      const { route, server } = await serve(new Replica(), { answering: () => helloOf('n1', before) });
+      const pauses = { backoffMsMin: 5, backoffMsMax: 5, refusedRetryMs: 60_000 };
+      const told: string[] = [];
+      const second = link(
+        route.address,
+        { hello: () => helloOf('n1', copied), onRefused: (reason) => told.push(reason) },
+        pauses,
+      );
+      await harness.until(() => second.connected, 'the copy to connect');
+      const first = link(route.address, { hello: () => helloOf('n1', before) }, pauses);
+      await harness.until(() => told.length === 1, 'the copy to be refused');
+      expect(told[0]).toBe('a newer process of n1 is connected: two processes run with one node id');
+      expect(first.connected).toBe(true);
+      expect(server.counters.superseded).toBe(1);
     });
   });
 

@@ -80,7 +80,7 @@ export class CollectionObserver {
       disk.onStored((key, value) => this.#stored(node, key, value));
       disk.onCopied((copy) => this.#copied.set(copy, new Map(this.#heldBy(node))));
       disk.onReplaced((copy) =>
-        this.#held.set(node, new Map(copy === undefined ? [] : this.#copied.get(copy))),
+        this.#held.set(node, new Map(copy === undefined ? [] : this.#copiedHeld(copy))),
       );
       disk.onRecordRemoved((key, sealed) => this.#removed(node, key, sealed));
     }
@@ -94,6 +94,12 @@ export class CollectionObserver {
     // Written once more as it was, it was there before.
     if (before !== undefined && Buffer.compare(before, value) === 0) return;
     held.set(name, { value, sinceMs: this.#deps.nowMs() });
+  }
+
+  #copiedHeld(copy: DiskCopy): ReadonlyMap<string, Held> {
+    const held = this.#copied.get(copy);
+    if (held === undefined) throw new Error('a disk was restored from a copy that nobody made');
+    return held;
   }
 
   #heldBy(node: string): Map<string, Held> {
