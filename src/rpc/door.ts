@@ -237,13 +237,8 @@ export class Door {
       late = { item, status: grpcStatusOf(item) };
       if (shared !== undefined) shared[step] = late;
     }
-    const { item, status } = late;
-    this.#dependencies.refused(
-      method.name,
-      item.code,
-      (item.detail as NonNullable<ItemStatus['detail']>).reason,
-    );
-    return status;
+    this.#count(method, late.item);
+    return late.status;
   }
 
   tooManyWatches(): Failure {
@@ -289,12 +284,12 @@ export class Door {
     endsOthers = false,
   ): StatusObject {
     const item = itemStatusOf(failure, { ...attemptOf(method, head, request), endsOthers });
-    this.#dependencies.refused(
-      method.name,
-      item.code,
-      (item.detail as NonNullable<ItemStatus['detail']>).reason,
-    );
+    this.#count(method, item);
     return grpcStatusOf(item);
+  }
+
+  #count(method: DoorMethod, { code, detail }: ItemStatus): void {
+    this.#dependencies.refused(method.name, code, (detail as NonNullable<typeof detail>).reason);
   }
 
   failed(method: DoorMethod, error: unknown, head: CallHead, request?: Bytes): StatusObject {
